@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+    from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
     from .auth.principal import Principal
-    from .auth.token_policy import RequiredClaim, TokenPolicy
+    from .auth.tokens.token_policy import RequiredClaim, TokenPolicy
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
     from .web.bearer.fast_request import FastAnswer, FastRequest
@@ -32,11 +32,11 @@ _HOMES = {
     "FastRequest": "web.bearer.fast_request",
     "Principal": "auth.principal",
     "ProtectedResourceMetadataHandler": "web.bearer.metadata",
-    "RefreshPolicy": "auth.issuer",
-    "RequiredClaim": "auth.token_policy",
-    "TokenPolicy": "auth.token_policy",
-    "TrustSettings": "auth.issuer",
-    "TrustedIssuer": "auth.issuer",
+    "RefreshPolicy": "auth.issuers.issuer",
+    "RequiredClaim": "auth.tokens.token_policy",
+    "TokenPolicy": "auth.tokens.token_policy",
+    "TrustSettings": "auth.issuers.issuer",
+    "TrustedIssuer": "auth.issuers.issuer",
     "handlers": "web.app",
     "requires": "web.bearer.required_claims",
 }

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from .auth.issuer_urls import is_loopback_host
-from .auth.token_policy import TokenPolicy
+from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from .auth.issuers.issuer_urls import is_loopback_host
+from .auth.tokens.token_policy import TokenPolicy
 from .errors import ConfigurationError
 from .kmip_settings import KMIPSettings, find_kmip_faults
 from .networks import Network
@@ -152,7 +152,7 @@ class Settings:
     metrics_listen: (host, port) that the metrics have to themselves; None means the port of everything else,
     and that only with `metrics`.
     max_connections: of one process. send_timeout_s: for how long an answer may wait for its reader.
-    user_rate, user_concurrency: of one principal and process, 0 means unbounded (`service.admission`).
+    user_rate, user_concurrency: of one principal and process, 0 means unbounded (`service.load.admission`).
     ui: whether the page for people is served at /ui/. ui_client_id: as which client it signs people in at the
     first issuer; None: they paste a token.
     kmip: of KMIP over TLS.

@@ -21,9 +21,9 @@ from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application
 
 from .auth.credentials import Credentials
-from .auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from .auth.key_source import FetchResult, LoadedKeys
-from .auth.keyset import KeySet, parse_document
+from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from .auth.issuers.key_source import FetchResult, LoadedKeys
+from .auth.issuers.keyset import KeySet, parse_document
 from .auth.minting import ALGORITHM, DevSigner
 from .auth.no_auth import InsecureNoAuth
 from .auth.principal import Claims, Principal

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.dpop import MAX_PROOF_LENGTH
+from kms_tornado.auth.bound.dpop import MAX_PROOF_LENGTH
 
 from .keys import b64
 from .proofs import ABSENT, client_jwk, make_proof, thumbprint

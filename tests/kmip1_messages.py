@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kms_tornado.kmip import binary_codec
+from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.enums import Operation, ResultReason, ResultStatus
 from kms_tornado.kmip.ttlv import ItemType, Node, Value, children_of, structure
 from kms_tornado.kmip.versions import ProtocolVersion

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kms_tornado.auth.dpop import MAX_PROOF_LENGTH, PROOF_LIFETIME_S
-from kms_tornado.auth.proof_nonces import NONCE_LIFETIME_S
-from kms_tornado.auth.replays import SHARE
+from kms_tornado.auth.bound.dpop import MAX_PROOF_LENGTH, PROOF_LIFETIME_S
+from kms_tornado.auth.bound.proof_nonces import NONCE_LIFETIME_S
+from kms_tornado.auth.bound.replays import SHARE
 from kms_tornado.crypto import key_derivation, random
-from kms_tornado.crypto.key_wrapping import MAX_KEY_WRAP_BYTES
+from kms_tornado.crypto.encryption.key_wrapping import MAX_KEY_WRAP_BYTES
 from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
 from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
 from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
+from kms_tornado.kmip.codecs.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 from kms_tornado.kmip.enums import ObjectType, Operation
-from kms_tornado.kmip.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
-from kms_tornado.kmip.requests import MAX_BATCH_ITEMS
+from kms_tornado.kmip.messages.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.kmip_server.connection import MOST_OF_USER
@@ -42,16 +42,16 @@ from kms_tornado.operations.common.streams import (
 from kms_tornado.operations.locate import MAX_LOCATED
 from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
-from kms_tornado.service.access_rights import MAX_BODY_LENGTH
-from kms_tornado.service.admission import CONCURRENCY
-from kms_tornado.service.audit_request import MAX_RECORDS, MAX_STEPS
-from kms_tornado.service.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
+from kms_tornado.service.auditing.request import MAX_RECORDS, MAX_STEPS
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE
-from kms_tornado.service.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
-from kms_tornado.service.listing_request import MAX_OBJECTS, MAX_TEXT_LENGTH
+from kms_tornado.service.load.admission import CONCURRENCY
+from kms_tornado.service.load.bytes_in_flight import MOST, MOST_OF_PRINCIPAL
+from kms_tornado.service.load.limits import MAX_DATA_BYTES, MAX_RESPONSE_BYTES
+from kms_tornado.service.objects.access_rights import MAX_BODY_LENGTH
+from kms_tornado.service.objects.listing_request import MAX_OBJECTS, MAX_TEXT_LENGTH
 from kms_tornado.service.proof_memory import MOST_PROOFS
 from kms_tornado.store.bounds import MAX_GRANTED_TO_EVERYONE, MAX_GRANTEES, MAX_LISTED
-from kms_tornado.store.sql.owners import UNIT_BYTES
+from kms_tornado.store.sql.tables.owners import UNIT_BYTES
 from kms_tornado.transport import connections
 from kms_tornado.transport.streams import MAX_HEAD_LINES
 

@@ -13,7 +13,7 @@ import pytest
 
 from .support import Client
 from .test_examples import example
-from .web.process.dev_browser import Visitor, dev_issuer
+from .web.process.dev.browser import Visitor, dev_issuer
 from .web.ui.browser import launch
 
 

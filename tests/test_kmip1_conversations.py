@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-from kms_tornado.kmip import binary_codec
+from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
 from kms_tornado.kmip.kmip1.names import NAMES
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of, structure

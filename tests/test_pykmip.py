@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from kms_tornado.auth.token_policy import TokenPolicy
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings import (
     InconsistentSettings,

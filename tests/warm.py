@@ -211,8 +211,8 @@ _LOADED_FIRST = {
         "tornado.platform.asyncio", "uvloop",
     ),
     "kmsctl": (
-        "kms_tornado.client.blocking", "kms_tornado.client.cli.account", "kms_tornado.client.cli.failures",
-        "kms_tornado.client.cli.main", "kms_tornado.client.cli.root", "kms_tornado.client.configuration_file",
+        "kms_tornado.client.blocking", "kms_tornado.client.cli.account.whoami", "kms_tornado.client.cli.failures",
+        "kms_tornado.client.cli.main", "kms_tornado.client.cli.root", "kms_tornado.client.configuration.file",
     ),
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ How the audit works
 
 Every operation and every refusal is a *record*. A change's record is written in the change's own transaction;
 all others are collected in memory and written in a transaction of their own, within a second
-(`service.audit_trail`).
+(`service.auditing.trail`).
 
     draft       what a record says, rendered but for its place in a chain; made on the event loop
     note        a job of the store says in its transaction which drafts are to be recorded if it is committed

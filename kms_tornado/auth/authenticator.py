@@ -17,15 +17,15 @@ from ..errors import (
     Unavailable,
     UnknownKey,
 )
+from .bound.possession import PossessionCheck
+from .bound.replays import SharedProofs
 from .credentials import Credentials
 from .deny_list import NOBODY, check_not_denied
-from .issuer import TrustSettings
-from .key_cache import KeyCache
-from .possession import PossessionCheck
+from .issuers.issuer import TrustSettings
+from .issuers.key_cache import KeyCache
 from .principal import Principal
-from .replays import SharedProofs
-from .token_cache import TokenCache
-from .verifier import NamedToken, TokenVerifier
+from .rules.token_cache import TokenCache
+from .rules.verifier import NamedToken, TokenVerifier
 
 log = logging.getLogger("kms_tornado.auth")
 

@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, urlsplit
 from ..errors import ForeignPage
 from .bearer import has_bearer_scheme
 from .credentials import Credentials
-from .issuer_urls import is_loopback_host
-from .key_status import KeyStatus
+from .issuers.issuer_urls import is_loopback_host
+from .issuers.key_status import KeyStatus
 from .principal import Claims, Principal
 
 #: What programs send here; a browser asks before it sends these to another origin.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, Self
 
-from .binding import Binding
+from .tokens.binding import Binding
 
 
 def _refuse_change(self: object, *args: object, **kwargs: object) -> NoReturn:
@@ -73,7 +73,7 @@ class _TokenSlot:
 class Principal(_TokenSlot):
     """Who a verified token speaks for: ``current_user`` of a handler.
 
-    Only `auth.verifier` makes one from a token.
+    Only `auth.rules.verifier` makes one from a token.
 
     name: the user's name, to which access rights are granted: the value of the user claim, after
     ``<issuer>#`` where `TokenPolicy.namespace_by_issuer` is set.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .credentials import Credentials
-from .key_status import KeyStatus
+from .issuers.key_status import KeyStatus
 from .principal import Principal
 
 

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from .. import strict_json
 from ..errors import InvalidField, KMIPError, ObjectAlreadyExists
-from ..kmip import json_codec
+from ..kmip.codecs import json_codec
 from ..kmip.schema import Declared, from_node, to_node
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import MAX_DEPTH as KMIP_DEPTH

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..audit.signing import AuditPublicKey, parse_public_pems
 from ..errors import ConfigurationError
-from ..service.anchor_file import AnchorFile
-from ..service.audit_key import KEY_FILE
-from ..service.audit_verification import Report, verify_audit
+from ..service.auditing.anchor_file import AnchorFile
+from ..service.auditing.signing_key import KEY_FILE
+from ..service.verification.records import Report, verify_audit
 from ..settings import ServiceSettings
 from .opening import find_data_dir, open_database
 from .running import CommandContext

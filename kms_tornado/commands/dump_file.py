@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from ..crypto.envelope import MasterKey, SealBroken
-from ..crypto.key_bundle import KeyBundle
+from ..crypto.sealing.envelope import MasterKey, SealBroken
+from ..crypto.sealing.key_bundle import KeyBundle
 from ..errors import ConfigurationError
-from ..service.key_ring import choose_bundle, load_keys
+from ..service.master_keys.key_ring import choose_bundle, load_keys
 from ..store.dump import BadDump, DumpHeader, DumpReader
 from ..store.interface.master_keys import OtherMasterKey
 from .progress import Progress

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import errors
-from ..auth.compact import MAX_TOKEN_LENGTH
 from ..auth.deny_file import DenyFile
 from ..auth.deny_list import NOBODY, DenyList
-from ..auth.explaining import (
+from ..auth.issuers.issuer import TrustedIssuer, TrustSettings
+from ..auth.issuers.keyset import KeySet
+from ..auth.rules.explaining import (
     Reading,
     Step,
     count_other_claims,
@@ -29,8 +30,7 @@ from ..auth.explaining import (
     show,
     skip,
 )
-from ..auth.issuer import TrustedIssuer, TrustSettings
-from ..auth.keyset import KeySet
+from ..auth.tokens.compact import MAX_TOKEN_LENGTH
 from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
 from ..web.bearer.auth import make_key_source
 from ..web.bearer.jwks_fetch import JWKSFetch

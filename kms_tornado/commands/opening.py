@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..audit.record import COMMAND, make_draft
-from ..crypto.envelope import KeyRing
+from ..crypto.sealing.envelope import KeyRing
 from ..errors import ConfigurationError
-from ..service.audit_stream import AuditStream
-from ..service.key_ring import open_ring
-from ..service.log_target import LogTarget
+from ..service.auditing.log_target import LogTarget
+from ..service.auditing.stream import AuditStream
+from ..service.master_keys.key_ring import open_ring
 from ..settings import ServiceSettings
 from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store

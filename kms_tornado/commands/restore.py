@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..service.anchor_file import AnchorFile
-from ..service.audit import Audit
-from ..service.audit_key import KEY_FILE, load_audit_key
+from ..service.auditing.anchor_file import AnchorFile
+from ..service.auditing.audit import Audit
+from ..service.auditing.signing_key import KEY_FILE, load_audit_key
 from ..settings import ServiceSettings
 from ..store.data_dir import make_data_dir
 from ..store.interface.audit import AuditStore

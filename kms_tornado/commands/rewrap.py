@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..crypto.envelope import KeyRing
+from ..crypto.sealing.envelope import KeyRing
 from ..errors import ConfigurationError
-from ..service.hsm import is_hsm_uri
-from ..service.key_ring import KEY_FILE
-from ..service.key_rotation import edit_key_file
-from ..service.rewrapping import Rewrapped, rewrap
+from ..service.master_keys.hsm import is_hsm_uri
+from ..service.master_keys.key_ring import KEY_FILE
+from ..service.master_keys.key_rotation import edit_key_file
+from ..service.master_keys.rewrapping import Rewrapped, rewrap
 from ..store.interface.object_store import ObjectStore
 from .opening import OpenDatabase, find_data_dir, open_database, record
 from .progress import Progress

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import ConfigurationError
-from ..service.hsm import is_hsm_uri
-from ..service.key_ring import KEY_FILE, reload_ring
-from ..service.key_rotation import edit_key_file
+from ..service.master_keys.hsm import is_hsm_uri
+from ..service.master_keys.key_ring import KEY_FILE, reload_ring
+from ..service.master_keys.key_rotation import edit_key_file
 from .opening import find_data_dir, open_database, record
 from .running import CommandContext
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from ..auth.issuer import TrustSettings
+from ..auth.issuers.issuer import TrustSettings
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError
-from ..service.configured_naming import describe_naming
-from ..service.renaming import NamingMove, move_to_naming
-from ..service.transferring import Transfer, Transferrer, TransferResult
+from ..service.ownership.configured_naming import describe_naming
+from ..service.ownership.renaming import NamingMove, move_to_naming
+from ..service.ownership.transferring import Transfer, Transferrer, TransferResult
 from ..store.opening import is_database_in_use
 from ..user_names import find_user_fault
 from ..wording import make_printable

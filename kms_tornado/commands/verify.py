@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ..audit.verification import ChainVerifier
 from ..errors import ConfigurationError
-from ..service.audit_verification import NotAccepted, Report, verify_objects
-from ..service.object_verification import RecordReader
+from ..service.verification.objects import RecordReader
+from ..service.verification.records import NotAccepted, Report, verify_objects
 from ..wording import make_printable
 from .opening import open_database
 from .progress import Progress

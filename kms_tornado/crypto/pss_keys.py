@@ -17,7 +17,7 @@ from ..kmip.enums import HashingAlgorithm
 from ..kmip.structures import CryptographicParameters
 from .keys.asymmetric import PrivateKey, PublicKey
 from .keys.der import NULL, OID, DERReader, malformed_key_error, read_sequence
-from .signature_schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
+from .signing.schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
 
 _H = HashingAlgorithm
 

@@ -11,7 +11,7 @@ from ..kmip.enums import ObjectType, State
 
 UniqueIdentifier = NewType("UniqueIdentifier", str)
 
-#: Key material inside its envelope (`crypto.envelope`): the only form in which a store accepts it.
+#: Key material inside its envelope (`crypto.sealing.envelope`): the only form in which a store accepts it.
 SealedMaterial = NewType("SealedMaterial", bytes)
 
 #: Objects in every state count, so only removal makes room. A greater number is a leak or an attack.

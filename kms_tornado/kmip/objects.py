@@ -12,8 +12,8 @@ from functools import partial
 from typing import Annotated
 
 from ..errors import FeatureNotSupported, InvalidField, KMIPError, MissingData
-from . import binary_codec
 from .attributes import Attributes
+from .codecs import binary_codec
 from .enums import (
     CertificateType,
     CryptographicAlgorithm,

@@ -18,7 +18,7 @@ import socket
 
 from ..auth.certificates import InvalidCertificate
 from ..auth.principal import Principal
-from ..service.loop_turns import BODY_PIECE
+from ..service.load.loop_turns import BODY_PIECE
 from ..transport.streams import TLSStream
 from .context import KMIPContext
 from .message import Message

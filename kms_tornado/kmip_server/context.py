@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..service.admission import Admission
-from ..service.bytes_in_flight import BytesInFlight
 from ..service.kms import KMS
-from ..service.loop_turns import LoopTurns
+from ..service.load.admission import Admission
+from ..service.load.bytes_in_flight import BytesInFlight
+from ..service.load.loop_turns import LoopTurns
 from ..service.service import Service
 from ..transport.in_flight import InFlight
 from .callers import Callers

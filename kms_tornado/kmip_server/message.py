@@ -21,9 +21,9 @@ from ..errors import (
     Unavailable,
 )
 from ..kmip.enums import BatchErrorContinuationOption
-from ..kmip.messages import find_authentication, find_version, parse_binary_message
+from ..kmip.messages.bodies import find_authentication, find_version, parse_binary_message
 from ..request_context import current_request_id, make_request_id
-from ..service.bytes_in_flight import HeldBytes, TooManyBytes
+from ..service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..service.message_exchange import LogEntry, answer_message, parse_body, render_refusal
 from ..transport.request_log import log_request
 from ..wording import format_size

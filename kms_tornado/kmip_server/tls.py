@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..crypto.revocation_lists import read_next_updates
+from ..crypto.tls.revocation_lists import read_next_updates
 from ..errors import ConfigurationError
 from ..kmip_settings import KMIPSettings
 from ..transport.tls import make_server_context, require_client_certificates

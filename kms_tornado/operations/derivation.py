@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..crypto import ciphers, key_derivation
+from ..crypto import key_derivation
+from ..crypto.encryption import ciphers
+from ..crypto.encryption.suites import check_iv, choose_suite
 from ..crypto.key_derivation import DerivationInputs
 from ..crypto.keys.symmetric import check_key_length, count_octets
 from ..crypto.mac import HMACS
 from ..crypto.material import KeyMaterial
 from ..crypto.policy import Technique
-from ..crypto.suites import check_iv, choose_suite
 from ..domain.access import is_owner
 from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from types import MappingProxyType
 
-from ..crypto import ciphers
+from ..crypto.encryption import ciphers
 from ..domain.access import is_owner
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..crypto.rsa_encryption import (
+from ..crypto.encryption.rsa_encryption import (
     RSAEncryptionScheme,
     choose_rsa_encryption,
     rsa_decrypt,

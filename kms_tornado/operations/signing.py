@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..crypto.signature_schemes import SignatureScheme
-from ..crypto.signature_streams import SigningStream, VerifyingStream
-from ..crypto.signatures import Signer, Verifier
+from ..crypto.signing.schemes import SignatureScheme
+from ..crypto.signing.signatures import Signer, Verifier
+from ..crypto.signing.streams import SigningStream, VerifyingStream
 from ..domain.key_parameters import bind_parameters
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject

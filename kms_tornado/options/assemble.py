@@ -10,8 +10,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from ..auth.issuer import RefreshPolicy, TrustSettings
-from ..auth.token_policy import TokenPolicy
+from ..auth.issuers.issuer import RefreshPolicy, TrustSettings
+from ..auth.tokens.token_policy import TokenPolicy
 from ..errors import ConfigurationError
 from ..kmip_settings import KMIPSettings
 from ..settings import InconsistentSettings, ServiceSettings, Settings

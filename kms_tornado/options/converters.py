@@ -10,9 +10,9 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from ..auth.claim_path import check_claim_path
-from ..auth.issuer_urls import check_issuer_name
-from ..auth.token_policy import RequiredClaim, TokenPolicy
+from ..auth.issuers.issuer_urls import check_issuer_name
+from ..auth.tokens.claim_path import check_claim_path
+from ..auth.tokens.token_policy import RequiredClaim, TokenPolicy
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
 from ..wording import quote

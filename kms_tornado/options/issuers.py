@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..auth.issuer import TrustedIssuer
-from ..auth.issuer_urls import TENANT_PLACE, find_origin
+from ..auth.issuers.issuer import TrustedIssuer
+from ..auth.issuers.issuer_urls import TENANT_PLACE, find_origin
 from ..errors import ConfigurationError
 from .issuer_tables import TRUST_OPTIONS, IssuerTable
 from .option_value import Faults, OptionValue

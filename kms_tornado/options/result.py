@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..auth.issuer import default_jwks_uri
+from ..auth.issuers.issuer import default_jwks_uri
 from ..errors import ConfigurationError
 from ..settings import Settings
 from .issuer_tables import IssuerTable

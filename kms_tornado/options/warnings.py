@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from ..auth.issuer import TrustedIssuer
-from ..auth.issuer_urls import TENANT_PLACE, is_loopback_host
+from ..auth.issuers.issuer import TrustedIssuer
+from ..auth.issuers.issuer_urls import TENANT_PLACE, is_loopback_host
 from ..networks import find_everyone
 from ..settings import Settings
 from ..wording import cut, find_closest, make_printable, suggest

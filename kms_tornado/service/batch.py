@@ -46,18 +46,18 @@ from ..errors import (
     ResponseTooLarge,
     Unavailable,
 )
-from ..kmip import responses
-from ..kmip.batch_items import RequestItem
+from ..kmip.codecs.long_answers import LONG_ITEM, replace_by_written, write_item
 from ..kmip.enums import BatchErrorContinuationOption
-from ..kmip.long_answers import LONG_ITEM, replace_by_written, write_item
-from ..kmip.requests import DEFAULT_OPTION, RequestMessage
+from ..kmip.messages import responses
+from ..kmip.messages.batch_items import RequestItem
+from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
 from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
 from ..store.interface.changes import Conflict, Refused
-from .item_records import ItemRecorder
-from .limits import MAX_RESPONSE_BYTES, has_many_values
+from .auditing.item_records import ItemRecorder
+from .load.limits import MAX_RESPONSE_BYTES, has_many_values
 from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 
 # In Python 3.11, BatchErrorContinuationOption.UNDO calls a function each time.

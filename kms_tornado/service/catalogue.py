@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ..kmip import payloads as p
-from ..kmip.batch_items import PayloadTypes
 from ..kmip.enums import ObjectType, Operation
+from ..kmip.messages.batch_items import PayloadTypes
 from ..kmip.schema import Declared
 from ..operations import (
     archiving,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Self, TypeVar
 
-from ..auth.replays import SharedProofs
-from ..crypto.envelope import KeyRing
+from ..auth.bound.replays import SharedProofs
+from ..crypto.sealing.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
@@ -19,23 +19,23 @@ from ..store.interface.changes import Conflict
 from ..store.interface.compute import Compute
 from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
-from .access_rights import AccessRights
-from .anchor_file import Anchor, AnchorFile
-from .audit import Audit, find_accepted_rollback
-from .audit_indexer import AuditIndexer
-from .audit_key import KEY_FILE as AUDIT_KEY_FILE
-from .audit_key import load_audit_key
-from .audit_stream import AuditStream
-from .auditing import Auditor
-from .executor import HEAVY, LIGHT, Executor, LaneSize
-from .key_ring import open_ring, reload_ring
+from .auditing.anchor_file import Anchor, AnchorFile
+from .auditing.audit import Audit, find_accepted_rollback
+from .auditing.auditor import Auditor
+from .auditing.indexer import AuditIndexer
+from .auditing.log_target import LogTarget
+from .auditing.record_reader import RecordReader
+from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
+from .auditing.signing_key import load_audit_key
+from .auditing.stream import AuditStream
 from .listing_cursor import ListingCursors
-from .log_target import LogTarget
-from .object_listing import ObjectListing
+from .load.executor import HEAVY, LIGHT, Executor, LaneSize
+from .master_keys.key_ring import open_ring, reload_ring
+from .objects.access_rights import AccessRights
+from .objects.listing import ObjectListing
 from .proof_memory import ProofMemory
-from .record_reader import RecordReader
-from .scrub import Scrubber
 from .service import Service
+from .verification.scrub import Scrubber
 
 T = TypeVar("T")
 

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple, TypeVar
 from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import KMIPError
-from ..kmip.batch_items import Payloads
+from ..kmip.codecs.long_answers import format_long
 from ..kmip.enums import BatchErrorContinuationOption
-from ..kmip.long_answers import format_long
-from ..kmip.messages import refuse_binary_message
-from ..kmip.requests import DEFAULT_OPTION, RequestMessage
-from ..kmip.responses import make_correlation_value, render_failure, render_response
+from ..kmip.messages.batch_items import Payloads
+from ..kmip.messages.bodies import refuse_binary_message
+from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
+from ..kmip.messages.responses import make_correlation_value, render_failure, render_response
 from ..kmip.ttlv import encoded_length
 from . import batch
-from .bytes_in_flight import HeldBytes
 from .kms import KMS
+from .load.bytes_in_flight import HeldBytes
 from .service import Service
 
 T = TypeVar("T")

@@ -1,4 +1,4 @@
-"""ProofMemory: which DPoP proofs were used, for all servers of a database (`auth.replays`)."""
+"""ProofMemory: which DPoP proofs were used, for all servers of a database (`auth.bound.replays`)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Callable
 
-from ..auth.replays import UserShares
+from ..auth.bound.replays import UserShares
 from ..errors import Unavailable
 from ..store.interface.used_proofs import UsedProofs
 

@@ -29,8 +29,8 @@ from weakref import WeakValueDictionary
 
 from ..audit.record import AuditEntry, Origin
 from ..auth.principal import Principal
-from ..crypto.envelope import KeyRing
 from ..crypto.policy import CryptoPolicy
+from ..crypto.sealing.envelope import KeyRing
 from ..domain.access import may_create_objects, sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported, Unavailable
 from ..kmip.enums import Operation
@@ -43,10 +43,10 @@ from ..settings import ServiceSettings
 from ..store.interface.changes import Conflict
 from ..store.interface.object_store import ObjectStore
 from ..store.interface.objects import Objects
-from .auditing import Auditor, name_reason
+from .auditing.auditor import Auditor, name_reason
 from .catalogue import collect_object_types, collect_payload_types, select_operations
-from .limits import check_data
-from .loop_turns import LoopTurns
+from .load.limits import check_data
+from .load.loop_turns import LoopTurns
 
 T = TypeVar("T")
 

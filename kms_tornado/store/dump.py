@@ -24,7 +24,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any, BinaryIO
 
-#: The code of a message, under a key of the database (`crypto.row_mac`).
+#: The code of a message, under a key of the database (`crypto.sealing.row_mac`).
 _RowMAC = Callable[[bytes], bytes]
 #: Called with the rows so far, and all of them.
 Report = Callable[[int, int], None]

@@ -49,7 +49,9 @@ def open_store(
 async def is_database_in_use(url: str, data_dir: Path) -> bool:
     """Whether another process has the database open, as far as the database can tell. Raises Unavailable."""
     if is_postgresql(url):
-        from .postgres.in_use import has_other_sessions  # imported here: it needs an extra
+        from .postgres.connections.in_use import (
+            has_other_sessions,  # imported here: it needs an extra
+        )
 
         return await has_other_sessions(url)
     path = resolve_sqlite_url(url, data_dir)
@@ -60,6 +62,6 @@ def describe_database(url: str, data_dir: Path) -> str:
     """The URL of a store that was opened, for the log: without password and parameters."""
     if not is_postgresql(url):
         return f"sqlite:///{resolve_sqlite_url(url, data_dir)}"
-    from .postgres.address import parse_address  # imported here: it needs an extra
+    from .postgres.connections.address import parse_address  # imported here: it needs an extra
 
     return parse_address(url).name

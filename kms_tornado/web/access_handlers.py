@@ -9,7 +9,7 @@ from typing import Any
 from ..audit.record import Origin
 from ..domain.access import format_operation_names
 from ..errors import KMIPError, Unavailable
-from ..service.access_rights import AccessRequest, AccessRights, parse_access_request
+from ..service.objects.access_rights import AccessRequest, AccessRights, parse_access_request
 from .answers import JSON, Answer, render_failure
 from .bearer.refusals import refuse
 from .service_handler import ProtectedHandler

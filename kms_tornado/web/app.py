@@ -13,8 +13,8 @@ from ..auth.request_auth import RequestAuth
 from ..errors import ConfigurationError
 from ..networks import parse_networks
 from ..redaction import mask_logs
-from ..service.admission import CONCURRENCY, Admission, AdmissionBounds
 from ..service.kms import KMS
+from ..service.load.admission import CONCURRENCY, Admission, AdmissionBounds
 from ..settings import ServiceArguments, make_service_settings, parse_public_url
 from .access_handlers import (
     GrantHandler,

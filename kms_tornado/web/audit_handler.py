@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 from ..audit.query import RecordQuery
 from ..errors import KMIPError, Unavailable
-from ..service.audit_request import (
+from ..service.auditing.record_reader import AmbiguousName
+from ..service.auditing.request import (
     BadAuditRequest,
     parse_audit_request,
     parse_statistics_request,
 )
-from ..service.record_reader import AmbiguousName
 from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
 from .query import decode_query

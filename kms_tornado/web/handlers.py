@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from .. import __version__
-from ..auth.claims import list_scopes
+from ..auth.rules.claims import list_scopes
 from ..errors import Unavailable
 from .answers import JSON, Answer, render_unavailable
 from .bearer.metadata import describe_resource

@@ -13,20 +13,20 @@ from typing import Any
 from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..errors import KMIPError, Unavailable
-from ..kmip.batch_items import Payloads
-from ..kmip.messages import (
+from ..kmip.messages.batch_items import Payloads
+from ..kmip.messages.bodies import (
     BareOperation,
     format_bare_response,
     parse_binary_message,
     parse_message,
     parse_request,
 )
-from ..kmip.requests import RequestMessage, refuse_credential
+from ..kmip.messages.requests import RequestMessage, refuse_credential
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Dialect
-from ..service.bytes_in_flight import HeldBytes
 from ..service.kms import KMS
-from ..service.limits import has_many_values
+from ..service.load.bytes_in_flight import HeldBytes
+from ..service.load.limits import has_many_values
 from ..service.message_exchange import OFFLOAD_BYTES, answer_message, parse_body
 from ..service.service import find_identifier
 from ..wording import cut_value

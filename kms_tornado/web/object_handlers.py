@@ -5,13 +5,13 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from ..audit.record import Origin
-from ..service.access_rights import AccessRights
-from ..service.listing_request import (
+from ..service.objects.access_rights import AccessRights
+from ..service.objects.listing import ListingAnswer
+from ..service.objects.listing_request import (
     BadListingRequest,
     parse_listing_request,
     refuse_parameters,
 )
-from ..service.object_listing import ListingAnswer
 from .access_handlers import AccessHandler
 from .answers import JSON_ERROR, Answer, render_error_body
 from .query import decode_query

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
-from ..auth.issuer_urls import is_loopback_host
-from ..crypto.host_names import is_named
+from ..auth.issuers.issuer_urls import is_loopback_host
+from ..crypto.tls.host_names import is_named
 from ..networks import parse_address
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._-]{1,255})(?::([0-9]{1,5}))?", re.ASCII)
@@ -27,7 +27,7 @@ class PublicURL:
 
     configured: of --public-url, without a slash at its end; empty where it is not set. hostname: what the
     server listens on; empty where an application does. certificate_names: of the server's certificate
-    (`crypto.host_names`); set anew when that is read again.
+    (`crypto.tls.host_names`); set anew when that is read again.
     """
 
     def __init__(

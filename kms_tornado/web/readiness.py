@@ -6,13 +6,13 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ..auth.key_status import KeyStatus
+from ..auth.issuers.key_status import KeyStatus
 from ..errors import Unavailable
 from ..store.health import DOWN, READ_ONLY, UP
 
 if TYPE_CHECKING:
     from ..auth.request_auth import RequestAuth
-    from ..service.audit import Audit
+    from ..service.auditing.audit import Audit
     from ..service.kms import KMS
 
 #: {DatabaseStatus.state: what is told}

@@ -16,26 +16,26 @@ from tornado.httputil import HTTPHeaders, HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
 from ..audit.record import Origin
-from ..auth.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
+from ..auth.bound.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
 from ..auth.principal import Principal
 from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
-from ..service.admission import Admission
-from ..service.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
 from ..service.kms import KMS
-from ..service.loop_turns import BODY_PIECE, LoopTurns
+from ..service.load.admission import Admission
+from ..service.load.bytes_in_flight import BytesInFlight, HeldBytes, TooManyBytes
+from ..service.load.loop_turns import BODY_PIECE, LoopTurns
 from ..transport.in_flight import InFlight
 from ..wording import cut_value
 from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
 from .bearer.mixin import BearerAuthMixin
 from .bearer.refusals import Hooks, refuse
-from .metrics import Metrics
+from .metrics.metrics import Metrics
+from .metrics.workers import WorkerMetrics
 from .public_url import PublicURL
 from .readiness import Readiness
 from .request_identity import identify_request
 from .trusted_proxies import TrustedProxies
 from .ui.page import Page
-from .worker_metrics import WorkerMetrics
 
 log = logging.getLogger("kms_tornado.web")
 

@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
-from kms_tornado.service.anchor_file import ANCHOR_FILE
+from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
 
 from ..server import ROOT, environment
-from ..service.test_audit import use
+from ..service.auditing.test_audit import use
 
 VERIFIER = ROOT / "examples" / "verify_audit_log.py"
 Lines = list[bytes]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
-from kms_tornado.auth.keyset import KeySet, parse_document
+from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuers.keyset import KeySet, parse_document
 from kms_tornado.auth.principal import Principal
-from kms_tornado.auth.token_policy import TokenPolicy
-from kms_tornado.auth.verifier import TokenVerifier
+from kms_tornado.auth.rules.verifier import TokenVerifier
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 
 from ..keys import compact, jwk, private_key
 

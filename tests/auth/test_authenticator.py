@@ -11,12 +11,12 @@ import pytest
 
 from kms_tornado.auth.authenticator import Authenticator
 from kms_tornado.auth.deny_list import parse_deny_list
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from kms_tornado.auth.key_cache import KeyCache
-from kms_tornado.auth.key_source import LoadedKeys
-from kms_tornado.auth.keyset import KeySet
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuers.key_cache import KeyCache
+from kms_tornado.auth.issuers.key_source import LoadedKeys
+from kms_tornado.auth.issuers.keyset import KeySet
 from kms_tornado.auth.principal import Principal
-from kms_tornado.auth.token_policy import RequiredClaim, TokenPolicy
+from kms_tornado.auth.tokens.token_policy import RequiredClaim, TokenPolicy
 from kms_tornado.errors import (
     AlgorithmNotAllowed,
     AuthenticationError,

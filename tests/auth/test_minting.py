@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.auth.compact import parse_token
 from kms_tornado.auth.minting import ALGORITHM, DevMint, DevSigner
+from kms_tornado.auth.tokens.compact import parse_token
 from kms_tornado.errors import UnknownKey
 
 from .samples import ISSUER, good_claims, key_set, trust, verify

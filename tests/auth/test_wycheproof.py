@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.compact import MAX_TOKEN_LENGTH, decode_segment, parse_token
-from kms_tornado.auth.keyset import KeySet, parse_document
+from kms_tornado.auth.issuers.keyset import KeySet, parse_document
+from kms_tornado.auth.tokens.compact import MAX_TOKEN_LENGTH, decode_segment, parse_token
 from kms_tornado.errors import KeySetError, MalformedToken
 
 from ..keys import b64

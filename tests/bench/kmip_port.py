@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from tests.bench import certificates, pykmip_peer, tls_floor
 from tests.bench.kms import peer_operations
 from tests.bench.load import Connection, Measurement, cpu_seconds, measure

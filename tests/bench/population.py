@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.crypto.envelope import EnvelopeContext, KeyRing, seal
 from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.crypto.sealing.envelope import EnvelopeContext, KeyRing, seal
 from kms_tornado.domain.managed_object import UniqueIdentifier
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
@@ -26,8 +26,8 @@ from kms_tornado.kmip.payloads import CreateRequest
 from kms_tornado.kmip.structures import Name
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
-from kms_tornado.store.sql.owners import count_mac
-from kms_tornado.store.sql.row_macs import RowAuthenticator, digest_sealed
+from kms_tornado.store.sql.tables.owners import count_mac
+from kms_tornado.store.sql.tables.row_macs import RowAuthenticator, digest_sealed
 
 #: So many different tags has each owner: of a thousand objects, ten have the same one.
 TAGS = 100

@@ -27,9 +27,9 @@ def serve_tornado(port: int, keys: Keys, core: int, fast: bool = False) -> None:
     from tornado.web import Application
 
     from kms_tornado import BearerApplication, BearerAuth
-    from kms_tornado.auth.jwk import key_from_jwk
-    from kms_tornado.auth.key_source import LoadedKeys
-    from kms_tornado.auth.keyset import KeySet
+    from kms_tornado.auth.issuers.jwk import key_from_jwk
+    from kms_tornado.auth.issuers.key_source import LoadedKeys
+    from kms_tornado.auth.issuers.keyset import KeySet
 
     handlers = _make_handlers(keys, fast)
 
@@ -60,8 +60,8 @@ def _make_handlers(keys: Keys, fast: bool) -> tuple[Any, ...]:
     from tornado.web import HTTPError, RequestHandler
 
     from kms_tornado import BearerAuthMixin
-    from kms_tornado.auth.jwk import key_from_jwk
-    from kms_tornado.auth.signature import build_verify
+    from kms_tornado.auth.issuers.jwk import key_from_jwk
+    from kms_tornado.auth.tokens.signature import build_verify
 
     loads, dumps = _choose_json(fast)
     verify = build_verify(key_from_jwk(keys[0]).public_key, "RS256")

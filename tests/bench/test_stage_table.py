@@ -20,10 +20,10 @@ RUN = (f"{SITE}/asyncio/runners.py", "run")
     [
         pytest.param([LANE, RUN], "read", id="the lane itself"),
         pytest.param([("/x/kms_tornado/kmip/schema_plan.py", "f"),
-                      ("/x/kms_tornado/kmip/messages.py", "parse_request"), LANE], "parse", id="a helper of parsing"),
+                      ("/x/kms_tornado/kmip/messages/bodies.py", "parse_request"), LANE], "parse", id="a helper of parsing"),
         pytest.param([("/x/kms_tornado/kmip/schema_plan.py", "f"),
-                      ("/x/kms_tornado/kmip/messages.py", "format_bare_response"), LANE], "format", id="of formatting"),
-        pytest.param([("/x/kms_tornado/crypto/row_mac.py", "compute"),
+                      ("/x/kms_tornado/kmip/messages/bodies.py", "format_bare_response"), LANE], "format", id="of formatting"),
+        pytest.param([("/x/kms_tornado/crypto/sealing/row_mac.py", "compute"),
                       ("/x/kms_tornado/store/sqlite/reader.py", "fetch"), LANE], "crypto", id="a MAC while reading"),
         pytest.param([("/x/kms_tornado/store/sqlite/reader.py", "fetch"), LANE], "fetch", id="a read"),
         pytest.param([("/x/kms_tornado/store/sqlite/writer.py", "_run")], "commit", id="the thread that writes"),

@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from jose import jwt as jose_jwt
 
 from kms_tornado.auth.authenticator import Authenticator
-from kms_tornado.auth.compact import decode_segment
+from kms_tornado.auth.bound.replays import SharedProofs
 from kms_tornado.auth.credentials import Credentials
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from kms_tornado.auth.jwk import key_from_jwk
-from kms_tornado.auth.key_cache import KeyCache
-from kms_tornado.auth.key_source import LoadedKeys
-from kms_tornado.auth.keyset import KeySet
-from kms_tornado.auth.replays import SharedProofs
-from kms_tornado.auth.token_policy import TokenPolicy
-from kms_tornado.auth.verifier import TokenVerifier
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuers.jwk import key_from_jwk
+from kms_tornado.auth.issuers.key_cache import KeyCache
+from kms_tornado.auth.issuers.key_source import LoadedKeys
+from kms_tornado.auth.issuers.keyset import KeySet
+from kms_tornado.auth.rules.verifier import TokenVerifier
+from kms_tornado.auth.tokens.compact import decode_segment
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from tests.bench.ratios import best_of, print_table
 from tests.keys import compact, jwk, private_key
 from tests.proofs import make_proof, thumbprint

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ..server import NO_AUTH, run, serving
-from ..service.test_key_ring import NEW, OLD, Place, key_id, write_keys
+from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
 
 ADMIN = "admin"
 

@@ -13,7 +13,7 @@ import pytest
 from kms_tornado import errors
 from kms_tornado.commands.explain import ADVICE, advise
 
-from ..auth.test_explaining import ROWS
+from ..auth.rules.test_explaining import ROWS
 from ..issuer import Issuer
 from ..server import NO_AUTH, environment, free_port
 

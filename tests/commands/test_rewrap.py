@@ -12,12 +12,12 @@ import pytest
 
 from kms_tornado.commands import find_command
 from kms_tornado.commands.running import run_command
-from kms_tornado.service.key_rotation import KeyFileEdit
-from kms_tornado.service.master_key import read_key_file
+from kms_tornado.service.master_keys.key_rotation import KeyFileEdit
+from kms_tornado.service.master_keys.sources import read_key_file
 
 from .. import postgres
 from ..server import NO_AUTH, ServerProcess, eventually, run, serving
-from ..service.test_key_ring import NEW, OLD, THIRD, Place, key_id, write_keys
+from ..service.master_keys.test_key_ring import NEW, OLD, THIRD, Place, key_id, write_keys
 from .load import ADMIN, Load
 
 

@@ -15,12 +15,12 @@ import pytest
 from kms_tornado import __main__
 from kms_tornado.commands import running
 from kms_tornado.service import private_file
-from kms_tornado.service.master_key import load_master_keys
+from kms_tornado.service.master_keys.sources import load_master_keys
 from kms_tornado.store.sql.statements import DriverRunner
 
 from ..server import NO_AUTH, check_refused, eventually, run, serving
 from ..service.kill import count_steps, kill_at, spread
-from ..service.test_key_ring import NEW, OLD, Place, key_id, write_keys
+from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
 
 
 def key_ids(path: Path) -> list[str]:

@@ -21,13 +21,13 @@ from kms_tornado.audit.chain import hash_line
 from kms_tornado.audit.checkpoint import read_checkpoint, sign_checkpoint
 from kms_tornado.audit.record import canonical, parse_object
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
-from kms_tornado.service.anchor_file import ANCHOR_FILE
+from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
 
 from .. import postgres
 from ..server import NO_AUTH, ROOT, environment, run
-from ..service.test_audit import use
+from ..service.auditing.test_audit import use
 
 VERIFIER = ROOT / "examples" / "verify_audit_log.py"
 OTHER_KEY = parse_private_pem(make_private_pem())

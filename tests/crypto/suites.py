@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kms_tornado.crypto.suites import Suite, choose_suite
+from kms_tornado.crypto.encryption.suites import Suite, choose_suite
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from kms_tornado.kmip.structures import CryptographicParameters
 

@@ -6,11 +6,12 @@ import re
 
 import pytest
 
-from kms_tornado.crypto import ciphers, hashes, key_derivation, key_wrapping
+from kms_tornado.crypto import hashes, key_derivation
+from kms_tornado.crypto.encryption import ciphers, key_wrapping
+from kms_tornado.crypto.encryption.suites import choose_suite
 from kms_tornado.crypto.hashes import BLOCK_BYTES
 from kms_tornado.crypto.mac import MACSuite, compute_mac
 from kms_tornado.crypto.material import KeyMaterial
-from kms_tornado.crypto.suites import choose_suite
 from kms_tornado.errors import CryptographicFailure
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from kms_tornado.kmip.structures import CryptographicParameters

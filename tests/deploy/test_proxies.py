@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kms_tornado.auth.client_cert_header import read_client_cert
+from kms_tornado.auth.bound.client_cert_header import read_client_cert
 
 from ..issuer import Issuer
 from ..kmip_server.authority import Authority

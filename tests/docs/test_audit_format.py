@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kms_tornado.service.anchor_file import ANCHOR_FILE
+from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
 

@@ -21,7 +21,7 @@ import pytest
 
 from kms_tornado import options
 from kms_tornado.client.cli.session import Session
-from kms_tornado.client.configuration import parse_configuration
+from kms_tornado.client.configuration.configuration import parse_configuration
 from kms_tornado.commands import find_command, find_unknown_command
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES

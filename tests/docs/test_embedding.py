@@ -11,7 +11,7 @@ import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from kms_tornado.auth.token_policy import TokenPolicy
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 
 from ..issuer import Issuer
 from ..server import LOCATE

@@ -15,8 +15,10 @@ import pytest
 from kms_tornado.errors import Unavailable
 from kms_tornado.store import health
 from kms_tornado.store.interface.changes import Insert
-from kms_tornado.store.postgres import backend, connector, engine, transactions, writer
-from kms_tornado.store.postgres.address import parse_address
+from kms_tornado.store.postgres import backend, engine
+from kms_tornado.store.postgres.connections import connector
+from kms_tornado.store.postgres.connections.address import parse_address
+from kms_tornado.store.postgres.writing import transactions, writer
 
 from .. import postgres, replicas
 from ..deploy.proxies import replace, write_certificate

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ..terminal import Terminal, terminal
-from ..web.process.dev_browser import ALICE, Visitor
+from ..web.process.dev.browser import ALICE, Visitor
 from .blocks import Block, blocks
 from .placeholders import Values
 from .session import commands_to_run

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kms_tornado.kmip.batch_items import PayloadTypes
 from kms_tornado.kmip.enums import Operation
+from kms_tornado.kmip.messages.batch_items import PayloadTypes
 from kms_tornado.kmip.schema import EnumerationNumber
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 

@@ -9,7 +9,7 @@ from kms_tornado.errors import (
     KeyFormatTypeNotSupported,
     MissingData,
 )
-from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.codecs import json_codec
 from kms_tornado.kmip.enums import KeyFormatType, RecommendedCurve
 from kms_tornado.kmip.key_material import (
     TransparentDHPublicKey,

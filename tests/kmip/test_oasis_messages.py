@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from kms_tornado.errors import KMIPError
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.kmip.requests import read_message
+from kms_tornado.kmip.messages.requests import read_message
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.ttlv import Dialect, Node
 

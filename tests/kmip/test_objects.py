@@ -10,8 +10,8 @@ from kms_tornado.errors import (
     KMIPError,
     MissingData,
 )
-from kms_tornado.kmip import json_codec
 from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.codecs import json_codec
 from kms_tornado.kmip.enums import KeyFormatType, ObjectType
 from kms_tornado.kmip.key_material import (
     TransparentRSAPublicKey,

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kms_tornado.errors import InvalidField, MissingData
-from kms_tornado.kmip import json_codec
+from kms_tornado.kmip.codecs import json_codec
 from kms_tornado.kmip.enums import Operation, RevocationReasonCode
 from kms_tornado.kmip.objects import OBJECT_CLASSES
 from kms_tornado.kmip.payloads import (

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from kms_tornado.domain.access import parse_operation_name
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.kmip.messages import parse_message, parse_request
-from kms_tornado.kmip.requests import RequestMessage
+from kms_tornado.kmip.messages.bodies import parse_message, parse_request
+from kms_tornado.kmip.messages.requests import RequestMessage
 from kms_tornado.kmip.suggestions import suggest_name, suggest_root, suggest_tag, suggest_value
 from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, loosen
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types

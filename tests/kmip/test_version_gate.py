@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado import errors
-from kms_tornado.kmip import binary_codec, json_codec, requests, versions
+from kms_tornado.kmip import versions
 from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import (
     CryptographicUsageMask,
     HashingAlgorithm,
@@ -21,7 +22,10 @@ from kms_tornado.kmip.enums import (
     Operation,
     ResultReason,
 )
-from kms_tornado.kmip.messages import parse_binary_message, parse_message, parse_request
+from kms_tornado.kmip.messages import requests
+from kms_tornado.kmip.messages.bodies import parse_binary_message, parse_message, parse_request
+from kms_tornado.kmip.messages.requests import RequestMessage
+from kms_tornado.kmip.messages.responses import render_failure, render_response, render_success
 from kms_tornado.kmip.objects import KeyBlock, SymmetricKey
 from kms_tornado.kmip.payloads import (
     AttributeReference,
@@ -34,8 +38,6 @@ from kms_tornado.kmip.payloads import (
     LocateResponse,
     QueryResponse,
 )
-from kms_tornado.kmip.requests import RequestMessage
-from kms_tornado.kmip.responses import render_failure, render_response, render_success
 from kms_tornado.kmip.schema import fields_of, from_node, tag_of, to_node
 from kms_tornado.kmip.structures import (
     CryptographicParameters,

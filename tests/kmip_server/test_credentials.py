@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kms_tornado.auth.binding import encode_digest
+from kms_tornado.auth.tokens.binding import encode_digest
 
 from ..issuer import Issuer
 from ..kms import Item, batch_item, message, name, structure, text, version

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.crypto.envelope import KeyRing, MasterKey
 from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.crypto.sealing.envelope import KeyRing, MasterKey
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation, State
@@ -25,7 +25,7 @@ from kms_tornado.kmip.payloads import (
     ModifyAttributeRequest,
     SetAttributeRequest,
 )
-from kms_tornado.service.access_rights import AccessRequest, AccessRights
+from kms_tornado.service.objects.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.interface.master_keys import CheckValues

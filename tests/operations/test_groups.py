@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.groups import MAX_GROUPS
+from kms_tornado.auth.rules.groups import MAX_GROUPS
 
 from ..kms import (
     KMS,

@@ -12,8 +12,8 @@ import random
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import (
     BlockCipherMode,
     CertificateType,

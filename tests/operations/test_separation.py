@@ -14,16 +14,16 @@ import struct
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from kms_tornado.crypto import ciphers, key_wrapping
+from kms_tornado.crypto.encryption import ciphers, key_wrapping
+from kms_tornado.crypto.encryption.key_wrapping import WrapAlgorithm
+from kms_tornado.crypto.encryption.rsa_encryption import choose_rsa_encryption, rsa_decrypt
+from kms_tornado.crypto.encryption.suites import SUITES, CipherKind
 from kms_tornado.crypto.hashes import HASHES
-from kms_tornado.crypto.key_wrapping import WrapAlgorithm
 from kms_tornado.crypto.mac import HMACS, MACSuite, compute_mac
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
-from kms_tornado.crypto.rsa_encryption import choose_rsa_encryption, rsa_decrypt
-from kms_tornado.crypto.signature_schemes import SignatureAlgorithm
-from kms_tornado.crypto.signatures import Signer
-from kms_tornado.crypto.suites import SUITES, CipherKind
+from kms_tornado.crypto.signing.schemes import SignatureAlgorithm
+from kms_tornado.crypto.signing.signatures import Signer
 from kms_tornado.errors import CryptographicFailure
 from kms_tornado.kmip.enums import (
     CryptographicAlgorithm,

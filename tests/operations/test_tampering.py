@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Engine, Integer, LargeBinary, Text, create_engine, make_url
 from sqlalchemy import text as sql
 
-from kms_tornado.store.sql.schema import metadata
+from kms_tornado.store.sql.tables.schema import metadata
 
 from .. import postgres
 from ..kms import (
@@ -231,9 +231,9 @@ NOTICED_BY = {
     "nonce_sources": {"*": "use another nonce"},
     "used_nonces": {"*": "use the nonce again"},
 }
-#: Tables whose columns tests/store/sql/test_sealing.py edits: what stands there is read at a start. And those of
-#: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/test_audit_log.py edit, and its index, which
-#: tests/store/sql/test_audit_index.py does. used_proofs decides about no object.
+#: Tables whose columns tests/store/sql/upkeep/test_sealing.py edits: what stands there is read at a start. And those of
+#: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/audit/test_log.py edit, and its index, which
+#: tests/store/sql/audit/test_index.py does. used_proofs decides about no object.
 ELSEWHERE = {
     "server_state", "audit_chains", "audit_checkpoints", "audit_segments",
     "audit_pages", "audit_index", "audit_uses", "audit_made", "used_proofs",

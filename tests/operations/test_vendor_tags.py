@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of
 from kms_tornado.kmip.ttlv import structure as node
 

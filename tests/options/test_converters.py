@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.auth.issuer import TrustedIssuer
+from kms_tornado.auth.issuers.issuer import TrustedIssuer
 from kms_tornado.options import mask_url, parse
 
 from .helpers import TRUSTING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.auth.issuer import TrustedIssuer
-from kms_tornado.auth.token_policy import RequiredClaim
+from kms_tornado.auth.issuers.issuer import TrustedIssuer
+from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.options import format_effective, parse
 
 from .helpers import TRUSTING, refusal

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_tornado.auth.issuer import TrustedIssuer
-from kms_tornado.auth.token_policy import RequiredClaim
+from kms_tornado.auth.issuers.issuer import TrustedIssuer
+from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, format_effective, parse

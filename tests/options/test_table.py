@@ -8,8 +8,8 @@ import tomllib
 from itertools import pairwise
 from pathlib import Path
 
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from kms_tornado.auth.token_policy import ALGORITHMS, TokenPolicy
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.tokens.token_policy import ALGORITHMS, TokenPolicy
 from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, parse
 from kms_tornado.settings import ServiceSettings, Settings

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
-from kms_tornado.service.limits import MAX_RESPONSE_BYTES
+from kms_tornado.kmip.codecs import binary_codec, json_codec
+from kms_tornado.service.load.limits import MAX_RESPONSE_BYTES
 
 from ..kms import (
     ACTIVATED,

@@ -10,12 +10,12 @@ import pytest
 
 from kms_tornado.auth.principal import Principal
 from kms_tornado.errors import NonUniqueName, Unavailable
-from kms_tornado.kmip.messages import parse_message
+from kms_tornado.kmip.messages.bodies import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.operations.common.transaction import Transaction
 from kms_tornado.service import batch
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
-from kms_tornado.service.loop_turns import LoopTurns
+from kms_tornado.service.load.loop_turns import LoopTurns
 from kms_tornado.store.interface.changes import Conflict, Refused
 
 from ..kms import attributes, batch_item, message, name, uid

@@ -12,9 +12,9 @@ import threading
 import pytest
 
 from kms_tornado.errors import ConfigurationError, Unavailable
-from kms_tornado.service.executor import Busy, LaneSize
-from kms_tornado.service.key_ring import KEY_FILE
 from kms_tornado.service.kms import KMS
+from kms_tornado.service.load.executor import Busy, LaneSize
+from kms_tornado.service.master_keys.key_ring import KEY_FILE
 from kms_tornado.settings import Secret, ServiceSettings
 
 

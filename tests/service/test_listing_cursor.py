@@ -8,7 +8,7 @@ import pytest
 
 from kms_tornado.crypto.cursor_seal import CursorSeal
 from kms_tornado.service.listing_cursor import ListingCursors
-from kms_tornado.service.listing_request import BadListingRequest
+from kms_tornado.service.objects.listing_request import BadListingRequest
 from kms_tornado.store.interface.lists import ListPosition
 
 from ..store.helpers import ALICE, BOB

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from kms_tornado.auth.principal import Principal
-from kms_tornado.crypto.envelope import KeyRing, MasterKey
 from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.crypto.sealing.envelope import KeyRing, MasterKey
 from kms_tornado.errors import OperationNotSupported
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.payloads import GetRequest, InteropRequest, LogRequest

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import Dialect
 
 from ..kms import (

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from kms_tornado.crypto.row_mac import RowMAC
+from kms_tornado.crypto.sealing.row_mac import RowMAC
 from kms_tornado.domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.kmip.attributes import Attributes
@@ -23,8 +23,8 @@ from kms_tornado.kmip.ttlv import children_of
 from kms_tornado.store.interface.master_keys import CheckValues
 from kms_tornado.store.interface.object_store import ObjectStore
 from kms_tornado.store.postgres.backend import PostgresBackend
-from kms_tornado.store.sql.row_macs import RowAuthenticator
 from kms_tornado.store.sql.store import SQLStore
+from kms_tornado.store.sql.tables.row_macs import RowAuthenticator
 from kms_tornado.store.sqlite.backend import SQLiteBackend
 
 from ..server import warm_servers

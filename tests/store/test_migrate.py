@@ -20,7 +20,7 @@ from kms_tornado.kmip.structures import Digest, Name
 from kms_tornado.store import migrate
 from kms_tornado.store.interface.changes import Insert, Remove, Replace
 from kms_tornado.store.migrate import newest_revision
-from kms_tornado.store.sql.attribute_rows import format_attributes
+from kms_tornado.store.sql.tables.attribute_rows import format_attributes
 
 from .helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
 

@@ -19,7 +19,8 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.store import health
 from kms_tornado.store.health import DOWN, READ_ONLY, UP
 from kms_tornado.store.interface.changes import Insert
-from kms_tornado.store.postgres import engine, probe, reader
+from kms_tornado.store.postgres import engine, reader
+from kms_tornado.store.postgres.connections import probe
 
 from .. import postgres
 from .conftest import postgres_or_skip

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from kms_tornado.auth.binding import encode_digest
+from kms_tornado.auth.tokens.binding import encode_digest
 
 from .. import postgres
 from ..bound_tokens import REFUSED, Asked, Fields, check_refusal, send

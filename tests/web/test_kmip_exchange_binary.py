@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from kms_tornado.kmip import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import MAX_DEPTH, Dialect
 
 from ..kms import KMS, batch_item, message, number, structure, two_issuers, uid, version

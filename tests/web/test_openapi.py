@@ -15,7 +15,7 @@ from tornado.web import Application
 
 from kms_tornado import BearerAuth, __version__
 from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.auth.token_policy import RequiredClaim
+from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE, select_operations
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES, handlers

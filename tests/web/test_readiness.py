@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.key_status import KeyStatus
+from kms_tornado.auth.issuers.key_status import KeyStatus
 from kms_tornado.errors import Unavailable
-from kms_tornado.service.audit import AuditHealth
-from kms_tornado.service.audit_trail import AuditStatus
+from kms_tornado.service.auditing.audit import AuditHealth
+from kms_tornado.service.auditing.trail import AuditStatus
 from kms_tornado.store.health import DatabaseStatus
 from kms_tornado.web.readiness import Readiness
 

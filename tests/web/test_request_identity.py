@@ -175,7 +175,7 @@ def test_lines_of_operations_and_of_the_store_name_the_request(server):
     answer = server.client.get_key(server.token, uid)
     assert answer.status == 422
     found = entries(server, answer.headers["X-Request-ID"], 2)
-    assert [entry for entry in found if entry["logger"] == "kms_tornado.store.sql.row_macs"]
+    assert [entry for entry in found if entry["logger"] == "kms_tornado.store.sql.tables.row_macs"]
 
 
 def test_lines_of_a_fetch_that_a_request_caused_name_the_request(server):

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from ... import strict_json
 from ...errors import KMIPError
-from ...kmip import json_codec
+from ...kmip.codecs import json_codec
 from ...kmip.tables import ENUMERATIONS, find_tag
 from ..errors import UnexpectedAnswer
 

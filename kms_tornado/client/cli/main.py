@@ -14,19 +14,19 @@ from typing import Final
 #: when their command is called, so that `--help` and completion load none of them.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "configure": (
-        "kms_tornado.client.cli.configure:configure",
+        "kms_tornado.client.cli.account.configure:configure",
         "Write down which server you use, and where you sign in.",
     ),
     "login": (
-        "kms_tornado.client.cli.login_commands:login",
+        "kms_tornado.client.cli.account.login:login",
         "Sign in, by a browser or on another device.",
     ),
     "logout": (
-        "kms_tornado.client.cli.login_commands:logout",
+        "kms_tornado.client.cli.account.login:logout",
         "End the login, and forget its tokens.",
     ),
     "whoami": (
-        "kms_tornado.client.cli.account:whoami",
+        "kms_tornado.client.cli.account.whoami:whoami",
         "Print who you are to the server.",
     ),
     "create": (
@@ -34,23 +34,23 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Make a key with a Name.",
     ),
     "ls": (
-        "kms_tornado.client.cli.listing:list_objects",
+        "kms_tornado.client.cli.objects.listing:list_objects",
         "List your objects and those that others share with you.",
     ),
     "encrypt": (
-        "kms_tornado.client.cli.files:encrypt",
+        "kms_tornado.client.cli.files.files:encrypt",
         "Encrypt files for a key.",
     ),
     "decrypt": (
-        "kms_tornado.client.cli.files:decrypt",
+        "kms_tornado.client.cli.files.files:decrypt",
         "Decrypt files.",
     ),
     "share": (
-        "kms_tornado.client.cli.access:share",
+        "kms_tornado.client.cli.objects.access:share",
         "Let somebody use a key of yours.",
     ),
     "unshare": (
-        "kms_tornado.client.cli.access:unshare",
+        "kms_tornado.client.cli.objects.access:unshare",
         "Take rights on a key of yours from somebody.",
     ),
     "sym": ("kms_tornado.client.cli.keys.nouns:sym", "Symmetric keys."),
@@ -59,19 +59,19 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "secret-data": ("kms_tornado.client.cli.keys.nouns:secret_data", "Passwords and seeds."),
     "certificates": ("kms_tornado.client.cli.keys.nouns:certificates", "X.509 certificates."),
     "attributes": (
-        "kms_tornado.client.cli.attributes:attributes",
+        "kms_tornado.client.cli.objects.attributes:attributes",
         "Look at the attributes of an object, and change them.",
     ),
     "access-rights": (
-        "kms_tornado.client.cli.access:access_rights",
+        "kms_tornado.client.cli.objects.access:access_rights",
         "Grant, withdraw and list access rights.",
     ),
     "audit": (
-        "kms_tornado.client.cli.audit:audit",
+        "kms_tornado.client.cli.objects.audit:audit",
         "List what was done, with which object, by whom.",
     ),
     "locate": (
-        "kms_tornado.client.cli.listing:locate",
+        "kms_tornado.client.cli.objects.listing:locate",
         "Print the identifiers of the objects that fit.",
     ),
     "mac": (

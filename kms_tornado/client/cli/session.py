@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from ..blocking import KMSClient
-    from ..configuration import Configuration
+    from ..configuration.configuration import Configuration
     from ..connection import ConnectionSettings, TokenSource
     from ..login.login_settings import LoginSettings
     from ..login.tokens import Tokens, TokenStore
@@ -68,7 +68,7 @@ class Session:
     @cached_property
     def configuration(self) -> Configuration:
         """The file, the environment and the global options. Raises ConfigurationError."""
-        from ..configuration_file import load_configuration
+        from ..configuration.file import load_configuration
 
         return load_configuration(
             self.environ, given=self.options.configuration_file, server_url=self.options.server_url

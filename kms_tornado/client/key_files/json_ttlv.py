@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from ...errors import KMIPError
-from ...kmip import json_codec
 from ...kmip.attributes import Attributes, parse_search_tags, with_user_tags
+from ...kmip.codecs import json_codec
 from ...kmip.enums import State
 from ...kmip.objects import OBJECT_CLASSES, Certificate, KeyValue, Object, OpaqueObject
 from ...kmip.schema import from_node, to_node

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from ..configuration import OAuth2Configuration
+from ..configuration.configuration import OAuth2Configuration
 from ..errors import InvalidSettings
 
 #: Where ckms listens, so that a redirect URI registered for it serves here as well.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ...errors import InvalidField, MissingData
 from ..attribute_index import RetiredIndices, iterate_indices
-from ..json_values import quote
+from ..codecs.json_values import quote
 from ..tables import TAG_NAMES, TAG_NUMBERS
 from ..ttlv import ItemType, Node, children_of, new_node, structure
 from ..version_gate import VersionGate

@@ -6,7 +6,7 @@ Where both are wrapped in TTLV, no message shows them. Whoever unwraps them read
 from __future__ import annotations
 
 from ...errors import InvalidField
-from .. import binary_codec
+from ..codecs import binary_codec
 from ..objects import KeyValue
 from ..schema import to_node
 from ..ttlv import Node, children_of

@@ -36,9 +36,9 @@ from functools import partial
 from typing import Protocol, TypeVar
 
 from ...audit.record import AuditEntry
-from ...crypto.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
+from ...crypto.sealing.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal
 from ...domain.access import item_not_found, may_create_objects
 from ...domain.dates import apply_dates, check_use_dates
 from ...domain.lifecycle import Use, check_state

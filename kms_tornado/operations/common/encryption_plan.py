@@ -12,9 +12,9 @@ from __future__ import annotations
 import os
 from typing import NamedTuple
 
-from ...crypto.ciphers import RandomSource, generate_iv, normalise_nonce
+from ...crypto.encryption.ciphers import RandomSource, generate_iv, normalise_nonce
+from ...crypto.encryption.suites import Suite, check_aad, check_iv, choose_suite
 from ...crypto.policy import CryptoPolicy, check_policy
-from ...crypto.suites import Suite, check_aad, check_iv, choose_suite
 from ...domain.key_parameters import bind_parameters
 from ...domain.lifecycle import Use
 from ...domain.nonces import check_caller_may_choose, check_server_may_choose

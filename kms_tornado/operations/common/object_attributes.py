@@ -14,7 +14,7 @@ from ...errors import InvalidAttribute, InvalidAttributeValue, InvalidField
 from ...kmip.attributes import Attributes, with_user_tags
 from ...kmip.schema import tag_of
 from ...kmip.structures import Link, VendorAttribute
-from ...store.sql.attribute_rows import format_attributes
+from ...store.sql.tables.attribute_rows import format_attributes
 
 #: Most characters of one object's attributes and tags, as they are stored: the store caches thousands of
 #: them in memory, and documents do not belong there.

@@ -10,7 +10,7 @@ The way in (Register, Import)::
 
 `parse_object` brings every format into one canonical form per object type: raw octets of symmetric keys,
 secret data and opaque objects, DER of the others (PKCS#8, SPKI, X.509). An envelope seals that form under a
-data key of its own (`crypto.envelope`); the type of plaintext is not one that the store accepts. The
+data key of its own (`crypto.sealing.envelope`); the type of plaintext is not one that the store accepts. The
 attribute KeyFormatType says in which format the object is given out again.
 
 The way out (Get, Export)::

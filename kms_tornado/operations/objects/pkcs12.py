@@ -12,10 +12,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...crypto.keys.pkcs12 import PKCS12Contents, PKCS12Entry, open_pkcs12
-from ...crypto.keys.pkcs12_parts import choose_key, find_certificate, find_issuers, select_chain
 from ...crypto.keys.recognition import recognise_key
 from ...crypto.material import KeyMaterial
+from ...crypto.pkcs12.files import PKCS12Contents, PKCS12Entry, open_pkcs12
+from ...crypto.pkcs12.parts import choose_key, find_certificate, find_issuers, select_chain
 from ...domain.dates import state_at
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier

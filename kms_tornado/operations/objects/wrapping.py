@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from functools import partial
 
-from ...crypto.key_wrapping import (
+from ...crypto.encryption.key_wrapping import (
     WrapAlgorithm,
     WrappingScheme,
     choose_wrapping_scheme,

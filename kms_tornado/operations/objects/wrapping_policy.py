@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...crypto.key_wrapping import WrappingScheme
+from ...crypto.encryption.key_wrapping import WrappingScheme
 from ...crypto.keys.asymmetric import derive_public_key
 from ...crypto.policy import Technique
 from ...domain.lifecycle import Use

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...auth.binding import BINDING_RULES
-from ...auth.token_policy import ALGORITHMS
+from ...auth.tokens.binding import BINDING_RULES
+from ...auth.tokens.token_policy import ALGORITHMS
 from ..converters import (
     parse_algorithm,
     parse_auth_provider,

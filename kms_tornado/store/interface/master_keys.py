@@ -9,7 +9,7 @@ from ...domain.managed_object import SealedMaterial
 
 
 class RowMAC(Protocol):
-    """The code of a row under a key that the store does not see (`crypto.row_mac`)."""
+    """The code of a row under a key that the store does not see (`crypto.sealing.row_mac`)."""
 
     def __call__(self, message: bytes) -> bytes: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from kms_tornado.store.sql.schema import metadata
+from kms_tornado.store.sql.tables.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

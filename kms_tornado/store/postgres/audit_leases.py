@@ -14,9 +14,9 @@ from sqlalchemy import insert
 
 from ...audit.chain import Segment
 from ...errors import Unavailable
-from ..sql.audit_chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease, StoredCode
-from ..sql.schema import audit_segments
+from ..sql.audit.chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease, StoredCode
 from ..sql.statements import Noted, Prepared, Runner
+from ..sql.tables.schema import audit_segments
 from .dialect import POSTGRESQL
 from .transaction import Command, ConnectionLost
 

@@ -14,12 +14,13 @@ from sqlalchemy import Connection, Dialect, func, select
 
 from ..health import PoolLoad
 from ..interface.faults import NOT_OPEN, make_unavailable
-from ..sql.audit_chains import AuditChains
+from ..sql.audit.chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, Prepared, Rows, SQLAlchemyRunner, Values
-from .address import parse_address
-from .connector import Connector
+from .connections.address import parse_address
+from .connections.connector import Connector
+from .connections.probe import probe_writes
 from .dialect import POSTGRESQL
 from .engine import (
     OPEN_TIMEOUT_S,
@@ -29,9 +30,8 @@ from .engine import (
     run_exclusively,
     run_on_snapshot,
 )
-from .probe import probe_writes
 from .reader import PostgresReader
-from .writer import PostgresWriter
+from .writing.writer import PostgresWriter
 
 #: Connections for reading: a process with one event loop cannot keep more of them busy.
 READERS = 8

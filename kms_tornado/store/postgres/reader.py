@@ -15,10 +15,10 @@ from ..health import PoolLoad
 from ..interface.faults import make_unavailable
 from ..sql.statements import NO_VALUES, Prepared, Rows, Values
 from . import engine as connections
-from .connector import Connector
+from .connections.connector import Connector
+from .connections.idle_connections import IdleConnections
 from .engine import reply_within
 from .errors import Meaning, judge_error, load_driver_error, translate_error
-from .idle_connections import IdleConnections
 
 if TYPE_CHECKING:
     import psycopg

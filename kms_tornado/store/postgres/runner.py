@@ -19,9 +19,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.util import await_only, greenlet_spawn
 
 from ...audit.record import Draft
-from ..sql.audit_chains import ChainTaken
-from ..sql.schema import objects
+from ..sql.audit.chains import ChainTaken
 from ..sql.statements import OBJECT_COLUMNS, Prepared, Rows, Runner, Statement, States, Values
+from ..sql.tables.schema import objects
 from .arrays import collect_columns, unnest, write_array
 from .audit_leases import APPEND, ChainInUse, is_long
 from .dialect import POSTGRESQL

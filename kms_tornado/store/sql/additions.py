@@ -11,11 +11,17 @@ from ...audit.record import Draft
 from ...kmip.attributes import count_values
 from ..interface.changes import Insert
 from .commits import Commit, GroupCommit
-from .owners import units_of
-from .row_macs import RowAuthenticator
-from .rows import format_row
-from .side_tables import index_attributes, make_name_rows, make_tag_rows, make_value_rows, names_of
 from .statements import Noted
+from .tables.owners import units_of
+from .tables.row_macs import RowAuthenticator
+from .tables.rows import format_row
+from .tables.side_tables import (
+    index_attributes,
+    make_name_rows,
+    make_tag_rows,
+    make_value_rows,
+    names_of,
+)
 
 #: {column: value}
 Row = Mapping[str, Any]

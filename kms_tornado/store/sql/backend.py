@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection, Dialect
 
 from ..health import PoolLoad
-from .audit_chains import AuditChains
+from .audit.chains import AuditChains
 from .commits import Job
 from .statements import NO_VALUES, Prepared, Rows, Values
 

@@ -29,14 +29,6 @@ from ..interface.changes import (
     UseNonce,
     Withdraw,
 )
-from . import grants, side_tables, tombstones
-from .attribute_rows import parse_rows
-from .nonces import KeyOfObject, NonceRecords
-from .owners import SEALED_BYTES, units_of, update_counts
-from .row_macs import RowAuthenticator
-from .rows import MAC, ROW_TO_CHECK, UID, check_row, format_row, is_long
-from .schema import objects
-from .side_tables import IndexedAttributes, OwnedNames, collect_names
 from .statements import (
     INTEGRITY_ERRORS,
     OBJECT_COLUMNS,
@@ -46,6 +38,14 @@ from .statements import (
     States,
     Values,
 )
+from .tables import grants, side_tables, tombstones
+from .tables.attribute_rows import parse_rows
+from .tables.nonces import KeyOfObject, NonceRecords
+from .tables.owners import SEALED_BYTES, units_of, update_counts
+from .tables.row_macs import RowAuthenticator
+from .tables.rows import MAC, ROW_TO_CHECK, UID, check_row, format_row, is_long
+from .tables.schema import objects
+from .tables.side_tables import IndexedAttributes, OwnedNames, collect_names
 
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed

@@ -25,7 +25,7 @@ commit is on its way to the disk, others queue up, and the next transaction take
 - SQLite has one writer thread. Each job has a savepoint of its own, so that a failed job is undone alone
   (`sqlite.writer`).
 - PostgreSQL has tasks that write, some for jobs that only add and some for the others, and sends statements
-  together, as each round trip counts (`postgres.writer`).
+  together, as each round trip counts (`postgres.writing.writer`).
 - Jobs that only add objects are joined into one (`join_commits`), so that a statement adds the rows of
   all of them.
 
@@ -37,7 +37,7 @@ with Undo nothing is done; otherwise it runs the batch again without the items t
 **Durable or not.** The future of a job is done after COMMIT has returned, and COMMIT returns after the
 disk has confirmed (SQLite: synchronous=FULL; PostgreSQL: its default, synchronous_commit=on). A process
 that is killed before that leaves a transaction that the database rolls back when it is opened next. On
-PostgreSQL the connection may be lost *during* COMMIT. New objects are then looked for (`postgres.additions`), and
+PostgreSQL the connection may be lost *during* COMMIT. New objects are then looked for (`postgres.writing.additions`), and
 other jobs in the audit's chain, to which they append (`AuditChains.settle`). Where neither tells the outcome, the job
 is not run again, and its caller gets Unavailable.
 
@@ -55,8 +55,8 @@ from ...audit.record import Draft
 from ...errors import KMIPError
 from ..interface.changes import Change, Conflict, Groups, Insert, Refused, Remove, Replace
 from .changes import apply_changes
-from .row_macs import RowAuthenticator
 from .statements import Runner
+from .tables.row_macs import RowAuthenticator
 
 #: A function that a writer runs in a transaction. If it raises, its changes are undone.
 Job = Callable[[Runner], Any]

@@ -29,12 +29,12 @@ from sqlalchemy import (
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
-from . import schema, tombstones
-from .bundles import select_bundles
-from .rows import LISTED_ROW, OBJECT_ROW
-from .schema import audit_uses, grants, objects, server_state
-from .search_filter import write_constant
+from .search.conditions import write_constant
 from .statements import Prepared
+from .tables import schema, tombstones
+from .tables.bundles import select_bundles
+from .tables.rows import LISTED_ROW, OBJECT_ROW
+from .tables.schema import audit_uses, grants, objects, server_state
 
 principal_parameter: BindParameter[Any] = bindparam("principal")
 # EVERYONE is part of the text: as a parameter it would be bound anew for every read.

@@ -20,7 +20,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLite
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ...audit.record import Draft
-from .schema import objects
+from .tables.schema import objects
 
 #: The values of a statement's parameters, by name.
 Values = Mapping[str, Any]

@@ -20,28 +20,28 @@ from ..interface.changes import Change, Groups, Refused, ReserveNonces
 from ..interface.compute import Compute, compute_on_any_thread
 from ..interface.lists import GrantedObject, OwnedObject
 from ..interface.master_keys import CheckValues, Reseal, ResealedPage, RowMAC
-from .audit_chains import AuditChains
-from .audit_log import AuditLog
-from .audit_pages import AuditPages
+from .audit.chains import AuditChains
+from .audit.log import AuditLog
+from .audit.object_checks import SQLObjectChecks
+from .audit.pages import AuditPages
 from .backend import Backend
-from .bundles import add_bundles, parse_bundles, remove_bundle
 from .commits import Commit, GroupCommit, Job
-from .dump import dump_rows, fill_rows
-from .grants import check_index_rows, parse_grants, rights_of
-from .index_check import IndexCheck
-from .naming import change_naming, parse_naming, settle_naming
-from .object_checks import SQLObjectChecks
-from .object_pages import SQLObjectPages
 from .queries import bind_groups, prepare_queries
-from .rewrap import EnvelopeRewriter
-from .row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
-from .rows import GRANTS, RowParser, is_long
-from .sealing import bring_under_macs, log_sealed
-from .search import SearchStatements, shape_locate, shape_tag_search
-from .search_statements import parse_page
+from .search.object_pages import SQLObjectPages
+from .search.searches import SearchStatements, shape_locate, shape_tag_search
+from .search.statements import parse_page
 from .statements import Prepared, Rows, Runner, Values
-from .tombstones import is_taken, rename_page
-from .used_proofs import SQLUsedProofs
+from .tables.bundles import add_bundles, parse_bundles, remove_bundle
+from .tables.grants import check_index_rows, parse_grants, rights_of
+from .tables.naming import change_naming, parse_naming, settle_naming
+from .tables.row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
+from .tables.rows import GRANTS, RowParser, is_long
+from .tables.tombstones import is_taken, rename_page
+from .tables.used_proofs import SQLUsedProofs
+from .upkeep.dump import dump_rows, fill_rows
+from .upkeep.index_check import IndexCheck
+from .upkeep.rewrap import EnvelopeRewriter
+from .upkeep.sealing import bring_under_macs, log_sealed
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.

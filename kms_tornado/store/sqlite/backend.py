@@ -18,7 +18,7 @@ from sqlalchemy import Dialect
 
 from ..interface.compute import Compute, compute_on_any_thread
 from ..interface.faults import NOT_OPEN, make_unavailable
-from ..sql.audit_chains import AuditChains
+from ..sql.audit.chains import AuditChains
 from ..sql.backend import ConnectionJob
 from ..sql.commits import Job
 from ..sql.statements import NO_VALUES, SQLITE, Prepared, Rows, Values

@@ -21,7 +21,7 @@ from sqlalchemy import exc as errors
 from ...audit.chain import Segment
 from ...errors import InvalidField, Unavailable
 from ..interface.faults import make_fault
-from ..sql.audit_chains import AuditChains, Lease
+from ..sql.audit.chains import AuditChains, Lease
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
 from .database_file import SQLiteFile, translate_error

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import BEARER, DPOP, SCHEMES, OfferedToken, is_compact, parse_authorization
+from ...auth.bound.replays import SharedProofs
 from ...auth.credentials import Credentials
 from ...auth.deny_file import DenyFile
-from ...auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
-from ...auth.kept_keys import KeptKeys
-from ...auth.key_cache import KeyCache
-from ...auth.key_source import KeySource
-from ...auth.key_status import KeyStatus
+from ...auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from ...auth.issuers.kept_keys import KeptKeys
+from ...auth.issuers.key_cache import KeyCache
+from ...auth.issuers.key_source import KeySource
+from ...auth.issuers.key_status import KeyStatus
 from ...auth.principal import Principal
-from ...auth.replays import SharedProofs
 from ...auth.request_auth import AuthStatistics
-from ...auth.signature import check_backend
-from ...auth.token_policy import TokenPolicyArguments, make_token_policy, make_tuple
+from ...auth.tokens.signature import check_backend
+from ...auth.tokens.token_policy import TokenPolicyArguments, make_token_policy, make_tuple
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
 from .arguments import check_argument_names

@@ -21,8 +21,8 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from ... import __version__
 from ...auth.bearer import is_bearer_token
-from ...auth.issuer import RefreshPolicy
-from ...auth.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult
+from ...auth.issuers.issuer import RefreshPolicy
+from ...auth.issuers.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult
 from ...auth.regular_file import read_regular_file
 from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
@@ -37,7 +37,7 @@ _MAX_TOKEN_BYTES = 64 * 1024
 
 
 class JWKSFetch:
-    """A `Fetch` (see auth.key_source) with HTTP clients of its own, between `open` and `close`."""
+    """A `Fetch` (see auth.issuers.key_source) with HTTP clients of its own, between `open` and `close`."""
 
     def __init__(self, policy: RefreshPolicy) -> None:
         """Raises ConfigurationError where the CA file cannot be used."""

@@ -13,7 +13,7 @@ from urllib.request import getproxies_environment
 
 from tornado.httpclient import AsyncHTTPClient
 
-from ...auth.issuer_urls import is_loopback_host
+from ...auth.issuers.issuer_urls import is_loopback_host
 from ...errors import ConfigurationError
 
 #: At once. Tornado queues the others, and those of issuers that do not answer would hold up all that do.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 
-from ...auth.issuer_urls import is_loopback_host
+from ...auth.issuers.issuer_urls import is_loopback_host
 
 if TYPE_CHECKING:
     from .mixin import BearerAuthMixin

@@ -8,9 +8,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from tornado.web import Finish
 
-from ...auth.claims import has_claim
 from ...auth.principal import Principal
-from ...auth.token_policy import RequiredClaim
+from ...auth.rules.claims import has_claim
+from ...auth.tokens.token_policy import RequiredClaim
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .fast_request import FastRequest
 from .mixin import BearerAuthMixin

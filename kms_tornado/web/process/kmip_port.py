@@ -21,10 +21,10 @@ from ...settings import Settings
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open
 from ...transport.in_flight import InFlight
-from ..figures import Figure
-from ..metric_sources import kmip_figures
+from ..metrics.figures import Figure
+from ..metrics.sources import kmip_figures
 from ..service_handler import ServerContext
-from .dev_kmip import DevCertificates, write_certificates
+from .dev.kmip import DevCertificates, write_certificates
 
 log = logging.getLogger("kms_tornado.server")
 

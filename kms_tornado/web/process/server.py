@@ -12,14 +12,14 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from ...auth.kept_keys import KeptKeys
+from ...auth.issuers.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
 from ...errors import ConfigurationError
-from ...service.admission import Admission, AdmissionBounds
-from ...service.configured_naming import describe_naming
 from ...service.kms import KMS
+from ...service.load.admission import Admission, AdmissionBounds
+from ...service.ownership.configured_naming import describe_naming
 from ...settings import ServiceSettings, Settings
 from ...transport.connections import Connections
 from ...transport.in_flight import InFlight
@@ -28,18 +28,18 @@ from ..bearer.auth import BearerAuth
 from ..bearer.jwks_fetch import JWKSFetch
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
-from ..metric_sources import admission_figures, bytes_figures, connection_figures, tls_figures
-from ..metrics import Metrics
+from ..metrics.metrics import Metrics
+from ..metrics.sources import admission_figures, bytes_figures, connection_figures, tls_figures
+from ..metrics.workers import WorkerMetrics
 from ..public_url import PublicURL
 from ..readiness import Readiness
 from ..service_handler import ServerContext
 from ..trusted_proxies import TrustedProxies
 from ..ui.discovery import Discovery
 from ..ui.page import Page
-from ..worker_metrics import WorkerMetrics
 from . import tls
-from .dev_issuer import DevIssuer
-from .dev_kmip import DevKMIP
+from .dev.issuer import DevIssuer
+from .dev.kmip import DevKMIP
 from .http_front import HTTPFront, limit_connections
 from .kmip_port import KMIPPort
 from .listening import (

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
 from ...settings import Settings
-from .dev_text import format_dev_text
+from .dev.text import format_dev_text
 from .listening import Sockets
 from .notify import notify_manager
 from .server import Server

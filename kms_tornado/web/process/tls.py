@@ -5,8 +5,8 @@ from __future__ import annotations
 import ssl
 from collections.abc import Sequence
 
-from ...crypto.certificate_end import read_end
-from ...crypto.host_names import read_host_names
+from ...crypto.tls.certificate_end import read_end
+from ...crypto.tls.host_names import read_host_names
 from ...settings import Settings
 from ...transport.tls import make_server_context, require_client_certificates
 

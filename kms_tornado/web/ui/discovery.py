@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from ...auth.issuer import RefreshPolicy, TrustedIssuer
-from ...auth.key_source import Fetch
+from ...auth.issuers.issuer import RefreshPolicy, TrustedIssuer
+from ...auth.issuers.key_source import Fetch
 from ...errors import ConfigurationError, KeySetError
 
 log = logging.getLogger("kms_tornado.web")

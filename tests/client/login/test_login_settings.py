@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.client.configuration import OAuth2Configuration
+from kms_tornado.client.configuration.configuration import OAuth2Configuration
 from kms_tornado.client.errors import InvalidSettings
 from kms_tornado.client.login.login_settings import LoginSettings, make_login_settings
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kms_tornado import errors
-from kms_tornado.kmip import binary_codec, json_codec
 from kms_tornado.kmip.attribute_instance import AttributeInstance
 from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import (
     CryptographicAlgorithm,
     LinkType,
@@ -21,7 +21,9 @@ from kms_tornado.kmip.enums import (
 )
 from kms_tornado.kmip.kmip1.names import NAMES, TAGS
 from kms_tornado.kmip.kmip1.payloads import ROWS, read_payload
-from kms_tornado.kmip.messages import parse_binary_message, parse_message
+from kms_tornado.kmip.messages.bodies import parse_binary_message, parse_message
+from kms_tornado.kmip.messages.requests import RequestMessage
+from kms_tornado.kmip.messages.responses import render_response, render_success
 from kms_tornado.kmip.payloads import (
     AddAttributeResponse,
     AttributeReference,
@@ -31,8 +33,6 @@ from kms_tornado.kmip.payloads import (
     GetAttributesResponse,
     LocateRequest,
 )
-from kms_tornado.kmip.requests import RequestMessage
-from kms_tornado.kmip.responses import render_response, render_success
 from kms_tornado.kmip.structures import (
     Link,
     Name,

@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from kms_tornado.kmip import binary_codec
 from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.objects import KeyMaterialField, KeyValue, encode_key_value
 from kms_tornado.kmip.structures import VendorAttribute

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, keywrap, serialization
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from kms_tornado.kmip import binary_codec
+from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.ttlv import ItemType, Node
 
 from ...keys import rsa_key

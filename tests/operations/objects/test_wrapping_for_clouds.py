@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, keywrap
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from kms_tornado.kmip import binary_codec
+from kms_tornado.kmip.codecs import binary_codec
 
 from ...keys import private_key, rsa_key
 from ...kms import batch_item, flag, name, number, octets, structure, uid

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError
 
-from kms_tornado.store.sql.schema import metadata
+from kms_tornado.store.sql.tables.schema import metadata
 
 Row = dict[str, Any]
 

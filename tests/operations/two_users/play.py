@@ -17,7 +17,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.structures import CryptographicParameters
-from kms_tornado.service.access_rights import AccessRequest
+from kms_tornado.service.objects.access_rights import AccessRequest
 
 from ..inside import ALICE, BOB
 from . import requests

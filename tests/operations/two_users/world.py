@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kms_tornado.crypto.key_wrapping import unwrap_gcm, unwrap_kw, unwrap_kwp
+from kms_tornado.crypto.encryption.key_wrapping import unwrap_gcm, unwrap_kw, unwrap_kwp
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.domain.managed_object import STORED_WRAPPED_TAG, ManagedObject, UniqueIdentifier
 from kms_tornado.errors import KMIPError
-from kms_tornado.kmip import json_codec
-from kms_tornado.kmip.batch_items import RequestItem
+from kms_tornado.kmip.codecs import json_codec
+from kms_tornado.kmip.codecs.long_answers import is_written
 from kms_tornado.kmip.enums import BatchErrorContinuationOption, Operation
-from kms_tornado.kmip.long_answers import is_written
+from kms_tornado.kmip.messages.batch_items import RequestItem
+from kms_tornado.kmip.messages.requests import RequestHeader, RequestMessage
 from kms_tornado.kmip.objects import EncodedKeyValue, KeyBlock, decode_key_block, decode_key_value
-from kms_tornado.kmip.requests import RequestHeader, RequestMessage
 from kms_tornado.kmip.schema import to_node
 from kms_tornado.kmip.ttlv import Dialect, Node
 from kms_tornado.kmip.versions import DEFAULT_VERSION

@@ -11,7 +11,7 @@ from kms_tornado.audit.record import Origin, make_draft
 from kms_tornado.errors import InvalidField, Unavailable
 from kms_tornado.store.postgres.audit_leases import ChainLeases
 from kms_tornado.store.postgres.transaction import ConnectionLost, Disturbed
-from kms_tornado.store.sql.audit_chains import AuditChains, ChainTaken, Lease
+from kms_tornado.store.sql.audit.chains import AuditChains, ChainTaken, Lease
 
 from ..helpers import AUTHENTICATOR
 

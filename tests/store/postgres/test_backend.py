@@ -18,8 +18,8 @@ from kms_tornado.store.interface.changes import Conflict, Insert, Replace
 from kms_tornado.store.postgres import engine as postgres_engine
 from kms_tornado.store.postgres.backend import READERS
 from kms_tornado.store.postgres.dialect import POSTGRESQL
-from kms_tornado.store.sql import search
-from kms_tornado.store.sql.search import SearchStatements
+from kms_tornado.store.sql.search import searches as search
+from kms_tornado.store.sql.search.searches import SearchStatements
 
 from ... import postgres
 from ...server import environment

@@ -12,7 +12,7 @@ from kms_tornado.errors import NonUniqueName, ObjectAlreadyExists
 from kms_tornado.kmip.enums import State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store.interface.changes import Conflict, Insert, Refused, Remove, Replace
-from kms_tornado.store.postgres import batches
+from kms_tornado.store.postgres.writing import batches
 from kms_tornado.store.sql import additions, changes
 from kms_tornado.store.sql.commits import Commit, GroupCommit, join_commits
 from kms_tornado.store.sqlite import writer as sqlite_writer

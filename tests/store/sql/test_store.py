@@ -12,7 +12,7 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.kmip.enums import Operation, State
 from kms_tornado.store.interface.changes import Grant, Insert
 from kms_tornado.store.interface.master_keys import CheckValues, OtherMasterKey
-from kms_tornado.store.sql.rows import RowParser
+from kms_tornado.store.sql.tables.rows import RowParser
 
 from ..helpers import (
     ALICE,

@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 
 from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.store.interface.changes import Insert
-from kms_tornado.store.sql.schema import metadata
+from kms_tornado.store.sql.tables.schema import metadata
 
 from ..helpers import CHECK, an_object, python, with_store
 

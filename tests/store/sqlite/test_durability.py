@@ -13,8 +13,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import event
 
-from kms_tornado.crypto.envelope import EnvelopeContext, KeyRing, MasterKey, open_sealed, seal
 from kms_tornado.crypto.material import KeyMaterial
+from kms_tornado.crypto.sealing.envelope import (
+    EnvelopeContext,
+    KeyRing,
+    MasterKey,
+    open_sealed,
+    seal,
+)
 from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State

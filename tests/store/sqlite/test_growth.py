@@ -20,10 +20,14 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.structures import Link
 from kms_tornado.store.interface.changes import Grant
 from kms_tornado.store.sql import queries
-from kms_tornado.store.sql.attribute_rows import collect_leaves, format_attributes, parse_rows
-from kms_tornado.store.sql.search import SearchStatements, shape_locate
-from kms_tornado.store.sql.search_statements import parse_page
+from kms_tornado.store.sql.search.searches import SearchStatements, shape_locate
+from kms_tornado.store.sql.search.statements import parse_page
 from kms_tornado.store.sql.statements import SQLITE, Prepared
+from kms_tornado.store.sql.tables.attribute_rows import (
+    collect_leaves,
+    format_attributes,
+    parse_rows,
+)
 from kms_tornado.store.sqlite.reader import SQLiteReader, TooLong
 
 from ..helpers import (

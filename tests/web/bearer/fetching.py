@@ -8,8 +8,8 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from kms_tornado.auth.issuer import RefreshPolicy
-from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
+from kms_tornado.auth.issuers.issuer import RefreshPolicy
+from kms_tornado.auth.issuers.key_source import MAX_DOCUMENT_BYTES, FetchResult
 from kms_tornado.web.bearer.jwks_fetch import JWKSFetch
 
 from ...issuer import Answer, Issuer, _reset, response

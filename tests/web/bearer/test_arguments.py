@@ -10,8 +10,8 @@ import pytest
 from tornado.web import Application, RequestHandler
 
 from kms_tornado import BearerAuth, BearerRequestHandler, RequiredClaim, handlers, requires
-from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
-from kms_tornado.auth.token_policy import TokenPolicy
+from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 
 from ...support import running
 

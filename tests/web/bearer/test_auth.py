@@ -14,7 +14,7 @@ import pytest
 from tornado.web import Application
 
 from kms_tornado.auth.credentials import Credentials
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.principal import Principal
 from kms_tornado.errors import MissingToken

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.issuer import RefreshPolicy
+from kms_tornado.auth.issuers.issuer import RefreshPolicy
 from kms_tornado.errors import InvalidToken, UnknownKey
 from kms_tornado.web.bearer.auth import BearerAuth
 

@@ -13,12 +13,12 @@ from tornado.web import Application
 from tornado.websocket import WebSocketHandler
 
 from kms_tornado import BearerAuth, BearerAuthMixin, BearerRequestHandler, requires
-from kms_tornado.auth.binding import encode_digest
-from kms_tornado.auth.client_cert_header import read_client_cert
+from kms_tornado.auth.bound.client_cert_header import read_client_cert
+from kms_tornado.auth.bound.replays import SharedProofs
 from kms_tornado.auth.deny_list import parse_deny_list
-from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
-from kms_tornado.auth.replays import SharedProofs
-from kms_tornado.auth.token_policy import TokenPolicy
+from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.tokens.binding import encode_digest
+from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.testing import TestIssuer
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.auth.issuer import RefreshPolicy
+from kms_tornado.auth.issuers.issuer import RefreshPolicy
 from kms_tornado.web.bearer.jwks_fetch import JWKSFetch
 
 from ...issuer import Answer, Issuer

@@ -18,7 +18,7 @@ import pytest
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, BearerRequestHandler, RefreshPolicy
-from kms_tornado.auth.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
 
 from ...issuer import Issuer
 from ...support import Client, Response, running

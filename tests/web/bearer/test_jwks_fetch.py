@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from kms_tornado import __version__
-from kms_tornado.auth.issuer import RefreshPolicy
-from kms_tornado.auth.key_source import MAX_DOCUMENT_BYTES, FetchResult
+from kms_tornado.auth.issuers.issuer import RefreshPolicy
+from kms_tornado.auth.issuers.key_source import MAX_DOCUMENT_BYTES, FetchResult
 from kms_tornado.errors import ConfigurationError, KeySetError
 from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _parse_max_age_s
 

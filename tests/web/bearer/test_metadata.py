@@ -7,7 +7,7 @@ from typing import Any
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, ProtectedResourceMetadataHandler
-from kms_tornado.auth.token_policy import RequiredClaim
+from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.testing import TestIssuer
 
 from ...support import running

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.auth.token_policy import TokenPolicy, TokenPolicyArguments
+from kms_tornado.auth.tokens.token_policy import TokenPolicy, TokenPolicyArguments
 
 from ...wheels import build_wheel
 

@@ -215,7 +215,7 @@ def test_server_that_stood_still_for_longer_than_its_lease_goes_on_with_another_
     tmp_path: Path,
 ) -> None:
     place = Place(tmp_path, "postgresql")
-    short = {"store.sql.audit_chains._STALE_S": 1}
+    short = {"store.sql.audit.chains._STALE_S": 1}
     with place.server(constants=short) as one:
         with loaded(one) as load:
             eventually(load.has_done(20), timeout_s=30)

@@ -88,7 +88,7 @@ def test_lines_are_on_stdout_and_have_no_token(tmp_path: Path) -> None:
 
 def test_directory_that_goes_away_stops_nothing_and_ready_shows_it(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
-    fast = {"service.audit_stream._RETRY_S": 0.05}
+    fast = {"service.auditing.stream._RETRY_S": 0.05}
     with ServerProcess(*NO_AUTH, *LOG, cwd=tmp_path, constants=fast) as server:
         assert server.client.ready()["audit"]["state"] == "OK"
         shutil.rmtree(tmp_path / "log")

@@ -9,11 +9,15 @@ import pytest
 
 from ... import postgres
 from ...server import NO_AUTH, ServerProcess, eventually
-from ...service.test_object_verification import execute, keep, put_back
+from ...service.verification.test_objects import execute, keep, put_back
 from ...store.helpers import Place
 
 ADMIN = "x"
-QUICK = {"service.scrub._TOLD_S": 0.1, "service.scrub._FIRST_S": 0.2, "service.scrub._LOOK_S": 0.1}
+QUICK = {
+    "service.verification.scrub._TOLD_S": 0.1,
+    "service.verification.scrub._FIRST_S": 0.2,
+    "service.verification.scrub._LOOK_S": 0.1,
+}
 #: Two servers of one PostgreSQL; one server of two workers on SQLite.
 CASES = {
     "postgresql": ("--scrub-interval", "0.5"),

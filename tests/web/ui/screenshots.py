@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...kms import User
 from ...server import ServerProcess, eventually
-from ..process.dev_browser import ALICE, BOB, Printed
+from ..process.dev.browser import ALICE, BOB, Printed
 from .browser import launch, paste_token, visit
 from .keys_to_show import make_keys
 

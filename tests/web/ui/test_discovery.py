@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.auth.issuer import RefreshPolicy, TrustedIssuer
-from kms_tornado.auth.key_source import FetchResult
+from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer
+from kms_tornado.auth.issuers.key_source import FetchResult
 from kms_tornado.errors import KeySetError
 from kms_tornado.web.ui.discovery import Discovery, SignIn
 

@@ -12,7 +12,7 @@ import pytest
 
 from ...client.oauth_issuer import Answer, OAuthIssuer
 from ...server import ServerProcess, eventually
-from ..process.dev_browser import ALICE, BOB, Printed
+from ..process.dev.browser import ALICE, BOB, Printed
 from .browser import launch, paste_token, sign_in, visit
 
 

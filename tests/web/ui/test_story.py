@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ...server import ServerProcess, eventually
-from ..process.dev_browser import ALICE, BOB
+from ..process.dev.browser import ALICE, BOB
 from .browser import launch, sign_in, visit
 
 

@@ -58,8 +58,8 @@ _ENCRYPTING: Verbs = {
 }
 #: The same commands as the short ones.
 _FILES: Verbs = {
-    "encrypt": ("..files:encrypt", "Encrypt files, also in ckms's format."),
-    "decrypt": ("..files:decrypt", "Decrypt files."),
+    "encrypt": ("..files.files:encrypt", "Encrypt files, also in ckms's format."),
+    "decrypt": ("..files.files:decrypt", "Decrypt files."),
 }
 
 

@@ -1,7 +1,7 @@
 """Columns and tables for rows under a MAC, tombstones, and nonces by key material.
 
 The codes themselves need the master key, which migrations do not have: the store writes them when it is
-given the key (`store.sql.sealing`), which also fills `grants` and `sealed_digest`. The nonces recorded
+given the key (`store.sql.upkeep.sealing`), which also fills `grants` and `sealed_digest`. The nonces recorded
 so far are dropped: for every key that exists, only the server chooses nonces from then on.
 """
 

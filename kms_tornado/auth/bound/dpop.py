@@ -1,0 +1,189 @@
+"""The check of a DPoP proof (RFC 9449 §4.3): that whoever sends a token holds the key to which it is bound.
+
+Pure: time, request and nonces are arguments. That a proof is used once is for a memory (`replays`) to say, last of all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hmac import compare_digest
+from typing import Any, NamedTuple
+
+from ...errors import (
+    InvalidToken,
+    MalformedProof,
+    MalformedToken,
+    NonceNeeded,
+    ProofMissing,
+    ProofNotFresh,
+    WrongProofKey,
+    WrongProofMethod,
+    WrongProofSignature,
+    WrongProofToken,
+    WrongProofURL,
+)
+from ..request_url import normalise_url
+from ..rules.claims import parse_numeric_date
+from ..tokens.binding import encode_digest
+from ..tokens.compact import decode_segment, parse_object, split_compact
+from .proof_key import ProofKey, parse_proof_header
+from .proof_nonces import ProofNonces
+
+#: Characters. A key of RSA with 8192 bits and its signature take 3,000.
+MAX_PROOF_LENGTH = 8 * 1024
+
+#: Seconds after its ``iat`` for which a proof is good, beside the leeway: a client makes one for each request.
+PROOF_LIFETIME_S = 60
+
+#: A client has one header for all its proofs. At most 1024 of at most 8 KiB.
+_REMEMBERED_HEADERS = 1024
+
+
+@dataclass(slots=True)
+class ProvenRequest:
+    """What a proof has to be made for.
+
+    proofs: the values of the ``DPoP`` header fields, in the order received. method: as it was sent.
+    url: by which the client reached the server, in any spelling; None where that is not known. token: the access token.
+    """
+
+    proofs: Sequence[str]
+    method: str
+    url: str | None
+    token: str
+
+
+class UsedProof(NamedTuple):
+    """A proof that is good if it was not used before.
+
+    digest: of its key and its ``jti``, 32 bytes. until: when it stops being good; seconds since the Unix epoch.
+    nonce: of the server's, with which it was made; empty without one.
+    """
+
+    digest: bytes
+    until: float
+    nonce: str
+
+
+class ProofVerifier:
+    """algorithms: that proofs may be signed with. needs_nonce: whether one of `nonces` has to be in each."""
+
+    def __init__(
+        self,
+        nonces: ProofNonces,
+        *,
+        algorithms: frozenset[str],
+        leeway_s: float,
+        needs_nonce: bool = False,
+    ) -> None:
+        self.nonces = nonces
+        self._leeway_s = leeway_s
+        self._needs_nonce = needs_nonce
+        # Only keys that are accepted are remembered: lru_cache keeps no exception.
+        self._parse_header = lru_cache(_REMEMBERED_HEADERS)(
+            lambda segment: parse_proof_header(segment, algorithms)
+        )
+
+    def verify(self, request: ProvenRequest, thumbprint: str, *, now: float) -> UsedProof:
+        """Check all that needs no memory. thumbprint: of the key to which the token is bound.
+
+        Raises ProofMissing, WrongProofKey, InvalidProof, NonceNeeded (whose nonce is set).
+        """
+        proof = _require_one(request.proofs)
+        try:
+            parts = split_compact(proof, MAX_PROOF_LENGTH, "proof")
+            key: ProofKey = self._parse_header(parts.header)
+            if not compare_digest(key.thumbprint, thumbprint):
+                raise WrongProofKey("the proof's key is not the one in cnf")
+            signature = decode_segment(parts.signature)
+            if not key.verify(parts.signing_input, signature):
+                raise WrongProofSignature("its key does not verify the signature")
+            claims = parse_object(parts.payload, "payload of the proof")
+        except MalformedToken as exc:
+            raise MalformedProof(exc.detail) from None
+        _check_request(claims, request)
+        jti = _require_text(claims, "jti")
+        until, nonce = self._check_freshness(claims, now)
+        return UsedProof(_digest_use(thumbprint, jti), until, nonce)
+
+    def _check_freshness(self, claims: Mapping[str, Any], now: float) -> tuple[float, str]:
+        """(when the proof stops being good, the nonce that it has).
+
+        By the nonce, where it has one: then the client's clock does not count (RFC 9449 §4.3, step 11).
+        """
+        issued_at = _require_time(claims)
+        if "nonce" in claims:
+            nonce = _require_text(claims, "nonce")
+            end = self.nonces.find_end(nonce, now)
+            if end is None:
+                raise self._ask_for_nonce(NonceNeeded("its nonce is too old, or not ours"), now)
+            return end, nonce
+        if self._needs_nonce:
+            raise self._ask_for_nonce(NonceNeeded("it has no nonce"), now)
+        end = issued_at + PROOF_LIFETIME_S + self._leeway_s
+        if not issued_at - self._leeway_s <= now < end:
+            raise self._ask_for_nonce(ProofNotFresh(f"iat is {now - issued_at:.0f} s ago"), now)
+        return end, ""
+
+    def _ask_for_nonce(self, error: NonceNeeded, now: float) -> NonceNeeded:
+        error.nonce = self.nonces.make(now)
+        return error
+
+
+def _require_one(proofs: Sequence[str]) -> str:
+    if not proofs:
+        raise ProofMissing("no DPoP header came with the token")
+    if len(proofs) > 1:
+        # Two proxies on the way may each have looked at another one.
+        raise MalformedProof("more than one DPoP header", "more than one DPoP header")
+    return proofs[0].strip(" \t")
+
+
+def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
+    """Steps 8, 9 and 12: the proof is for this method, this URL and this token."""
+    if _require_text(claims, "htm") != request.method:
+        raise WrongProofMethod("htm is another method")
+    proven = normalise_url(_require_text(claims, "htu"), removes_dots=True)
+    asked = _normalise_asked(request.url)
+    if proven is None or proven != asked:
+        known = (
+            f"htu is not {asked}"
+            if asked
+            else "the URL by which clients reach this server is not known"
+        )
+        raise WrongProofURL(known)
+    digest = encode_digest(request.token.encode())
+    if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):
+        raise WrongProofToken("ath is another token's")
+
+
+def _normalise_asked(url: str | None) -> str | None:
+    """None, too, for what no proof names: one that is too long, which would be remembered, and one with a fragment.
+
+    A target may have 64 KiB, and a ``#`` in it is part of the path to whoever answers the request.
+    """
+    if url is None or len(url) > MAX_PROOF_LENGTH or "#" in url:
+        return None
+    return normalise_url(url)
+
+
+def _require_text(claims: Mapping[str, Any], name: str) -> str:
+    value = claims.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedProof(f"{name} is absent, empty or not a string")
+    return value
+
+
+def _require_time(claims: Mapping[str, Any]) -> float:
+    try:
+        return parse_numeric_date(claims, "iat")
+    except InvalidToken as exc:
+        raise MalformedProof(exc.detail) from None
+
+
+def _digest_use(thumbprint: str, jti: str) -> bytes:
+    """Another client may choose the same ``jti``. A digest, as it may have thousands of characters."""
+    return hashlib.sha256(f"{thumbprint} {jti}".encode()).digest()

@@ -1,0 +1,73 @@
+"""Whether whoever sends a bound token holds what it is bound to: a client certificate, the key of DPoP proofs, or both."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from ...errors import ProofMissing, ProofReplayed, UnboundToken
+from ..credentials import Credentials
+from ..principal import Principal
+from ..tokens.binding import check_certificate
+from ..tokens.token_policy import TokenPolicy
+from .dpop import ProofVerifier, ProvenRequest
+from .proof_nonces import ProofNonces
+from .replays import ProcessReplays, SharedProofs
+
+
+class PossessionCheck:
+    """now: seconds since the Unix epoch. shared: with other processes; None: this one is alone."""
+
+    def __init__(
+        self,
+        policy: TokenPolicy,
+        now: Callable[[], float],
+        shared: SharedProofs | None = None,
+    ) -> None:
+        self._now = now
+        if shared is None:
+            shared = SharedProofs(ProcessReplays(now), secrets.token_bytes(32))
+        self._replays = shared.replays
+        self._nonces = ProofNonces(shared.nonce_key, policy.leeway_s)
+        self._verifier = ProofVerifier(
+            self._nonces,
+            algorithms=policy.algorithms,
+            leeway_s=policy.leeway_s,
+            needs_nonce=policy.needs_dpop_nonce,
+        )
+
+    def check_bearer(self, principal: Principal, credentials: Credentials | None) -> None:
+        """Of a token that came as a bearer token, with which no proof comes.
+
+        credentials: None stands for none. Raises ProofMissing, CertificateMissing, WrongCertificate.
+        """
+        binding = principal.binding
+        if binding is None:
+            return
+        if binding.key is not None:
+            raise ProofMissing("it is bound to a DPoP key, and came as a bearer token")
+        check_certificate(binding, None if credentials is None else credentials.find_certificate())
+
+    async def check_proof(self, principal: Principal, token: str, credentials: Credentials) -> None:
+        """Of a token that came by the scheme DPoP.
+
+        The proof is remembered last, once all else is good: what is refused can be sent again. Sets
+        ``credentials.next_nonce``. Raises UnboundToken, ProofMissing, WrongProofKey, InvalidProof, NonceNeeded,
+        CertificateMissing, WrongCertificate, Unavailable, TooManyRequests.
+        """
+        binding = principal.binding
+        if binding is None or binding.key is None:
+            raise UnboundToken(
+                "no jkt in cnf", "token not bound to a DPoP key; it is to be sent as a bearer token"
+            )
+        facts = credentials.facts
+        if facts is None:
+            raise ProofMissing("there are no headers")
+        check_certificate(binding, credentials.find_certificate())
+        now = self._now()
+        request = ProvenRequest(facts.list_proofs(), facts.find_method(), facts.find_url(), token)
+        used = self._verifier.verify(request, binding.key, now=now)
+        if not await self._replays.use(used.digest, used.until, principal.name):
+            raise ProofReplayed("its jti was used before")
+        if used.nonce and self._nonces.is_old(used.nonce, now):
+            credentials.next_nonce = self._nonces.make(now)

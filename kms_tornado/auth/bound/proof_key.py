@@ -1,0 +1,80 @@
+"""The header of a DPoP proof (RFC 9449 §4.2): the key that signed it, and that key's thumbprint (RFC 7638)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...errors import (
+    MalformedProof,
+    MalformedToken,
+    ProofAlgorithmNotAllowed,
+    ProofKeyRefused,
+)
+from ..issuers.jwk import UnusableKey, key_from_jwk
+from ..tokens.binding import encode_digest
+from ..tokens.compact import parse_object
+from ..tokens.signature import Verify, build_verify
+from ..tokens.token_policy import normalise_algorithm, normalise_type
+
+PROOF_TYPE = "dpop+jwt"
+
+#: The members that a thumbprint is made of, in the order of their names (RFC 7638 §3.2, RFC 8037 §2).
+_REQUIRED_MEMBERS = {
+    "EC": ("crv", "kty", "x", "y"),
+    "OKP": ("crv", "kty", "x"),
+    "RSA": ("e", "kty", "n"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProofKey:
+    """thumbprint: as ``jkt`` has it. verify: the check of a signature by the key, with the header's algorithm."""
+
+    thumbprint: str
+    verify: Verify = field(repr=False)
+
+
+def compute_thumbprint(jwk: Mapping[str, Any]) -> str:
+    """The thumbprint of a public key by SHA-256, in base64url. Raises LookupError where it is not one."""
+    members = {name: jwk[name] for name in _REQUIRED_MEMBERS[jwk["kty"]]}
+    return encode_digest(json.dumps(members, separators=(",", ":")).encode())
+
+
+def parse_proof_header(segment: bytes, algorithms: frozenset[str]) -> ProofKey:
+    """Read the first part of a proof. algorithms: that are allowed.
+
+    Members that the RFC does not name are ignored: nothing here follows a ``kid``, ``jku``, ``x5u`` or ``x5c``.
+    Raises MalformedProof, ProofAlgorithmNotAllowed, ProofKeyRefused.
+    """
+    try:
+        header = parse_object(segment, "header of the proof")
+    except MalformedToken as exc:
+        raise MalformedProof(exc.detail) from None
+    typ, alg, jwk = header.get("typ"), header.get("alg"), header.get("jwk")
+    if not isinstance(typ, str) or normalise_type(typ) != PROOF_TYPE:
+        raise MalformedProof(f"typ is not {PROOF_TYPE}")
+    if "crit" in header or "b64" in header:  # RFC 7515 §4.1.11: none is understood here
+        raise MalformedProof("the header asks for an extension (crit, b64)")
+    if not isinstance(alg, str):
+        raise MalformedProof("alg is absent or not a string")
+    if normalise_algorithm(alg) not in algorithms:
+        raise ProofAlgorithmNotAllowed("alg is not in the allow-list")
+    if not isinstance(jwk, dict):
+        raise MalformedProof("jwk is absent or not an object")
+    return _read_key(jwk, normalise_algorithm(alg))
+
+
+def _read_key(jwk: Mapping[str, Any], alg: str) -> ProofKey:
+    try:
+        key = key_from_jwk(jwk)
+    except UnusableKey as exc:
+        raise ProofKeyRefused(str(exc)) from None
+    if key.was_private or "k" in jwk:
+        # Whoever saw the proof could make others (RFC 9449 §4.3, step 7).
+        raise ProofKeyRefused("jwk has members of a private key")
+    if alg not in key.algorithms:
+        raise ProofAlgorithmNotAllowed("the key cannot serve alg")
+    return ProofKey(compute_thumbprint(jwk), build_verify(key.public_key, alg))

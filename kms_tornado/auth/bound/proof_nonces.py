@@ -1,0 +1,57 @@
+"""Nonces for DPoP proofs (RFC 9449 §9), which no server has to remember.
+
+A nonce is the time at which it was made, under a code. So every process that has the key takes what another one gave.
+That a proof is used once is not the nonce's to see to: it says that the proof was not made long ago, whatever the
+client's clock says.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+
+from ...errors import MalformedToken
+from ..tokens.compact import decode_segment
+
+#: Seconds for which a nonce is good. A client that is idle for longer asks twice.
+NONCE_LIFETIME_S = 120
+
+_TIME, _CODE = 6, 16  # bytes; a guess at a code of 128 bits is hopeless
+
+
+class ProofNonces:
+    """key: 16 bytes or more, which all processes share that are to take each other's nonces. leeway_s: clock skew
+    between them."""
+
+    def __init__(self, key: bytes, leeway_s: float) -> None:
+        if len(key) < 16:
+            raise ValueError("a key of nonces has 16 bytes at least")
+        self._key = key
+        self._leeway_s = leeway_s
+
+    def make(self, now: float) -> str:
+        """now: seconds since the Unix epoch."""
+        time = int(now).to_bytes(_TIME, "big")
+        return base64.urlsafe_b64encode(time + self._compute_code(time)).rstrip(b"=").decode()
+
+    def find_end(self, nonce: str, now: float) -> float | None:
+        """When the nonce stops being good, leeway included; None for one that is not good, or not of this key."""
+        try:
+            octets = decode_segment(nonce.encode("ascii"))
+        except (MalformedToken, UnicodeEncodeError):
+            return None
+        time, code = octets[:_TIME], octets[_TIME:]
+        if not hmac.compare_digest(code, self._compute_code(time)):
+            return None
+        made = int.from_bytes(time, "big")
+        end = made + NONCE_LIFETIME_S + self._leeway_s
+        return end if made - self._leeway_s <= now < end else None
+
+    def is_old(self, nonce: str, now: float) -> bool:
+        """Whether a nonce that is good has less than half of its time left, so that the client is given a new one."""
+        end = self.find_end(nonce, now)
+        return end is None or end - self._leeway_s - now < NONCE_LIFETIME_S / 2
+
+    def _compute_code(self, time: bytes) -> bytes:
+        return hmac.digest(self._key, b"DPoP nonce" + time, hashlib.sha256)[:_CODE]

@@ -1,0 +1,1 @@
+"""Whose tokens are trusted: the issuers, and their keys over their lives."""

@@ -1,0 +1,123 @@
+"""KeyLog: what the log says about one issuer's keys, each state once, for whoever has to find out why nobody gets in."""
+
+from __future__ import annotations
+
+import logging
+
+from ...errors import KeySetError
+from .keyset import KeySet
+
+log = logging.getLogger("kms_tornado.keys")
+
+
+class KeyLog:
+    """issuer: its URI. max_stale_s: how long the last good keys serve.
+
+    is_asked: whether an operator asked for the refresh, and so wants to read what came of it.
+    """
+
+    def __init__(self, issuer: str, max_stale_s: float) -> None:
+        self._issuer = issuer
+        self._max_stale_s = max_stale_s
+        self._is_staleness_logged = False
+        self._logged_problems: tuple[object, object] = ((), ())
+
+    def log_kept(self, key_set: KeySet, age_s: float) -> None:
+        log.info(
+            "issuer %s: %d signing keys that were fetched %.0f s ago by a former run serve until a fetch succeeds",
+            self._issuer, key_set.size, age_s,
+        )  # fmt: skip
+
+    def log_staleness(self) -> None:
+        """To be called as often as one likes while the keys are stale."""
+        if not self._is_staleness_logged:
+            self._is_staleness_logged = True
+            log.error(
+                "issuer %s: the last good keys are older than the maximum staleness of %g s; its "
+                "tokens are answered 503 from now on",
+                self._issuer,
+                self._max_stale_s,
+            )
+
+    def log_asked_refresh(self, wait_s: float | None, *, is_running: bool) -> None:
+        """wait_s: None where it started. is_running: whether another one is in flight, so that it may be less."""
+        if wait_s is None:
+            log.info("issuer %s: its keys are fetched again now, as asked", self._issuer)
+            return
+        log.info(
+            "issuer %s: its keys will be fetched again, as asked, when the cooldown ends, %s%.1f s from now",
+            self._issuer,
+            "at most " if is_running else "",
+            wait_s,
+        )
+
+    def log_success(
+        self,
+        key_set: KeySet,
+        previous: KeySet | None,
+        *,
+        is_asked: bool,
+        is_from_former_run: bool,
+        failing_for_s: float | None,
+    ) -> None:
+        """previous: the keys until now. is_from_former_run: whether that is where they are from."""
+        is_same = previous is not None and previous.fingerprint == key_set.fingerprint
+        if is_asked:
+            log.info(
+                "issuer %s: its keys were fetched again, as asked: %d keys, %s",
+                self._issuer, key_set.size, "the same as before" if is_same else "changed",
+            )  # fmt: skip
+        if is_same:
+            if is_from_former_run:
+                log.info("issuer %s: a fetch brought the same keys", self._issuer)
+        elif key_set.size == 0:
+            log.warning(
+                "issuer %s: its key set is empty: it has taken all keys out, and its tokens are refused",
+                self._issuer,
+            )
+        else:
+            log.info(
+                "issuer %s: %s %d signing keys",
+                self._issuer,
+                "loaded" if previous is None else "now has",
+                key_set.size,
+            )
+        self._log_problems(key_set)
+        if failing_for_s is not None:
+            log.warning(
+                "issuer %s: fetching keys works again after %.0f s of failures",
+                self._issuer,
+                failing_for_s,
+            )
+        self._is_staleness_logged = False
+
+    def log_failure(
+        self, problem: KeySetError, *, is_first: bool, has_keys: bool, is_asked: bool
+    ) -> None:
+        """is_first: of the failures in a row. has_keys: whether there ever were any."""
+        if not is_first:
+            level = logging.WARNING if is_asked else logging.DEBUG
+            log.log(level, "issuer %s: fetching keys failed again: %s", self._issuer, problem)
+            return
+        if has_keys:
+            consequence = f"the last good keys serve for at most {self._max_stale_s:g} s"
+        else:
+            consequence = "there are no keys yet, so its tokens are answered 503"
+        log.warning("issuer %s: fetching keys failed: %s; %s", self._issuer, problem, consequence)
+
+    def log_bug(self, error: BaseException) -> None:
+        log.error("issuer %s: a refresh failed because of a bug", self._issuer, exc_info=error)
+
+    def _log_problems(self, key_set: KeySet) -> None:
+        """Log unusable and private keys, once per change of them.
+
+        They may change while the usable keys, and so the fingerprint, stay the same.
+        """
+        problems = (key_set.skipped, key_set.warnings)
+        if problems == self._logged_problems:
+            return
+        self._logged_problems = problems
+        for skipped in key_set.skipped:
+            log.warning("issuer %s: %s is not used: %s", self._issuer, skipped.name, skipped.why)
+        for warning in key_set.warnings:
+            log.error("issuer %s: %s; only the public part is used", self._issuer, warning)

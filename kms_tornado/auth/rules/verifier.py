@@ -1,0 +1,191 @@
+"""TokenVerifier: the rules for one token, in order; each step is a function of another module.
+
+`explaining` takes the same steps, and goes on after one that fails.
+
+Pure: the time is an argument and key sets are passed in; a missing key is raised, not fetched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ...errors import (
+    AlgorithmNotAllowed,
+    AuthenticationError,
+    BadSignature,
+    KeysUnavailable,
+    UnknownIssuer,
+    UnknownKey,
+    WrongTokenType,
+)
+from ..deny_list import NOBODY, DenyList, check_not_denied
+from ..issuers.issuer import TrustedIssuer, TrustSettings
+from ..issuers.keyset import KeySet
+from ..principal import Claims, Principal
+from ..tokens.binding import read_binding
+from ..tokens.compact import UnverifiedHeader, UnverifiedToken, parse_header, parse_token
+from ..tokens.signature import Verify
+from ..tokens.token_policy import TokenPolicy
+from .claims import build_user_name, check_claims, check_required
+from .groups import build_groups
+
+# An issuer signs all its tokens with one or two headers. Only well-formed headers are remembered:
+# lru_cache keeps no exception. 256 headers of at most 16 KiB bound what a flood can occupy.
+_REMEMBERED_HEADERS = 256
+
+
+class NamedToken:
+    """Has what refuses the token within say in the log which key and which issuer it names."""
+
+    # Each new token takes this twice: contextlib's would cost a tenth of what the signature does.
+    __slots__ = ("_issuer", "_unverified")
+
+    def __init__(self, unverified: UnverifiedToken, issuer: TrustedIssuer | None = None) -> None:
+        self._unverified = unverified
+        self._issuer = issuer
+
+    def __enter__(self) -> None:
+        """Nothing is done before."""
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, (AuthenticationError, KeysUnavailable)):
+            error.key_id = self._unverified.header.kid or ""
+            if self._issuer is not None:
+                error.issuer = self._issuer.uri
+
+
+class TokenVerifier:
+    """The rules of one TrustSettings. Remembers parsed headers only, and they decide nothing."""
+
+    def __init__(self, settings: TrustSettings) -> None:
+        self._issuers = settings.by_spelling()
+        self._policy = settings.policy  # for what no issuer has of its own
+        self._policies = {uri: settings.policy_of(one) for uri, one in self._issuers.items()}
+        self._parse_header = lru_cache(_REMEMBERED_HEADERS)(parse_header)
+
+    def parse(self, token: str) -> tuple[UnverifiedToken, TrustedIssuer]:
+        """Check all that needs no key: form, algorithm, issuer, type.
+
+        Raises MalformedToken, AlgorithmNotAllowed, UnknownIssuer, WrongTokenType.
+        """
+        unverified = parse_token(token, self._parse_header)
+        with NamedToken(unverified):
+            self.check_algorithm(unverified.header)
+            issuer = self.find_issuer(unverified)
+            self.check_type(unverified.header, issuer)
+            return unverified, issuer
+
+    def check_algorithm(self, header: UnverifiedHeader) -> None:
+        """Raises AlgorithmNotAllowed."""
+        if header.alg not in self._policy.algorithms:
+            raise AlgorithmNotAllowed("alg is not in the allow-list")
+
+    def check_type(self, header: UnverifiedHeader, issuer: TrustedIssuer) -> None:
+        """Raises WrongTokenType."""
+        if header.typ not in self.policy_of(issuer).token_types:
+            raise WrongTokenType("typ is not accepted")
+
+    def find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
+        """The issuer that the token names, by which everything else is chosen: of one tenant, where it has many.
+
+        Raises UnknownIssuer.
+        """
+        iss = unverified.claims.get("iss")
+        issuer = self._issuers.get(iss) if isinstance(iss, str) else None
+        if issuer is None:
+            raise UnknownIssuer(self._explain_unknown_issuer(iss))
+        tenant = unverified.claims.get("tid")
+        if issuer.tenants and not (isinstance(tenant, str) and tenant in issuer.tenants):
+            raise UnknownIssuer("tid is not the tenant of iss")
+        return issuer
+
+    def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
+        """What its tokens must satisfy. issuer: as find_issuer gives it."""
+        return self._policies[issuer.uri]
+
+    def check_unverified_claims(
+        self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
+    ) -> None:
+        """Refuse a token for its claims alone: it would be refused even after a refresh of the keys."""
+        check_claims(unverified.claims, issuer=issuer, policy=self.policy_of(issuer), now=now)
+
+    def verify(
+        self,
+        unverified: UnverifiedToken,
+        issuer: TrustedIssuer,
+        key_set: KeySet,
+        *,
+        now: float,
+        denied: DenyList = NOBODY,
+    ) -> Principal:
+        """Check the signature first, then the claims, then what the holder may do.
+
+        key_set: the keys of this issuer; another issuer's never verify its tokens.
+        now: seconds since the Unix epoch. denied: tokens that are refused all the same.
+        Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
+        """
+        check_signature(unverified, find_keys(unverified, issuer, key_set))
+        claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
+        policy = self.policy_of(issuer)
+        check_claims(claims, issuer=issuer, policy=policy, now=now)
+        check_not_denied(claims, issuer=issuer.uri, denied=denied)
+        binding = read_binding(claims, policy.bound_tokens)
+        name = build_user_name(claims, issuer=issuer, policy=policy)
+        groups = build_groups(claims, issuer=issuer, policy=policy)
+        check_required(claims, policy.required_claims)
+        return Principal(
+            name=name,
+            subject=claims.get("sub", ""),
+            issuer=issuer.uri,
+            claims=claims,
+            expires_at=claims["exp"],
+            key_id=unverified.header.kid or "",
+            groups=groups,
+            binding=binding,
+        )
+
+    def compute_good_until(self, principal: Principal) -> float:
+        """When a verified token stops being good, leeway included; seconds since the Unix epoch."""
+        policy = self._policy
+        end = principal.expires_at
+        if policy.max_age_s is not None:
+            end = min(end, principal.claims["iat"] + policy.max_age_s)
+        return end + policy.leeway_s
+
+    def _explain_unknown_issuer(self, iss: object) -> str:
+        """For the log; the most common mistake is the slash at the end."""
+        if not isinstance(iss, str):
+            return "iss is absent or not a string"
+        for configured in self._issuers:
+            if iss.rstrip("/") == configured.rstrip("/"):
+                return f"iss differs from the configured {configured} only in the slash at its end"
+        return "iss is not configured"
+
+
+def find_keys(
+    unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet
+) -> Sequence[Verify]:
+    """The checks of the issuer's keys that may have signed the token, at least one.
+
+    Raises UnknownKey (a refresh may help), BadSignature, AlgorithmNotAllowed.
+    """
+    header = unverified.header
+    candidates = key_set.find_candidates(
+        header.kid, header.alg, issuer.spellings, unverified.claims.get("tid")
+    )
+    if not candidates:
+        if header.kid is not None and not key_set.has_kid(header.kid):
+            raise UnknownKey("no key has this kid")
+        if key_set.has_key(header.kid, header.alg):
+            raise BadSignature("the member issuer of the key names another issuer")
+        raise AlgorithmNotAllowed("no key of the issuer fits alg")
+    return candidates
+
+
+def check_signature(unverified: UnverifiedToken, candidates: Sequence[Verify]) -> None:
+    """Raises BadSignature."""
+    for verify_signature in candidates:
+        if verify_signature(unverified.signing_input, unverified.signature):
+            return
+    raise BadSignature("no candidate key verifies the signature")

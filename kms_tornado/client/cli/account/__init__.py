@@ -1,0 +1,1 @@
+"""Who the user is: `kmsctl configure`, `login`, `logout`, `whoami`."""

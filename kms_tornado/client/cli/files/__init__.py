@@ -1,0 +1,1 @@
+"""`kmsctl encrypt` and `decrypt`: files in the project's format and in ckms's."""

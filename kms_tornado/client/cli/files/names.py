@@ -1,0 +1,87 @@
+"""Where the commands for files read and write: names, the stream `-`, and what must not be overwritten."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import cast
+
+import click
+
+from ...files.sealing import Writable
+from ...files.source import Source, open_source
+from ...files.target import Target, open_target
+from ..output import Refused, visible
+from ..session import Session
+
+#: stdin for what is read, stdout for what is written.
+STREAM = Path("-")
+SUFFIX = ".kms"
+
+
+def name_encrypted(file: Path) -> Path:
+    """``report.pdf.kms``; stdin goes to stdout."""
+    return STREAM if file == STREAM else rename(file, file.name + SUFFIX)
+
+
+def name_decrypted(file: Path) -> Path:
+    """The name before it was encrypted. Raises click.UsageError where that cannot be told."""
+    if file == STREAM:
+        return STREAM
+    if file.suffix != SUFFIX:
+        raise click.UsageError(f"{file} does not end in {SUFFIX}: name the output with -o")
+    return rename(file, file.name.removesuffix(SUFFIX))
+
+
+def rename(file: Path, name: str) -> Path:
+    """The path of another name beside the file. Raises click.UsageError where that is no file's name."""
+    try:
+        return file.with_name(name)
+    except ValueError:  # /, . and ..kms
+        raise click.UsageError(
+            f"no output can be named after {file}: is it a directory? Name a file"
+        ) from None
+
+
+@contextmanager
+def open_input(file: Path) -> Iterator[Source]:
+    if file == STREAM:
+        yield Source("stdin", cast(BufferedReader, sys.stdin.buffer))
+    else:
+        with open_source(file) as source:
+            yield source
+
+
+@contextmanager
+def open_output(output: Path, *, replaces: bool) -> Iterator[Writable]:
+    if output == STREAM:
+        yield Target("stdout", sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+    else:
+        with open_target(output, replaces=replaces) as target:
+            yield target
+
+
+def check_output(session: Session, source: Source, output: Path, *, is_forced: bool) -> bool:
+    """Whether an existing file may be replaced by the output; a person is asked.
+
+    Raises click.UsageError where it must not be, and Refused where the person says no.
+    """
+    if output == STREAM:
+        if session.is_json:
+            raise click.UsageError("--json prints on stdout: name an output with -o")
+        return True
+    if source.is_same_file(output):
+        raise click.UsageError(f"{output} is the file that is read: name another output with -o")
+    if is_forced or session.options.is_confirmed or not output.is_file():
+        return is_forced or session.options.is_confirmed
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError(
+            f"{output} exists: name another output with -o, or replace it with --force"
+        )
+    if not click.confirm(f"{visible(str(output))} exists. Replace it?", err=True):
+        raise Refused("nothing was done")
+    return True

@@ -1,0 +1,74 @@
+"""A bar on the terminal for what takes long enough to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..output import visible
+from ..session import Session
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+#: With fewer, the bar would be gone before anybody has read it, and rich takes longer to load than they do.
+SHOWN_FROM_BYTES = 32 * 1024 * 1024
+
+
+@contextmanager
+def show_progress(
+    session: Session, title: str, total: int | None
+) -> Iterator[Callable[[int], None]]:
+    """What is to be told how many bytes are done. total: None where nobody knows.
+
+    The bar begins once there were enough bytes, and is gone at the end.
+    """
+    if not session.is_talkative:
+        yield _show_nothing
+        return
+    bar: Progress | None = None
+
+    def observe(done: int) -> None:
+        nonlocal bar
+        if bar is None:
+            if done < SHOWN_FROM_BYTES:
+                return
+            bar = _start_bar(title, total)
+        bar.update(bar.task_ids[0], completed=done)
+
+    try:
+        yield observe
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _show_nothing(done: int) -> None:
+    """Nobody is there to look."""
+
+
+def _start_bar(title: str, total: int | None) -> Progress:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.add_task(escape(visible(title)), total=total)
+    bar.start()
+    return bar

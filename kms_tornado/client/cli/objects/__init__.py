@@ -1,0 +1,1 @@
+"""Objects, found and described: listed, their attributes, access rights and records."""

@@ -1,0 +1,100 @@
+"""The configuration file: where it is looked for, and that nobody else may read what is secret in it."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import stat
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...errors import ConfigurationError
+from ..private_files import check_private, read_regular_file, user_directory
+from .configuration import Configuration, override, parse_configuration
+
+FILE_NAME = "kmsctl.toml"
+
+#: Where cKMS's administrators put a file for every user.
+CKMS_SYSTEM_FILE = Path("/etc/cosmian/ckms.toml")
+
+
+@dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that is to be read. named_by: the flag or variable; None for a default, which may be absent."""
+
+    path: Path
+    named_by: str | None = None
+
+
+def default_file() -> Path:
+    """The file that `kmsctl configure` writes unless told otherwise."""
+    return user_directory() / FILE_NAME
+
+
+def find_configuration_file(
+    environ: Mapping[str, str], given: Path | None = None
+) -> NamedFile | None:
+    """The first file of the search order that is named or exists; None where there is none.
+
+    given: the value of --conf. Of the defaults the user's own may be unreadable, which is an error when it is
+    read; the one of the whole machine counts only for those who may read it.
+    """
+    if given is not None:
+        return NamedFile(given, "--conf")
+    if own := environ.get("KMSCTL_CONF"):
+        return NamedFile(Path(own), "KMSCTL_CONF")
+    if os.path.exists(default_file()):
+        return NamedFile(default_file())
+    if ckms := environ.get("CKMS_CONF"):
+        return NamedFile(Path(ckms), "CKMS_CONF")
+    ckms_default = user_directory().parent / ".cosmian" / "ckms.toml"
+    if os.path.exists(ckms_default):
+        return NamedFile(ckms_default)
+    return NamedFile(CKMS_SYSTEM_FILE) if os.access(CKMS_SYSTEM_FILE, os.R_OK) else None
+
+
+def read_configuration(file: NamedFile) -> Configuration:
+    """Raises ConfigurationError, one line that says what to do."""
+    return read_text(file)[1]
+
+
+def read_text(file: NamedFile) -> tuple[str, Configuration]:
+    """The text of the file, and what it says. Raises ConfigurationError."""
+    path = file.path
+    try:
+        data, status = read_regular_file(path)
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{file.named_by or path} names a file that does not exist: {path}"
+        ) from None
+    if status.st_mode & stat.S_IWOTH:
+        # Whoever changes server_url or token_url is sent the tokens.
+        raise ConfigurationError(
+            f"everybody may change {path}: run chmod o-w {shlex.quote(str(path))}"
+        )
+    try:
+        text = data.decode("utf-8-sig")  # editors of Windows put a byte order mark in front
+    except UnicodeDecodeError as exc:
+        raise ConfigurationError(
+            f"{path} is not UTF-8 at byte {exc.start}: is it a TOML file?"
+        ) from None
+    configuration = parse_configuration(text, str(path))
+    if configuration.has_secret:
+        check_private(path, status)
+    return text, configuration
+
+
+def load_configuration(
+    environ: Mapping[str, str], *, given: Path | None = None, server_url: str | None = None
+) -> Configuration:
+    """What is configured for this run: the file, the environment above it, the flags above all.
+
+    given, server_url: the values of --conf and --url. What the user should know is warned about.
+    """
+    file = find_configuration_file(environ, given)
+    configuration = Configuration() if file is None else read_configuration(file)
+    for text in configuration.warnings:
+        warnings.warn(text, UserWarning, stacklevel=2)
+    return override(configuration, environ, server_url=server_url)

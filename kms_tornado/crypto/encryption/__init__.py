@@ -1,0 +1,1 @@
+"""Encryption and decryption for clients, by symmetric keys and by RSA."""

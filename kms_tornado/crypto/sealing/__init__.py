@@ -1,0 +1,1 @@
+"""How the server keeps keys: sealed under the master key, in rows under a MAC."""

@@ -1,0 +1,1 @@
+"""KMIP messages: from a body to requests, and from responses to a body."""

@@ -1,0 +1,94 @@
+"""Auditor: makes the records of operations and refusals, from where they are carried out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ...audit.record import FAILED, UNDONE, AuditEntry, Origin, make_draft
+from ...errors import KMIPError, KMSError, Unavailable
+from .trail import AuditTrail
+
+#: What is recorded of a request that never named an operation.
+REQUEST = "Request"
+
+
+class Auditor:
+    """records_reads: whether successful operations that change nothing are recorded."""
+
+    def __init__(self, trail: AuditTrail, *, records_reads: bool) -> None:
+        self._trail = trail
+        self._records_reads = records_reads
+
+    def begin(self, origin: Origin, operation: str, item: str | None = None) -> AuditEntry:
+        """The entry of an operation that is about to begin. Raises AuditUnavailable where none may."""
+        if self._records_reads:
+            self._trail.check()
+        return AuditEntry(origin, operation, item)
+
+    def succeed(
+        self, entry: AuditEntry, uid: str | None = None, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Record that the operation was done, unless the record of its change says so."""
+        entry.origin.is_noted = True
+        if self._records_reads and not entry.is_recorded:
+            self._trail.add(entry.draft_outcome(uid, detail=detail))
+
+    def fail(self, entry: AuditEntry, reason: str, uid: str | None = None) -> None:
+        """Record that the operation was refused or failed."""
+        entry.origin.is_noted = True
+        self._trail.add(entry.draft_outcome(uid, result=FAILED, reason=reason))
+
+    def undo(self, entry: AuditEntry, uid: str | None = None) -> None:
+        """Record that the operation was done, and taken back as another one of its message failed."""
+        entry.origin.is_noted = True
+        self._trail.add(entry.draft_outcome(uid, result=UNDONE))
+
+    @contextmanager
+    def recording(
+        self,
+        origin: Origin,
+        operation: str,
+        uid: str | None = None,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Iterator[AuditEntry]:
+        """Record how the block ends. Raises AuditUnavailable where it may not begin."""
+        entry = self.begin(origin, operation)
+        try:
+            yield entry
+        except BaseException as exc:
+            self.fail(entry, name_reason(exc), uid)
+            raise
+        self.succeed(entry, uid, detail)
+
+    def note_exception(self, origin: Origin, exc: BaseException) -> None:
+        """Record a request that ends with this, if nothing tells of it yet."""
+        if isinstance(exc, Unavailable):
+            self.note_refusal(origin, exc.reason)
+        else:
+            self.note_failure(origin, name_reason(exc))
+
+    def note_failure(self, origin: Origin, reason: str) -> None:
+        """Record a request of a known principal that named no operation, if nothing tells of it yet."""
+        if not origin.is_noted:
+            origin.is_noted = True
+            self._trail.add(make_draft(origin, REQUEST, result=FAILED, reason=reason))
+
+    def note_refusal(self, origin: Origin, reason: str) -> None:
+        """Record a request that was refused before anything was begun, if nothing tells of it yet."""
+        if not origin.is_noted:
+            origin.is_noted = True
+            self._trail.add_refusal(origin, REQUEST, reason)
+
+
+def name_reason(exc: BaseException) -> str:
+    """What a record says of an error, in fixed words."""
+    if isinstance(exc, KMIPError):
+        return exc.reason_with_underscores
+    if isinstance(exc, Unavailable):
+        return exc.reason
+    if isinstance(exc, asyncio.CancelledError):
+        return "cancelled"
+    return "refused" if isinstance(exc, KMSError) else "internal_error"

@@ -1,0 +1,51 @@
+"""ItemRecorder: the audit's records of the items of one message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...audit.record import AuditEntry, Origin
+from ...kmip.messages.batch_items import RequestItem
+from ...kmip.tables import OPERATION_TAGS
+from .auditor import REQUEST, Auditor
+
+
+class ItemRecorder:
+    """Keeps the entry of each item, of the attempt that counts; makes none without auditor or origin."""
+
+    def __init__(
+        self, auditor: Auditor | None, origin: Origin | None, items: Sequence[RequestItem]
+    ) -> None:
+        self._auditor = auditor
+        self._origin = origin
+        self._items = items
+        self._entries: dict[int, AuditEntry] = {}
+
+    def begin(self, position: int) -> AuditEntry | None:
+        """The entry of an item that is about to be run, again perhaps. Raises AuditUnavailable."""
+        if self._auditor is None or self._origin is None:
+            return None
+        operation = self._items[position].operation
+        name = REQUEST if operation is None else OPERATION_TAGS[operation]
+        item = f"{position + 1}/{len(self._items)}" if len(self._items) > 1 else None
+        entry = self._entries[position] = self._auditor.begin(self._origin, name, item)
+        return entry
+
+    def finish(
+        self, position: int, result: str, uid: str | None, *, has_failed: bool, is_undone: bool
+    ) -> None:
+        """Record what came of the item. result: of the answer."""
+        if self._auditor is None or self._origin is None:
+            return
+        entry = self._entries.get(position)
+        if entry is None:
+            operation = self._items[position].operation
+            name = REQUEST if operation is None else OPERATION_TAGS[operation]
+            item = f"{position + 1}/{len(self._items)}" if len(self._items) > 1 else None
+            entry = AuditEntry(self._origin, name, item)
+        if is_undone:
+            self._auditor.undo(entry, uid)
+        elif has_failed:
+            self._auditor.fail(entry, result, uid)
+        else:
+            self._auditor.succeed(entry, uid)

@@ -1,0 +1,176 @@
+"""AuditRequest: what `GET /audit` asks for, from the parameters of its query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ...audit.query import MAX_TERM_LENGTH, Place, RecordQuery
+from ...audit.record import FAILED, REFUSED, SUCCESS, UNDONE
+from ...errors import KMSError
+
+#: Records of one answer.
+MAX_RECORDS = 1_000
+_RECORDS = 100
+
+_PARAMETERS = (
+    "uid", "principal", "operation", "result", "since", "until", "limit", "cursor",
+)  # fmt: skip
+_STATISTICS_PARAMETERS = ("uid", "principal", "operation", "since", "until", "step")
+#: Steps of one answer of numbers.
+MAX_STEPS = 400
+_STEPS = {"minute": 60, "hour": 3600, "day": 86_400}
+_RESULTS = (SUCCESS, FAILED, REFUSED, UNDONE)
+_CURSOR = re.compile(r"(\d{1,15})(?:\.(\d{1,15})\.(\d{1,15})\.(\d{1,15}))?", re.ASCII)
+
+
+class BadAuditRequest(KMSError):
+    """A parameter is none, or has a value that none has. ``str()`` tells the caller which, and what it may be."""
+
+
+class Cursor(NamedTuple):
+    """Where an answer goes on: at a page of the index, behind the record of that place in it, or at its newest."""
+
+    page: int
+    place: Place | None = None
+
+    def format(self) -> str:
+        return ".".join(map(str, (self.page, *(self.place or ()))))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRequest:
+    """limit: records of one answer."""
+
+    query: RecordQuery
+    limit: int = _RECORDS
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsRequest:
+    """Which records are counted, in steps from since_ms to until_ms: milliseconds since the Unix epoch."""
+
+    query: RecordQuery
+    since_ms: int
+    until_ms: int
+    step_ms: int
+
+
+def parse_statistics_request(
+    parameters: Mapping[str, Sequence[str]], *, now: float
+) -> StatisticsRequest:
+    """As `parse_audit_request`; without times of the last 24 hours. now: seconds since the Unix epoch."""
+    given = _read_once(parameters, _STATISTICS_PARAMETERS)
+    step_ms = _read_step(given) * 1000
+    until_ms = _read_time(given, "until")
+    until_ms = round(now * 1000) if until_ms is None else until_ms
+    since_ms = _read_time(given, "since")
+    since_ms = until_ms - 86_400_000 if since_ms is None else since_ms
+    if not since_ms < until_ms <= since_ms + MAX_STEPS * step_ms:
+        raise BadAuditRequest(
+            f"since, until and step: until is later than since, and 1 to {MAX_STEPS} steps are between them"
+        )
+    query = RecordQuery(
+        uid=_read_term(given, "uid"),
+        principal=_read_term(given, "principal"),
+        operation=_read_operation(given),
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+    return StatisticsRequest(query, since_ms, until_ms, step_ms)
+
+
+def _read_once(parameters: Mapping[str, Sequence[str]], names: Sequence[str]) -> Mapping[str, str]:
+    """{name: its one value}."""
+    for name, values in parameters.items():
+        if name not in names:  # an unknown one may be meant to limit what is told
+            raise BadAuditRequest(f"there are only the parameters {', '.join(names)}")
+        if len(values) > 1:
+            raise BadAuditRequest(f"{name}: give it once")
+    return {name: values[0] for name, values in parameters.items()}
+
+
+def parse_audit_request(parameters: Mapping[str, Sequence[str]]) -> AuditRequest:
+    """parameters: name → its values. Raises BadAuditRequest, which repeats no value."""
+    given = _read_once(parameters, _PARAMETERS)
+    query = RecordQuery(
+        uid=_read_term(given, "uid"),
+        principal=_read_term(given, "principal"),
+        operation=_read_operation(given),
+        result=_read_result(given),
+        since_ms=_read_time(given, "since"),
+        until_ms=_read_time(given, "until"),
+    )
+    return AuditRequest(query, _read_limit(given), _read_cursor(given))
+
+
+def _read_term(given: Mapping[str, str], name: str) -> str | None:
+    value = given.get(name)
+    if value is not None and not 1 <= len(value) <= MAX_TERM_LENGTH:
+        raise BadAuditRequest(f"{name}: 1 to {MAX_TERM_LENGTH} characters")
+    return value
+
+
+def _read_operation(given: Mapping[str, str]) -> str | None:
+    value = given.get("operation")
+    if value is not None and not re.fullmatch("[A-Za-z]{1,40}", value):
+        raise BadAuditRequest("operation: a name as records have it, such as Encrypt")
+    return value
+
+
+def _read_result(given: Mapping[str, str]) -> str | None:
+    value = given.get("result")
+    if value is not None and value not in _RESULTS:
+        raise BadAuditRequest(f"result: one of {', '.join(_RESULTS)}")
+    return value
+
+
+def _read_time(given: Mapping[str, str], name: str) -> int | None:
+    """Milliseconds since the Unix epoch."""
+    value = given.get(name)
+    if value is None:
+        return None
+    try:
+        if not re.fullmatch(r"\d{4}-\d\d-\d\d(T[\d:.]+(Z|[+-]\d\d:\d\d))?", value, re.ASCII):
+            raise ValueError(name)
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return round(moment.timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise BadAuditRequest(
+            f"{name}: a date or a time of RFC 3339, such as 2026-11-29 or 2026-11-29T11:45:00Z; "
+            "+ is written %2B"
+        ) from None
+
+
+def _read_step(given: Mapping[str, str]) -> int:
+    """In seconds."""
+    value = given.get("step", "hour")
+    if value not in _STEPS:
+        raise BadAuditRequest(f"step: one of {', '.join(_STEPS)}")
+    return _STEPS[value]
+
+
+def _read_limit(given: Mapping[str, str]) -> int:
+    value = given.get("limit")
+    if value is None:
+        return _RECORDS
+    if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= MAX_RECORDS:
+        raise BadAuditRequest(f"limit: 1 to {MAX_RECORDS}")
+    return int(value)
+
+
+def _read_cursor(given: Mapping[str, str]) -> Cursor | None:
+    value = given.get("cursor")
+    if value is None:
+        return None
+    match = _CURSOR.fullmatch(value)
+    if match is None:
+        raise BadAuditRequest("cursor: take it from the link of the answer before")
+    page, *place = match.groups()
+    return Cursor(int(page), Place(*map(int, place)) if place[0] is not None else None)

@@ -1,0 +1,72 @@
+"""The file of the key that signs checkpoints: made on the first start, open to nobody else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from ...audit.signing import AuditKey, make_private_pem, parse_private_pem
+from ...errors import ConfigurationError
+from ..private_file import (
+    UnusableFile,
+    describe_error,
+    make_private_file,
+    read_private_file,
+    replace_private_file,
+)
+
+_log = logging.getLogger(__name__)
+
+KEY_FILE = "audit.key"
+
+
+def load_audit_key(
+    file: Path | None, default_file: Path, *, is_throw_away: bool = False
+) -> AuditKey:
+    """The key of --audit-key-file, else of default_file; a missing one is made. Raises ConfigurationError.
+
+    Beside it stands the public half, by which others verify.
+    """
+    path = default_file if file is None else file
+    if not os.path.lexists(path):
+        made = _make(path)
+        if made and (file is not None or not is_throw_away):
+            _log.warning(
+                "made a new key for the audit's checkpoints in %s: back it up; its fingerprint is %s",
+                path,
+                _read(path).public.fingerprint,
+            )
+    key = _read(path)
+    _write_public_half(path.with_name(f"{path.name}.pub"), key)
+    return key
+
+
+def _make(path: Path) -> bool:
+    try:
+        return make_private_file(path, make_private_pem())
+    except OSError as exc:
+        raise _refusal(path, f"cannot be made: {describe_error(exc)}") from exc
+
+
+def _read(path: Path) -> AuditKey:
+    try:
+        return parse_private_pem(read_private_file(path))
+    except UnusableFile as exc:
+        raise _refusal(path, str(exc)) from exc
+    except ValueError as exc:
+        raise _refusal(path, str(exc)) from None
+
+
+def _write_public_half(path: Path, key: AuditKey) -> None:
+    """It only saves others the asking, so that a directory that cannot be written to is no fault."""
+    pem = key.public.to_pem()
+    try:
+        if not path.exists() or path.read_bytes() != pem:
+            replace_private_file(path, pem)
+    except OSError:
+        pass
+
+
+def _refusal(path: Path, fault: str) -> ConfigurationError:
+    return ConfigurationError(f"the audit's key file {path}: {fault}", "audit_key_file")

@@ -1,0 +1,128 @@
+"""Admission: how many requests one principal may have at once, and begin in a second.
+
+Pure but for the clock, which is an argument: a request enters before its body is worked on and leaves
+when its answer is sent; the transport says when. Each process of `--workers` counts for itself: a client
+keeps its connection to one of them, so a share of the number for each would refuse whoever has one
+connection, long before the number is reached.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...errors import TooManyRequests
+
+#: Seconds of rate that may be used at once, after a rest.
+BURST_S = 1.0
+
+#: Requests at once of one principal. A program with a connection for each of its threads has fewer.
+CONCURRENCY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionBounds:
+    """For each principal. rate: requests a second; concurrency: requests at once. 0 means unbounded."""
+
+    rate: int = 0
+    concurrency: int = CONCURRENCY
+
+
+class Admission:
+    """The requests that are under way, by principal, and the rate at which they came.
+
+    refused: {"rate" or "concurrency": how often `enter` refused for it}.
+
+    The rate is a token bucket, kept as the time at which it will be full again: one number, as in the
+    generic cell rate algorithm. A bucket that is full is like one that never was, so only those of the
+    last two seconds are kept, however many principals there are.
+    """
+
+    def __init__(
+        self,
+        bounds: AdmissionBounds = AdmissionBounds(),
+        *,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._bounds = bounds
+        self._interval_s = 1 / bounds.rate if bounds.rate else 0.0
+        self._monotonic = monotonic
+        self._names: dict[object, str] = {}  # of the requests under way
+        self._counts: dict[str, int] = {}
+        #: {principal: when its bucket is full again}: those asked for since _swapped_at, and those before.
+        self._full_at: dict[str, float] = {}
+        self._former_full_at: dict[str, float] = {}
+        self._swapped_at = monotonic()
+        self.refused = {"rate": 0, "concurrency": 0}
+
+    @property
+    def in_flight(self) -> int:
+        return len(self._names)
+
+    @property
+    def remembered(self) -> int:
+        """The number of principals of whom anything is kept."""
+        return len(self._counts.keys() | self._full_at.keys() | self._former_full_at.keys())
+
+    def find_refusal(self, principal: str) -> TooManyRequests | None:
+        """Why one more request of the principal may not enter now; None where it may."""
+        bounds = self._bounds
+        if bounds.concurrency and self._counts.get(principal, 0) >= bounds.concurrency:
+            return TooManyRequests(
+                f"{bounds.concurrency} requests of one user at once (--user-concurrency): "
+                "wait for an answer before you send the next one",
+                limit="concurrency",
+            )
+        if bounds.rate:
+            now = self._monotonic()
+            wait_s = self._find_full_at(principal, now) + self._interval_s - BURST_S - now
+            if wait_s > 1e-9:  # what adding up fractions may leave
+                return TooManyRequests(
+                    f"more than {bounds.rate} requests of one user in a second (--user-rate): "
+                    "send them more slowly, or several operations in one message",
+                    limit="rate",
+                    retry_after_s=max(1, math.ceil(wait_s)),
+                )
+        return None
+
+    def enter(self, request: object, principal: str) -> None:
+        """Count the request until it leaves. Raises TooManyRequests, with nothing counted but the refusal."""
+        refusal = self.find_refusal(principal)
+        if refusal is not None:
+            self.refused[refusal.limit] += 1
+            raise refusal
+        self.admit(request, principal)
+
+    def admit(self, request: object, principal: str) -> None:
+        """Count a request about which `find_refusal` has just said None."""
+        self._names[request] = principal
+        self._counts[principal] = self._counts.get(principal, 0) + 1
+        if self._bounds.rate:
+            now = self._monotonic()
+            self._forget_full_buckets(now)
+            self._full_at[principal] = self._find_full_at(principal, now) + self._interval_s
+
+    def leave(self, request: object) -> None:
+        """The request has ended; nothing happens where it never entered, or has left before."""
+        principal = self._names.pop(request, None)
+        if principal is None:
+            return
+        count = self._counts[principal] - 1
+        if count:
+            self._counts[principal] = count
+        else:
+            del self._counts[principal]
+
+    def _find_full_at(self, principal: str, now: float) -> float:
+        full_at = self._full_at.get(principal) or self._former_full_at.get(principal, now)
+        return max(full_at, now)
+
+    def _forget_full_buckets(self, now: float) -> None:
+        """A bucket not asked for in BURST_S is full: drop those that were not asked for since the last swap."""
+        elapsed_s = now - self._swapped_at
+        if elapsed_s >= BURST_S:
+            self._former_full_at = self._full_at if elapsed_s < 2 * BURST_S else {}
+            self._full_at = {}
+            self._swapped_at = now

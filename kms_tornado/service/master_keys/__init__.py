@@ -1,0 +1,1 @@
+"""The master keys: where they come from, and how one replaces another."""

@@ -1,0 +1,1 @@
+"""What users ask about their objects beside KMIP: which there are, and who may use them."""

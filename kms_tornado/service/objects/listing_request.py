@@ -1,0 +1,144 @@
+"""ListingRequest: what `GET /objects` asks for, from the parameters of its query."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...domain.managed_object import ManagedObject
+from ...errors import KMSError
+from ...kmip.enums import ObjectType, State
+from ...kmip.tables import ENUMERATIONS
+from ...operations.common.object_attributes import select_user_tags
+from ...user_names import find_grantee_fault
+
+#: Objects of one answer.
+MAX_OBJECTS = 500
+_OBJECTS = 50
+#: Characters that are looked for.
+MAX_TEXT_LENGTH = 200
+
+_PARAMETERS = ("of", "state", "type", "text", "grantee", "attention", "limit", "cursor")
+_OF = ("owned", "obtained")
+
+
+class BadListingRequest(KMSError):
+    """A parameter is none, or has a value that none has. ``str()`` tells the caller which, and what it may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListingRequest:
+    """is_owned: whether the caller's own objects are asked for, or those of others. text: in lower case.
+
+    grantee: only objects on which this user or group has rights, by name or as everyone; empty for any.
+    needs_attention: only objects with a reason for it. cursor: where the answer before ended; empty for the first one.
+    """
+
+    is_owned: bool = True
+    states: frozenset[State] = frozenset(State)
+    object_types: frozenset[ObjectType] = frozenset(ObjectType)
+    text: str = ""
+    grantee: str = ""
+    needs_attention: bool = False
+    limit: int = _OBJECTS
+    cursor: str = ""
+
+    @property
+    def asks_for_attributes(self) -> bool:
+        """Whether only somebody who may read an object's attributes can tell that it is asked for."""
+        return self.object_types != frozenset(ObjectType)
+
+    def matches(self, target: ManagedObject, *, may_read: bool) -> bool:
+        """Whether the object, in its state at this time, is asked for.
+
+        may_read: whether the caller may read its attributes; else they are not compared.
+        """
+        if target.state not in self.states:
+            return False
+        if self.asks_for_attributes and not (may_read and target.object_type in self.object_types):
+            return False
+        return not self.text or any(
+            self.text in text.lower() for text in _list_texts(target, may_read=may_read)
+        )
+
+
+def _list_texts(target: ManagedObject, *, may_read: bool) -> list[str]:
+    """By what people know the object."""
+    texts: list[str] = [target.uid, target.owner]
+    if may_read:
+        texts += (name.name_value for name in target.attributes.names)
+        texts += select_user_tags(target.tags)
+    return texts
+
+
+def parse_listing_request(parameters: Mapping[str, Sequence[str]]) -> ListingRequest:
+    """parameters: name → its values. Raises BadListingRequest, which repeats no value."""
+    for name, values in parameters.items():
+        if name not in _PARAMETERS:  # an unknown one may be meant to limit what is told
+            raise BadListingRequest(f"there are only the parameters {', '.join(_PARAMETERS)}")
+        if len(values) > 1:
+            raise BadListingRequest(f"{name}: give it once")
+    given = {name: values[0] for name, values in parameters.items()}
+    is_owned = _choose(given, "of", _OF, "owned") == "owned"
+    needs_attention = _choose(given, "attention", ("true", "false"), "false") == "true"
+    if (needs_attention or "grantee" in given) and not is_owned:
+        raise BadListingRequest(
+            "attention and grantee: only with of=owned, as owners alone are told"
+        )
+    return ListingRequest(
+        is_owned=is_owned,
+        states=frozenset(map(State, _read_names(given, "state", "State"))),
+        object_types=frozenset(map(ObjectType, _read_names(given, "type", "ObjectType"))),
+        text=_read_text(given),
+        grantee=_read_grantee(given),
+        needs_attention=needs_attention,
+        limit=_read_limit(given),
+        cursor=given.get("cursor", ""),
+    )
+
+
+def refuse_parameters(parameters: Collection[str]) -> None:
+    """For what takes none. Raises BadListingRequest where there are any."""
+    if parameters:
+        raise BadListingRequest("there are no parameters here")
+
+
+def _choose(given: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
+    value = given.get(name, default)
+    if value not in choices:
+        raise BadListingRequest(f"{name}: {' or '.join(choices)}")
+    return value
+
+
+def _read_names(given: Mapping[str, str], name: str, enumeration: str) -> list[int]:
+    """The numbers of the names, with commas between them; all numbers where nothing is asked for."""
+    numbers = {text: number for number, text in ENUMERATIONS[enumeration].cosmian.items()}
+    if name not in given:
+        return [*numbers.values()]
+    names = given[name].split(",")
+    if not all(one in numbers for one in names):
+        raise BadListingRequest(f"{name}: some of {', '.join(numbers)}, with commas between them")
+    return [numbers[one] for one in names]
+
+
+def _read_text(given: Mapping[str, str]) -> str:
+    text = given.get("text", "")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise BadListingRequest(f"text: up to {MAX_TEXT_LENGTH} characters")
+    return text.lower()
+
+
+def _read_grantee(given: Mapping[str, str]) -> str:
+    if "grantee" not in given:
+        return ""
+    if find_grantee_fault(given["grantee"]):
+        raise BadListingRequest("grantee: a user, group:NAME or *, as in grants")
+    return given["grantee"]
+
+
+def _read_limit(given: Mapping[str, str]) -> int:
+    value = given.get("limit", str(_OBJECTS))
+    if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= MAX_OBJECTS:
+        raise BadListingRequest(f"limit: 1 to {MAX_OBJECTS}")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Whose the objects are: how users are named, renamed, and hand their objects over."""

@@ -1,0 +1,20 @@
+"""Whether another process has sessions in a database of PostgreSQL's."""
+
+from __future__ import annotations
+
+from ..engine import COUNT_OTHER_SESSIONS, OPEN_TIMEOUT_S
+from .address import parse_address
+from .connector import Connector
+
+
+async def has_other_sessions(url: str) -> bool:
+    """Whether there is a session of a server's besides the one that asks. Raises Unavailable.
+
+    Behind a pooler, the sessions are the pooler's, and a server that asks nothing may have none.
+    """
+    connection = await Connector(parse_address(url)).open(within_s=OPEN_TIMEOUT_S)
+    try:
+        row = await (await connection.execute(COUNT_OTHER_SESSIONS)).fetchone()
+    finally:
+        await connection.close()
+    return row is not None and row[0] > 0

@@ -1,0 +1,1 @@
+"""Writing to PostgreSQL: jobs that wait share a pipelined transaction."""

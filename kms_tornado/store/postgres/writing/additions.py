@@ -1,0 +1,271 @@
+"""Adding objects in one round trip: all statements of the transaction are sent together, COMMIT included.
+
+That needs everything to be known beforehand. What has to be read, the count of each owner's units, is
+*remembered*, and the transaction fails by itself where the database has another number, because another
+server has added objects of the same owner. It is then done again on what the database has.
+
+As COMMIT is sent with the rest, nobody knows whether a transaction was done whose connection was lost. Its
+objects tell: they are looked for on another connection, and added again if they are not there. If the first
+transaction is still being done, the second waits for it at the unique identifier.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ....errors import KMSError
+from ...interface.faults import make_unavailable
+from ...sql.additions import Addition, is_long_addition, make_addition
+from ...sql.audit.chains import ChainTaken
+from ...sql.commits import Commit, GroupCommit
+from ...sql.tables.owners import add_up, count_mac, is_of_units
+from ..audit_leases import APPEND, ChainInUse
+from ..connections.write_connections import WriteConnections
+from ..errors import Meaning, judge_error, load_driver_error, translate_error
+from ..transaction import (
+    COMMIT,
+    Command,
+    ConnectionLost,
+    Disturbed,
+    LockedOut,
+    Pipeline,
+    check_committed,
+    find_failed,
+    make_beginning,
+    pipelined,
+)
+from .add_statements import (
+    COUNT_TEXTS,
+    FIND_OBJECTS,
+    LOCK_COUNTS,
+    READ_COUNTS,
+    add_objects,
+    begin_counts,
+    change_counts,
+    lock_counts,
+)
+from .transactions import ATTEMPTS, CONNECTIONS_TRIED, TransactionRunner, pause
+
+if TYPE_CHECKING:
+    import psycopg
+
+# How often a number that is not up to date is replaced by what the database had a moment ago.
+_CONTENDED_TRIED = 2
+# A transaction that takes longer goes to a database that is far away.
+_FAR_S = 0.02
+_LONGEST_COMPANY_S = 0.025
+# Owners whose numbers are remembered: those who have added objects last.
+_MAX_REMEMBERED = 10_000
+
+
+class NotAdded(Exception):
+    """The objects could not be added in this way; nothing was done. Adding each of them alone shows why."""
+
+
+class Contended(NotAdded):
+    """Other servers add objects of the same owners all the time: the numbers have to be read under a lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedAddition:
+    """commands: what adds the rows of the addition, without what counts them."""
+
+    addition: Addition
+    commands: Sequence[Command]
+
+
+async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedAddition:
+    """commits: as for `make_addition`."""
+    is_long = is_long_addition(commits)
+
+    def prepare() -> PreparedAddition:
+        addition = make_addition(commits)
+        return PreparedAddition(addition, add_objects(addition, is_long=is_long))
+
+    return await asyncio.to_thread(prepare) if is_long else prepare()
+
+
+class AdditionWriter:
+    """Adds objects. For one event loop."""
+
+    def __init__(self, connections: WriteConnections, transactions: TransactionRunner) -> None:
+        """transactions: for what cannot be done in one round trip."""
+        self._connections = connections
+        self._transactions = transactions
+        self._leases = transactions.leases
+        #: Owner → number of units, once everything that was sent is done.
+        self._counts: dict[str, int] = {}
+        self._driver_error = load_driver_error()
+        #: How long the last transaction took.
+        self._last_s = 0.0
+
+    @property
+    def company_s(self) -> float:
+        """How long objects should wait for others that are added with them.
+
+        Whoever was answered just now asks again in a moment. Without them, the next transaction would
+        make them wait for two round trips instead of one. Where those are short, waiting gains nothing.
+        """
+        return min(self._last_s / 10, _LONGEST_COMPANY_S) if self._last_s > _FAR_S else 0.0
+
+    async def add(self, prepared: PreparedAddition, *, lock_timeout_ms: int) -> None:
+        """Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there."""
+        addition = prepared.addition
+        lost = contended = 0
+        may_be_done = False
+        for attempt in range(ATTEMPTS):
+            try:
+                if addition.drafts:
+                    await self._transactions.claim_chain(lock_timeout_ms=lock_timeout_ms)
+                with self._leases.use() as chain:
+                    async with self._connections.use() as connection:
+                        if may_be_done and await self._was_added(connection, addition):
+                            return
+                        await self._try(connection, prepared, chain, lock_timeout_ms)
+                        return
+            except ChainTaken as exc:
+                await self._transactions.look_at_chain(exc)
+            except ConnectionLost as exc:
+                may_be_done = may_be_done or exc.may_be_done
+                lost += 1
+                if lost == CONNECTIONS_TRIED:
+                    raise translate_error(exc.reason) from None
+            except LockedOut as exc:
+                if may_be_done:
+                    raise translate_error(exc.reason) from None
+                raise
+            except Disturbed:
+                await pause(attempt)
+            except _OtherCount as exc:
+                self._remember(exc.rows, addition)
+                contended += 1
+                if contended == _CONTENDED_TRIED and not may_be_done:
+                    raise Contended from None
+            except NotAdded:
+                if not may_be_done:
+                    raise
+        if may_be_done:
+            raise make_unavailable("whether the last transaction was done is not known")
+        raise NotAdded
+
+    async def _was_added(
+        self, connection: psycopg.AsyncConnection[Any], addition: Addition
+    ) -> bool:
+        """Whether a transaction was done whose connection was lost. Raises Unavailable where it is not known."""
+        expected = {row["uid"]: row["mac"] for row in addition.objects}
+        with pipelined(connection) as pipeline:
+            await pipeline.send([(FIND_OBJECTS, (list(expected),))])
+            found = dict(await pipeline.cursors[0].fetchall())
+        if found and found != expected:
+            raise make_unavailable("objects of the last transaction were changed meanwhile")
+        return bool(found)
+
+    async def _try(
+        self,
+        connection: psycopg.AsyncConnection[Any],
+        prepared: PreparedAddition,
+        chain: ChainInUse,
+        lock_timeout_ms: int,
+    ) -> None:
+        addition = prepared.addition
+        began = time.monotonic()
+        try:
+            with pipelined(connection, prepares=True) as pipeline:
+                await self._recall(pipeline, addition)
+                adding = self._make_commands(prepared)
+                recording = chain.make_commands(addition.noted) if addition.drafts else ()
+                await self._send(
+                    pipeline, [*make_beginning(lock_timeout_ms), *adding, *recording, COMMIT]
+                )
+            chain.committed()
+            self._last_s = time.monotonic() - began
+        except BaseException:
+            self._forget(addition.differences)
+            raise
+
+    async def _recall(self, pipeline: Pipeline, addition: Addition) -> None:
+        """Read the numbers that are not remembered."""
+        names = [owner for owner in addition.differences if owner not in self._counts]
+        if names:
+            await pipeline.send([(READ_COUNTS, (names,))])
+            self._remember(await pipeline.cursors[0].fetchall(), addition)
+
+    def _remember(self, rows: Iterable[Sequence[Any]], addition: Addition) -> None:
+        """rows: (owner, number, code)."""
+        for owner, number, mac in rows:
+            try:
+                is_counted = is_of_units(addition.authenticator, owner, number, mac)
+            except KMSError as exc:
+                raise NotAdded from exc
+            if not is_counted:  # adding alone counts the units
+                raise NotAdded
+            self._count(owner, number)
+
+    def _count(self, owner: str, number: int) -> None:
+        self._counts.pop(owner, None)
+        self._counts[owner] = number
+        if len(self._counts) > _MAX_REMEMBERED:
+            del self._counts[next(iter(self._counts))]
+
+    def _forget(self, names: Iterable[str]) -> None:
+        for owner in names:
+            self._counts.pop(owner, None)
+
+    def _make_commands(self, prepared: PreparedAddition) -> list[Command]:
+        """All that adds the objects. What is sent next counts on its being done."""
+        addition = prepared.addition
+        changed, begun = [], []
+        for owner, difference in sorted(addition.differences.items()):
+            before = self._counts.get(owner)
+            try:
+                number = add_up(before or 0, difference)
+            except KMSError as exc:
+                raise NotAdded from exc
+            mac = count_mac(addition.authenticator, owner, number)
+            if before is None:
+                begun.append((owner, number, mac))
+            else:
+                former_mac = count_mac(addition.authenticator, owner, before)
+                changed.append((owner, before, former_mac, number, mac))
+                self._count(owner, number)
+        counting = [lock_counts([row[0] for row in changed]), change_counts(changed)]
+        return [
+            *(counting if changed else ()),
+            *prepared.commands,
+            *(begin_counts(begun) if begun else ()),
+        ]
+
+    async def _send(self, pipeline: Pipeline, commands: Sequence[Command]) -> None:
+        try:
+            await pipeline.send(commands)
+        except (UnicodeEncodeError, OverflowError):
+            raise NotAdded from None
+        except self._driver_error as exc:
+            failed = find_failed(pipeline, commands)
+            if judge_error(exc) in (Meaning.BAD_VALUE, Meaning.TAKEN):
+                if failed == APPEND:
+                    raise ChainTaken from None
+                if failed in COUNT_TEXTS:
+                    raise _OtherCount(await _read_locked(pipeline, commands)) from None
+                raise NotAdded from None
+            raise
+        check_committed(pipeline)
+
+
+class _OtherCount(Exception):
+    """The database has another number of an owner's objects. rows: the numbers that it has, if they are known."""
+
+    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
+        super().__init__()
+        self.rows = rows
+
+
+async def _read_locked(pipeline: Pipeline, commands: Sequence[Command]) -> Sequence[Sequence[Any]]:
+    for (text, _), cursor in zip(commands, pipeline.cursors, strict=False):
+        if text == LOCK_COUNTS and cursor.pgresult is not None:
+            return await cursor.fetchall()
+    return ()

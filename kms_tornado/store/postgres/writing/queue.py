@@ -1,0 +1,154 @@
+"""Jobs that wait for a transaction, first come, first served, and none of them for ever.
+
+Each job has *keys*: the objects that it changes, or the owners to whom it adds objects. Jobs with a common
+key are taken in their order, and not while others with that key are being run. A key that something
+else holds a lock on is *set apart*: its jobs are taken by themselves, so that nobody else's wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from ...interface.faults import make_unavailable
+from ...sql.commits import Job
+
+Keys = frozenset[str]
+
+
+class Waiting:
+    """A job, and the future that its caller waits for. expires: when it is given up, in the loop's time."""
+
+    __slots__ = ("expires", "future", "job", "keys", "timer")
+
+    def __init__(self, job: Job, keys: Keys, future: asyncio.Future[Any], expires: float) -> None:
+        self.job = job
+        self.keys = keys
+        self.future = future
+        self.expires = expires
+        self.timer: asyncio.TimerHandle | None = None
+
+    def resolve(self, *, result: Any = None, error: BaseException | None = None) -> None:
+        if self.future.done():  # cancelled
+            return
+        if error is None:
+            self.future.set_result(result)
+        else:
+            self.future.set_exception(error)
+
+
+class JobQueue:
+    """For one event loop. max_age_s: how long a job waits here before it fails with Unavailable, not begun."""
+
+    def __init__(self, *, max_age_s: float) -> None:
+        self._max_age_s = max_age_s
+        self._loop = asyncio.get_running_loop()
+        #: In the order in which they came.
+        self._jobs: dict[Waiting, None] = {}
+        #: Keys of the jobs that are being run.
+        self._running: set[str] = set()
+        self._apart: set[str] = set()
+        self._has_news = asyncio.Event()
+        self._is_closed = False
+
+    def put(self, job: Job, keys: Keys = frozenset()) -> asyncio.Future[Any]:
+        """The job's future."""
+        expires = self._loop.time() + self._max_age_s
+        waiting = Waiting(job, keys, self._loop.create_future(), expires)
+        self._add(waiting)
+        return waiting.future
+
+    async def take(
+        self, most: int, *, apart: bool = False, company_s: float = 0.0
+    ) -> Sequence[Waiting]:
+        """Wait for jobs; those that may run then, `most` at most. None once the queue is closed and empty.
+
+        apart: wait for jobs of keys that are set apart; all that are taken have the same keys. company_s:
+        how long jobs wait for others to join them. The caller calls `finish` afterwards.
+        """
+        while not self._choose(most, apart):
+            if self._is_closed and not self._jobs:
+                return ()
+            self._has_news.clear()
+            await self._has_news.wait()
+        if company_s:
+            await asyncio.sleep(company_s)
+            if not self._choose(most, apart):  # another task has taken them
+                return await self.take(most, apart=apart, company_s=company_s)
+        taken = self._choose(most, apart)
+        for waiting in taken:
+            self._remove(waiting)
+        self._running |= collect_keys(taken)
+        return taken
+
+    def finish(self, batch: Sequence[Waiting]) -> None:
+        """The transaction of the jobs has ended: others with their keys may run."""
+        self._running -= collect_keys(batch)
+        self._has_news.set()
+
+    def put_back(self, batch: Sequence[Waiting]) -> None:
+        """The jobs wait again, before all others, and no longer than they would have."""
+        later, self._jobs = self._jobs, {}
+        for waiting in batch:
+            if not waiting.future.done():
+                self._add(waiting)
+        self._jobs |= later
+
+    def set_apart(self, keys: Iterable[str]) -> None:
+        self._apart.update(keys)
+        self._has_news.set()
+
+    def join_again(self, keys: Iterable[str]) -> None:
+        """Nothing is in the way of the keys' jobs any more."""
+        self._apart.difference_update(keys)
+        self._has_news.set()
+
+    def close(self) -> None:
+        """Nothing more is put in; what is there is still taken."""
+        self._is_closed = True
+        self._has_news.set()
+
+    def fail_all(self, error: BaseException) -> None:
+        for waiting in list(self._jobs):
+            self._remove(waiting)
+            waiting.resolve(error=error)
+
+    def _choose(self, most: int, apart: bool) -> list[Waiting]:
+        chosen: list[Waiting] = []
+        #: Keys of jobs that stay: a later job does not overtake an earlier one with the same key.
+        passed: set[str] = set()
+        for waiting in self._jobs:
+            keys = waiting.keys
+            if (
+                self._apart.isdisjoint(keys) is not apart
+                and (not apart or not chosen or keys == chosen[0].keys)
+                and passed.isdisjoint(keys)
+                and self._running.isdisjoint(keys)
+            ):
+                chosen.append(waiting)
+                if len(chosen) == most:
+                    break
+            else:
+                passed |= keys
+        return chosen
+
+    def _add(self, waiting: Waiting) -> None:
+        waiting.timer = self._loop.call_at(waiting.expires, self._give_up, waiting)
+        self._jobs[waiting] = None
+        self._has_news.set()
+
+    def _give_up(self, waiting: Waiting) -> None:
+        del self._jobs[waiting]
+        detail = f"no transaction began within {self._max_age_s:.3g} s"
+        waiting.resolve(error=make_unavailable(detail))
+        self._has_news.set()
+
+    def _remove(self, waiting: Waiting) -> None:
+        del self._jobs[waiting]
+        if waiting.timer is not None:
+            waiting.timer.cancel()
+
+
+def collect_keys(batch: Iterable[Waiting]) -> Keys:
+    return frozenset().union(*(waiting.keys for waiting in batch))

@@ -1,0 +1,219 @@
+"""SQLObjectChecks: the objects beside the audit's records, for whoever compares the two.
+
+Rows and records are read in one transaction on one snapshot, so that an object which is changed all the time fits its
+records as any other does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from ....audit.chain import ChainHead, hash_line
+from ....audit.record import Origin
+from ...interface.object_checks import (
+    Acceptance,
+    Fault,
+    Finding,
+    ReadSoFar,
+    ScrubState,
+    StoredMoment,
+    StoredRow,
+    StoredSegment,
+)
+from ..backend import Backend
+from ..statements import NO_VALUES, Rows, prepare
+from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
+from ..tables.row_macs import (
+    AlteredRow,
+    RowAuthenticator,
+    altered_object,
+    digest_sealed,
+    split_refused,
+)
+from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
+from ..tables.schema import audit_chains, audit_segments, objects
+from ..upkeep.rewrap import choose_last
+from ..upkeep.scrub_lease import ScrubLease, select_scrub
+from .chains import segment_mac
+
+#: Objects of a page, which are checked in a few milliseconds.
+PAGE = 100
+
+_C, _S = audit_chains.c, audit_segments.c
+_count = select(func.count()).select_from(objects)
+_select_heads = select(_C.chain, _C.seq, _C.head).where(_C.seq > 0)
+#: The columns of a segment for `parse_segment`.
+SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
+_serial = objects.c.serial
+_whole_row = (*ROW_TO_CHECK, objects.c.sealed, _serial)
+_DIGEST = MAC - 1
+
+
+class SQLObjectChecks:
+    """The `ObjectChecks` of one database."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        authenticator: RowAuthenticator,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._backend = backend
+        self._authenticator = authenticator
+        self._clock = clock
+        self._lease = ScrubLease(authenticator, clock)
+        self._count = prepare(_count, backend.dialect)
+        self._scrub = prepare(select_scrub, backend.dialect)
+        self._findings = prepare(select_findings, backend.dialect)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    async def read_page(self, read: ReadSoFar, after: int) -> StoredMoment:
+        def select_rows(connection: Connection) -> Rows:
+            lengths = connection.execute(
+                select(_serial, func.coalesce(func.length(objects.c.sealed), 0))
+                .where(_serial > after)
+                .order_by(_serial)
+                .limit(PAGE)
+            ).all()
+            if not lengths:
+                return ()
+            is_in_page = (_serial > after) & (_serial <= choose_last(lengths))
+            return connection.execute(select(*_whole_row).where(is_in_page).order_by(_serial)).all()
+
+        return await self._read(read, select_rows, self._judge, after)
+
+    async def read_one(self, read: ReadSoFar, uid: str) -> StoredMoment:
+        return await self._read(
+            read, _run(select(*_whole_row).where(objects.c.uid == uid)), self._judge
+        )
+
+    async def read_present(self, read: ReadSoFar, uids: Sequence[str]) -> StoredMoment:
+        statement = select(objects.c.uid, objects.c.mac, _serial).where(objects.c.uid.in_(uids))
+        return await self._read(read, _run(statement), _tell_code)
+
+    async def _read(
+        self,
+        read: ReadSoFar,
+        select_rows: Callable[[Connection], Rows],
+        judge: Callable[[Sequence[Any]], StoredRow],
+        after: int = 0,
+    ) -> StoredMoment:
+        heads, segments, rows = await self._backend.run_on_snapshot(
+            partial(_read_moment, read, select_rows)
+        )
+
+        def make() -> StoredMoment:
+            return StoredMoment(
+                heads,
+                [parse_segment(segment, self._authenticator) for segment in segments],
+                [judge(row) for row in rows],
+                rows[-1][-1] if rows else after,
+            )
+
+        return await asyncio.to_thread(make)
+
+    def _judge(self, row: Sequence[Any]) -> StoredRow:
+        """row: of _whole_row."""
+        *checked, sealed, _ = row
+        code, is_refused = split_refused(row[MAC])
+        checked[MAC] = code
+        return StoredRow(row[UID], code, self._find_fault(checked, sealed), is_refused)
+
+    def _find_fault(self, row: Sequence[Any], sealed: Any) -> str | None:
+        try:
+            check_row(row, self._authenticator)
+            if digest_sealed(sealed) != row[_DIGEST]:
+                raise altered_object(row[UID], "sealed_digest does not fit the sealed material")
+        except AlteredRow as exc:
+            return exc.detail
+        except (ValueError, TypeError, LookupError):
+            return "it cannot be read"
+        return None
+
+    async def count(self) -> int:
+        rows = await self._backend.search(self._count, NO_VALUES, principal="")
+        return int(rows[0][0])
+
+    # --- what was found -------------------------------------------------------------------------
+
+    async def list_findings(self) -> Mapping[str, Finding]:
+        return parse_findings(await self._backend.search(self._findings, NO_VALUES, principal=""))
+
+    async def refuse(self, faults: Sequence[Fault], origin: Origin) -> Sequence[Fault]:
+        if not faults:
+            return ()
+        job = partial(
+            refuse, faults=faults, origin=origin, now=int(self._clock()),
+            authenticator=self._authenticator,
+        )  # fmt: skip
+        found: Sequence[Fault] = await self._backend.submit(job)
+        return found
+
+    async def clear(self, rows: Sequence[StoredRow], origin: Origin) -> Sequence[str]:
+        if not rows:
+            return ()
+        cleared: Sequence[str] = await self._backend.submit(
+            partial(clear, rows=rows, origin=origin)
+        )
+        return cleared
+
+    async def accept(self, acceptance: Acceptance, origin: Origin) -> bool:
+        job = partial(accept, acceptance=acceptance, origin=origin)
+        is_accepted: bool = await self._backend.submit(job)
+        return is_accepted
+
+    # --- the scrub ------------------------------------------------------------------------------
+
+    async def hold_scrub(self, state: ScrubState | None, *, within_s: int) -> ScrubState | None:
+        # Without a transaction where another process has it, as most find all the time.
+        if self._lease.is_taken(await self._backend.read(self._scrub), within_s):
+            return None
+        held: ScrubState | None = await self._backend.submit(
+            partial(self._lease.hold, state=state, within_s=within_s)
+        )
+        return held
+
+    async def leave_scrub(self, state: ScrubState) -> None:
+        await self._backend.submit(partial(self._lease.leave, state=state))
+
+    async def scrub_state(self) -> ScrubState:
+        return self._lease.parse_state(await self._backend.read(self._scrub))
+
+
+def _run(statement: Select[Any]) -> Callable[[Connection], Rows]:
+    return lambda connection: connection.execute(statement).all()
+
+
+def _read_moment(
+    read: ReadSoFar, select_rows: Callable[[Connection], Rows], connection: Connection
+) -> tuple[Mapping[int, ChainHead], Sequence[Any], Rows]:
+    """(heads, segments that were not read, rows)"""
+    heads = {row[0]: ChainHead(*row) for row in connection.execute(_select_heads)}
+    segments: list[Any] = []
+    for chain, head in sorted(heads.items()):
+        if read.ends.get(chain) != head:
+            behind = (_S.chain == chain) & (_S.first > read.firsts.get(chain, 0))
+            statement = select(*SEGMENT_ROW).where(behind).order_by(_S.first)
+            segments += connection.execute(statement).all()
+    return heads, segments, select_rows(connection)
+
+
+def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> StoredSegment:
+    """row: chain, first and last record, lines, code."""
+    chain, first, last, lines, mac = row
+    split = tuple(bytes(lines).split(b"\n"))
+    code = segment_mac(authenticator, chain, first, last, hash_line(split[-1]))
+    return StoredSegment(chain, first, last, split, code == bytes(mac))
+
+
+def _tell_code(row: Sequence[Any]) -> StoredRow:
+    """row: identifier, code, serial."""
+    code, is_refused = split_refused(row[1])
+    return StoredRow(row[0], code, None, is_refused)

@@ -1,0 +1,149 @@
+"""AuditReader: what the database has of the audit, read beside servers that add to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import bindparam, select, tuple_
+
+from ....audit.chain import ChainHead, hash_line
+from ....audit.checkpoint import Checkpoint, read_checkpoint
+from ....audit.record import parse_object
+from ....audit.rollback import AuditPosition
+from ...interface.audit import EVER, Span
+from ...interface.object_checks import StoredSegment
+from ..backend import Backend
+from ..search.conditions import write_constant
+from ..statements import prepare
+from ..tables.row_macs import AlteredRow, RowAuthenticator
+from ..tables.schema import audit_chains, audit_checkpoints, audit_segments, server_state
+from .object_checks import SEGMENT_ROW, parse_segment
+
+#: The identifier of the database in `server_state`.
+ID_NAME = "database_id"
+ID_SUBJECT = "the identifier of the database"
+_PAGE = 500
+#: Above every serial.
+_LAST = (1 << 63) - 1
+#: Whose turn a long read takes: the server's own.
+_NOBODY = ""
+#: Segments have up to 256 KiB each.
+_SEGMENTS = 64
+
+_C, _S, _P = audit_chains.c, audit_segments.c, audit_checkpoints.c
+select_id = select(server_state.c.value).where(server_state.c.name == ID_NAME)
+select_heads = select(_C.chain, _C.seq, _C.head).order_by(_C.chain)
+select_newest_checkpoint = (
+    select(_P.checkpoint, _P.line).order_by(_P.checkpoint.desc()).limit(write_constant(1))
+)
+_select_checkpoint = select(_P.line).where(_P.checkpoint == bindparam("number"))
+_select_checkpoints = (
+    select(_P.checkpoint, _P.line)
+    .where(_P.checkpoint > bindparam("after"))
+    .order_by(_P.checkpoint)
+    .limit(write_constant(_PAGE))
+)
+_select_ending = select(_S.lines).where(
+    _S.chain == bindparam("of_chain"), _S.last == bindparam("at")
+)
+# As one comparison, so that each page begins where the one before it ended in the index.
+_select_segments = (
+    select(*SEGMENT_ROW)
+    .where(
+        tuple_(_S.chain, _S.first)
+        > tuple_(
+            bindparam("of_chain", type_=_S.chain.type), bindparam("after", type_=_S.first.type)
+        ),
+        _S.until >= bindparam("since_ms"),
+        _S.since < bindparam("until_ms"),
+    )
+    .order_by(_S.chain, _S.first)
+    .limit(write_constant(_SEGMENTS))
+)
+_select_newest_segments = (
+    select(*SEGMENT_ROW, _S.serial)
+    .where(_S.serial < bindparam("before"))
+    .order_by(_S.serial.desc())
+    .limit(write_constant(_SEGMENTS))
+)
+
+
+class AuditReader:
+    """Used from one event loop, once the store knows its key. Every method raises Unavailable."""
+
+    def __init__(self, backend: Backend, authenticator: RowAuthenticator) -> None:
+        self._backend = backend
+        self._authenticator = authenticator
+        dialect = backend.dialect
+        self._id = prepare(select_id, dialect)
+        self._heads = prepare(select_heads, dialect)
+        self._newest = prepare(select_newest_checkpoint, dialect)
+        self._checkpoint = prepare(_select_checkpoint, dialect)
+        self._checkpoints = prepare(_select_checkpoints, dialect)
+        self._ending = prepare(_select_ending, dialect)
+        self._segments = prepare(_select_segments, dialect)
+        self._newest_segments = prepare(_select_newest_segments, dialect)
+
+    async def newest_checkpoint(self) -> str | None:
+        """Its line."""
+        rows = await self._backend.read(self._newest)
+        return rows[0][1] if rows else None
+
+    async def position(self, anchor: Checkpoint) -> AuditPosition:
+        """What the database has of what the anchor names. Called before anything is recorded."""
+        rows = await self._backend.read(self._id)
+        database = split_id(rows[0][0])[1] if rows else None  # `open` checks its code
+        newest, same = None, None
+        if newest_line := await self.newest_checkpoint():
+            newest = read_checkpoint(parse_object(newest_line.encode()))
+            found = await self._backend.read(self._checkpoint, {"number": anchor.number})
+            same = found[0][0] if found else None
+        hashes = {}
+        for chain, seq, _ in anchor.heads.values():
+            ending = await self._backend.read(self._ending, {"of_chain": chain, "at": seq})
+            if ending:
+                hashes[chain] = hash_line(bytes(ending[0][0]).rpartition(b"\n")[2])
+        return AuditPosition(database, newest, same, hashes)
+
+    async def heads(self) -> dict[int, ChainHead]:
+        """Of every chain that has a record."""
+        rows = await self._backend.read(self._heads)
+        return {row[0]: ChainHead(*row) for row in rows if row[1]}
+
+    async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
+        """(number, line) of those behind that number, 500 at most."""
+        rows = await self._backend.search(self._checkpoints, {"after": after}, principal=_NOBODY)
+        return [(number, line) for number, line in rows]
+
+    async def read_segments(
+        self, chain: int, after: int, span: Span = EVER
+    ) -> Sequence[StoredSegment]:
+        """The segments behind record `after` of the chain, in the order of chains and records, a page of them.
+
+        span: of which they have a record at least.
+        """
+        values = {
+            "of_chain": chain, "after": after, "since_ms": span.since_ms, "until_ms": span.until_ms,
+        }  # fmt: skip
+        rows = await self._backend.search(self._segments, values, principal=_NOBODY)
+        return [parse_segment(row, self._authenticator) for row in rows]
+
+    async def read_newest_segments(
+        self, before: int | None = None
+    ) -> tuple[int, Sequence[StoredSegment]]:
+        """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
+        values = {"before": _LAST if before is None else before}
+        rows = await self._backend.search(self._newest_segments, values, principal=_NOBODY)
+        return (rows[-1][-1] if rows else 0), [
+            parse_segment(row[:-1], self._authenticator) for row in rows
+        ]
+
+
+def split_id(value: Any) -> tuple[bytes, str]:
+    """Code and identifier. Raises AlteredRow."""
+    try:
+        mac, text = bytes(value).decode("ascii").split("|", 1)
+        return bytes.fromhex(mac), text
+    except (TypeError, ValueError):
+        raise AlteredRow(ID_SUBJECT) from None

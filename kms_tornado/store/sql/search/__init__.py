@@ -1,0 +1,1 @@
+"""Searches for objects: conditions, statements and pages."""

@@ -1,0 +1,1 @@
+"""The tables, and what stands in the rows of each one."""

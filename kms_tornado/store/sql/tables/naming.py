@@ -1,0 +1,108 @@
+"""The row of `server_state` that remembers how the owners of a database's objects were named."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, insert, select
+
+from ....domain.user_naming import UserNaming
+from ...interface.changes import Conflict
+from ..queries import any_object, naming_value
+from ..statements import NO_VALUES, Runner, Statement
+from .row_macs import AlteredRow, RowAuthenticator
+from .schema import objects, server_state
+
+_NAME = "user_naming"
+_SUBJECT = "the naming of users"
+
+_select_naming = Statement(naming_value)
+_delete_naming = Statement(delete(server_state).where(server_state.c.name == bindparam("of_name")))
+_insert_naming = Statement(insert(server_state), server_state.columns.keys())
+_any_object = Statement(any_object)
+_any_owner_of_issuer = Statement(
+    select(objects.c.serial)
+    .where(func.substr(objects.c.owner, 1, bindparam("length")) == bindparam("prefix"))
+    .limit(1)
+)
+
+
+def settle_naming(
+    runner: Runner,
+    authenticator: RowAuthenticator,
+    configured: UserNaming,
+    issuers: Collection[str],
+) -> UserNaming:
+    """The naming of the database's objects; the configured one, which is stored, where it has none yet.
+
+    issuers: that are configured. Where an older version wrote objects, which stored no naming, their
+    owners' names tell whether they begin with an issuer; the claim is taken to be the configured one.
+    Raises AlteredRow.
+    """
+    rows = runner.select(_select_naming, NO_VALUES)
+    kept = parse_naming(rows[0][0], authenticator) if rows else None
+    if kept == configured:  # another server was faster
+        return kept
+    if runner.select(_any_object, NO_VALUES):
+        if kept is None:
+            kept = UserNaming(_has_owner_of(runner, issuers), configured.claim)
+        if kept != configured:
+            return kept
+    runner.change(_delete_naming, {"of_name": _NAME})
+    value = _format_naming(configured, authenticator)
+    runner.change(_insert_naming, {"name": _NAME, "value": value})
+    return configured
+
+
+def parse_naming(value: Any, authenticator: RowAuthenticator) -> UserNaming:
+    """value: of the row. Raises AlteredRow where something else than this server wrote it."""
+    try:
+        mac, text = value.split(b"|", 1)
+        code = bytes.fromhex(mac.decode("ascii"))
+    except (AttributeError, TypeError, ValueError):
+        raise AlteredRow(_SUBJECT) from None
+    authenticator.check_row(_SUBJECT, code, server_state.name, _NAME, text)
+    by_issuer, claim, *rest = json.loads(text)
+    own = rest.pop() if rest and isinstance(rest[-1], dict) else {}
+    former = None
+    if rest:
+        former = UserNaming(rest[0], rest[1], own=_parse_own(own, "former"))
+    return UserNaming(by_issuer, claim, former, _parse_own(own, "now"))
+
+
+def _parse_own(own: dict[str, Any], when: str) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(own.get(when, {}).items()))
+
+
+def change_naming(
+    runner: Runner, authenticator: RowAuthenticator, seen: UserNaming, new: UserNaming
+) -> None:
+    """Store the new naming in the place of the one that was seen. Raises Conflict for another one."""
+    rows = runner.select(_select_naming, NO_VALUES)
+    if rows and parse_naming(rows[0][0], authenticator) != seen:
+        raise Conflict
+    runner.change(_delete_naming, {"of_name": _NAME})
+    value = _format_naming(new, authenticator)
+    runner.change(_insert_naming, {"name": _NAME, "value": value})
+
+
+def _format_naming(naming: UserNaming, authenticator: RowAuthenticator) -> bytes:
+    fields: list[Any] = [naming.by_issuer, naming.claim]
+    own = {"now": dict(naming.own)}
+    if naming.former is not None:
+        fields += [naming.former.by_issuer, naming.former.claim]
+        own["former"] = dict(naming.former.own)
+    if any(own.values()):  # what older versions cannot read, only where it is needed
+        fields.append(own)
+    text = json.dumps(fields).encode()
+    return authenticator.row_mac(server_state.name, _NAME, text).hex().encode() + b"|" + text
+
+
+def _has_owner_of(runner: Runner, issuers: Collection[str]) -> bool:
+    prefixes = [f"{issuer}#" for issuer in issuers]
+    return any(
+        runner.select(_any_owner_of_issuer, {"prefix": prefix, "length": len(prefix)})
+        for prefix in prefixes
+    )

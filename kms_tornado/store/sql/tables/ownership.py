@@ -1,0 +1,90 @@
+"""Whose the objects of some identifiers are, removed ones too, and since when they are anybody's, as the rows say:
+nothing but reading the audit follows from it.
+
+The codes of the rows are not checked. Who writes rows can read the records, which stand in the same database.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from functools import cache
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    bindparam,
+    cast,
+    exists,
+    func,
+    select,
+)
+
+from ..statements import SQLITE, Prepared, Values
+from .schema import audit_made, objects, tombstones
+
+_is_there_again = exists().where(objects.c.uid == tombstones.c.uid)
+
+
+def prepare_owners(uids: Collection[str], dialect: Dialect) -> tuple[Prepared, Values]:
+    """(statement, values) to read the owners, each once."""
+    return _prepare_owners(dialect), _bind(uids)
+
+
+def prepare_owned(uids: Collection[str], owner: str, dialect: Dialect) -> tuple[Prepared, Values]:
+    """(statement, values) to read which of the identifiers are the owner's, and when each was an object's first.
+
+    Without those of which the index of the audit does not know that yet.
+    """
+    return _prepare_owned(dialect), {**_bind(uids), "of_owner": owner}
+
+
+def _bind(uids: Collection[str]) -> dict[str, Any]:
+    return {"of_uids": json.dumps(sorted(uids))}
+
+
+@cache
+def _prepare_owners(dialect: Dialect) -> Prepared:
+    statement = (
+        select(objects.c.owner)
+        .where(_is_asked_for(objects.c.uid, dialect))
+        .union(
+            select(tombstones.c.owner).where(
+                _is_asked_for(tombstones.c.uid, dialect), ~_is_there_again
+            )
+        )
+    )
+    return Prepared(statement, dialect)
+
+
+@cache
+def _prepare_owned(dialect: Dialect) -> Prepared:
+    of_owner: BindParameter[str] = bindparam("of_owner")
+    of_removed = (
+        _is_asked_for(tombstones.c.uid, dialect),
+        tombstones.c.owner == of_owner,
+        ~_is_there_again,
+    )
+    statement = (
+        select(objects.c.uid, audit_made.c.made)
+        .join(audit_made, audit_made.c.uid == objects.c.uid)
+        .where(_is_asked_for(objects.c.uid, dialect), objects.c.owner == of_owner)
+        .union(
+            select(tombstones.c.uid, audit_made.c.made)
+            .join(audit_made, audit_made.c.uid == tombstones.c.uid)
+            .where(*of_removed)
+        )
+    )
+    return Prepared(statement, dialect)
+
+
+def _is_asked_for(uid: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
+    """As one parameter, a JSON list: psycopg parses a statement with many of them each time, and an array is slow."""
+    given: BindParameter[str] = bindparam("of_uids")
+    if dialect.name == SQLITE.name:
+        return uid.in_(select(func.json_each(given).table_valued("value").c.value))
+    read = func.json_array_elements_text(cast(given, JSON))
+    return uid.in_(select(read.table_valued("value").c.value))

@@ -1,0 +1,1 @@
+"""Walks over a whole database: copied, checked, sealed anew."""

@@ -1,0 +1,127 @@
+"""All rows of a database: out of one snapshot of it, and into an empty one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import groupby, islice
+from typing import Any
+
+from sqlalchemy import Connection, Table, column, func, insert, inspect, select, table, text
+
+from ....errors import ConfigurationError
+from ...dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
+from ...migrate import read_revision, upgrade
+from ..queries import check_value
+from ..tables.bundles import parse_bundles, select_bundles
+from ..tables.row_macs import AUTHENTIC_COLUMNS, AlteredRow, RowAuthenticator, log_altered
+from ..tables.schema import metadata, objects
+
+#: Rows that are read or written at a time.
+_PAGE = 500
+
+_OBJECT_NAMES = tuple(each.name for each in objects.columns)
+_AUTHENTIC = [_OBJECT_NAMES.index(each.name) for each in AUTHENTIC_COLUMNS]
+_MAC = _OBJECT_NAMES.index("mac")
+_UID = _OBJECT_NAMES.index("uid")
+
+
+def dump_rows(
+    connection: Connection, writer: DumpWriter, authenticator: RowAuthenticator, report: Report
+) -> Dumped:
+    """Write the whole database, as the connection's transaction sees it.
+
+    Rows of objects that something else wrote go into the dump as they are, and are told.
+    """
+    counted = {each: _count(connection, each) for each in metadata.sorted_tables}
+    total = sum(counted.values())
+    writer.begin(
+        DumpHeader(
+            made=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            revision=read_revision(connection),
+            check=bytes(connection.execute(check_value).scalar_one()),
+            bundles=parse_bundles(connection.execute(select_bundles).all()),
+            tables={each.name: [part.name for part in each.columns] for each in counted},
+            rows=total,
+        )
+    )
+    altered, done = [], 0
+    for each in counted:
+        for row in _read(connection, each):
+            writer.add(each.name, tuple(row))
+            if each is objects and not _is_authentic(row, authenticator):
+                altered.append(str(row[_UID]))
+            done += 1
+            if done % _PAGE == 0:
+                report(done, total)
+    writer.end()
+    report(done, total)
+    return Dumped(done, counted[objects], altered)
+
+
+def _count(connection: Connection, source: Table) -> int:
+    number: int = connection.execute(select(func.count()).select_from(source)).scalar_one()
+    return number
+
+
+def _read(connection: Connection, source: Table) -> Iterator[Sequence[Any]]:
+    """All rows in the order of the primary key, of which only a page is in memory."""
+    statement = select(source).order_by(*source.primary_key.columns)
+    options = {"stream_results": True, "yield_per": _PAGE}
+    yield from connection.execute(statement, execution_options=options)
+
+
+def _is_authentic(row: Sequence[Any], authenticator: RowAuthenticator) -> bool:
+    try:
+        authenticator.check_object([row[place] for place in _AUTHENTIC], row[_MAC])
+    except AlteredRow as exc:
+        log_altered(exc)
+        return False
+    return True
+
+
+def fill_rows(
+    connection: Connection,
+    header: DumpHeader,
+    rows: Iterable[DumpRow],
+    report: Report,
+    *,
+    name: str,
+) -> None:
+    """Make an empty database that of the dump, in the connection's transaction.
+
+    name: of the database, for messages. Raises ConfigurationError where it is not empty or the dump is of a
+    newer version, and what reading the rows raises.
+    """
+    if inspect(connection).get_table_names():
+        raise ConfigurationError(
+            f"database {name}: is not empty; a restore needs a new one", "database_url"
+        )
+    upgrade(connection, name=name, revision=header.revision)
+    done = 0
+    for target, same in groupby(rows, key=lambda row: row[0]):
+        columns = header.tables[target]
+        statement = insert(table(target, *map(column, columns)))
+        while page := list(islice(same, _PAGE)):
+            values = [dict(zip(columns, row, strict=True)) for _, row in page]
+            connection.execute(statement, values)
+            done += len(page)
+            report(done, header.rows)
+    if connection.dialect.name == "postgresql":
+        _set_sequences(connection)
+    upgrade(connection, name=name)
+
+
+def _set_sequences(connection: Connection) -> None:
+    """Have serials go on behind the highest: a sequence knows nothing of rows that bring theirs."""
+    find = text("SELECT pg_get_serial_sequence(:source, :part)")
+    for each in metadata.sorted_tables:
+        for part in each.primary_key.columns:
+            names = {"source": each.name, "part": part.name}
+            sequence = connection.execute(find, names).scalar_one()
+            if sequence is None:
+                continue
+            highest = connection.execute(select(func.max(part))).scalar_one()
+            if highest is not None:
+                go_on = text("SELECT setval(CAST(:sequence AS regclass), :highest)")
+                connection.execute(go_on, {"sequence": sequence, "highest": highest})

@@ -1,0 +1,118 @@
+"""The rows by which objects are found, compared with the objects' own rows.
+
+Searches find objects by the tables of tags, values, names and grants, whose rows have no codes of their own:
+all of them repeat something that the object's row has, which is under its code. So before anything leaves
+the server that was found by them, one statement reads an object together with all its rows in those
+tables, from one snapshot, and they must be the ones that its own row gives.
+
+What was deleted from a table so that a search finds less, no search can notice. Reading the object by its
+identifier does not depend on these tables, and every Locate that finds it in another way shows the edit.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Column, Dialect, Select, Table, Text, bindparam, func, select
+
+from ....domain.managed_object import UniqueIdentifier
+from ..statements import SQLITE, Prepared, Values
+from ..tables.attribute_rows import collect_leaves, parse_rows
+from ..tables.grants import parse_grants
+from ..tables.row_macs import RowAuthenticator, altered_object
+from ..tables.rows import ROW_TO_CHECK, check_row
+from ..tables.schema import grants, object_names, object_tags, object_values, objects
+from ..tables.side_tables import collect_names
+
+#: Objects in one statement: each may have attributes of 64 KiB.
+_MAX_UIDS = 128
+
+#: Table → the columns of its rows, as `_expect` gives their values.
+_INDEXES: Mapping[Table, Sequence[Column[Any]]] = {
+    object_tags: (object_tags.c.tag, object_tags.c.owner, object_tags.c.created_at),
+    object_values: (
+        object_values.c.position,
+        object_values.c.instance,
+        object_values.c.owner,
+        object_values.c.path,
+        object_values.c.value,
+        object_values.c.number,
+    ),
+    object_names: (object_names.c.owner, object_names.c.name, object_names.c.type),
+    grants: (grants.c.grantee, grants.c.operation),
+}
+
+
+class IndexCheck:
+    """The statements of one database, and the comparison of their rows."""
+
+    def __init__(self, dialect: Dialect, authenticator: RowAuthenticator) -> None:
+        self._dialect = dialect
+        self._authenticator = authenticator
+
+    def prepare(self, uids: Sequence[UniqueIdentifier]) -> Iterator[tuple[Prepared, Values]]:
+        """(statement, values) to read the objects with their rows in the indexes."""
+        for start in range(0, len(uids), _MAX_UIDS):
+            part = list(uids[start : start + _MAX_UIDS])
+            number = 1 << (len(part) - 1).bit_length()
+            part += part[-1:] * (number - len(part))
+            yield (
+                _prepare(number, self._dialect),
+                {f"uid_{place}": uid for place, uid in enumerate(part)},
+            )
+
+    def check_rows(self, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+        """The values of AUTHENTIC_COLUMNS for each object of the rows. Raises AlteredRow."""
+        return [self._check_row(row) for row in rows]
+
+    def _check_row(self, row: Sequence[Any]) -> dict[str, Any]:
+        values = check_row(row[: len(ROW_TO_CHECK)], self._authenticator)
+        found = row[len(ROW_TO_CHECK) :]
+        for table, text, expected in zip(_INDEXES, found, _expect(values), strict=True):
+            present = {tuple(entry) for entry in json.loads(text or "[]")}
+            if present != expected:
+                raise altered_object(values["uid"], f"rows of {table.name} do not fit it")
+        return values
+
+
+def _expect(values: Mapping[str, Any]) -> Iterator[set[tuple[Any, ...]]]:
+    """The rows in each table of _INDEXES that belong to an object with these values."""
+    owner, attributes = values["owner"], parse_rows(values["attributes"])
+    yield {(tag, owner, values["created_at"]) for tag in json.loads(values["tags"])}
+    yield {
+        (position, instance, owner, path, value, number)
+        for position, (instance, path, value, number) in enumerate(collect_leaves(attributes))
+    }
+    names = collect_names(owner, values["state"], attributes).names
+    yield {(owner, name, name_type) for name, name_type in names}
+    yield {
+        (grantee, operation)
+        for grantee, operations in parse_grants(values["grants"]).items()
+        for operation in operations
+    }
+
+
+@functools.cache
+def _prepare(number: int, dialect: Dialect) -> Prepared:
+    """number: of identifiers, a power of two."""
+    return Prepared(_write_statement(number, dialect), dialect)
+
+
+def _write_statement(number: int, dialect: Dialect) -> Select[Any]:
+    """One row for each object: ROW_TO_CHECK, and for each table a JSON list of its rows."""
+    uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
+    as_list, of_all = (
+        (func.json_array, func.json_group_array)
+        if dialect is SQLITE
+        else (func.json_build_array, func.json_agg)
+    )
+    lists = [
+        select(of_all(as_list(*columns)).cast(Text))
+        .where(table.c.object == objects.c.serial)
+        .scalar_subquery()
+        for table, columns in _INDEXES.items()
+    ]
+    return select(*ROW_TO_CHECK, *lists).where(objects.c.uid.in_(uids))

@@ -1,0 +1,1 @@
+"""The throw-away issuer of --dev, its pages and certificates, and what --dev prints."""

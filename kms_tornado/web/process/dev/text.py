@@ -1,0 +1,77 @@
+"""What --dev prints: the issuer, a token for each user, lines to paste into a shell, and where the page is.
+
+The lines are the same for bash, zsh and sh. Between those that are pasted together stands no comment,
+which an interactive zsh would run as a command.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from .issuer import USERS, DevIssuer
+from .kmip import DevKMIP
+
+
+def format_dev_text(
+    issuer: DevIssuer, server_url: str, certificate: Path | None, kmip: DevKMIP | None = None
+) -> str:
+    """certificate: the server's, where it serves over TLS. kmip: None where certificates were configured for it."""
+    tokens = {user: issuer.mint_token(user) for user in USERS}
+    lines = [*_lines(issuer.uri, tokens, server_url, certificate)]
+    if kmip is not None:
+        lines += _kmip_lines(kmip)
+    return "\n".join(lines)
+
+
+def _kmip_lines(kmip: DevKMIP) -> Iterator[str]:
+    alice, bob = USERS
+    yield from ("", f"KMIP over TLS, as cert:{alice} or cert:{bob}:")
+    yield from (f"export {name}={shlex.quote(value)}" for name, value in kmip.variables.items())
+    yield from (
+        "",
+        "the same for PyKMIP, in the sections client and bob:",
+        shlex.quote(str(kmip.configuration)),
+    )
+
+
+def _lines(
+    issuer: str, tokens: dict[str, str], server_url: str, certificate: Path | None
+) -> Iterator[str]:
+    alice, bob = USERS
+    yield f"issuer: {issuer}"
+    for user, token in tokens.items():
+        yield from ("", f"token for {user}:", token)
+    yield from (
+        "",
+        "for a second terminal, where kmsctl is not installed yet:",
+        "pip install 'kms-tornado[client]'",
+        "or, in the directory of the source:",
+        "pip install '.[client]'",
+    )
+    if certificate is not None:
+        # Verified, and not just accepted: who answers in the server's place gets no token.
+        yield from (
+            "",
+            "where no authority of this machine vouches for the certificate:",
+            f"export SSL_CERT_FILE={shlex.quote(str(certificate.absolute()))}",
+        )
+    yield from (
+        "",
+        "as alice:",
+        f"export KMS_URL={shlex.quote(server_url)}",
+        f"export KMS_TOKEN={tokens[alice]}",
+        f"export BOB={tokens[bob]}",
+        "",
+        "make a key, encrypt a file, let bob decrypt it:",
+        "kmsctl create demo",
+        "echo 'pay 12 EUR' > kms-dev.txt && kmsctl encrypt kms-dev.txt --for demo --force",
+        f"kmsctl share demo {bob} decrypt",
+        "",
+        "as bob:",
+        "KMS_TOKEN=$BOB kmsctl decrypt kms-dev.txt.kms -o -",
+        "",
+        "the same in a browser:",
+        f"{server_url}/ui/",
+    )

@@ -1,0 +1,273 @@
+"""The audit of a key service: what is recorded, and an older database is not served."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from kms_tornado.audit.record import Origin
+from kms_tornado.auth.principal import Principal
+from kms_tornado.errors import ConfigurationError, KMIPError
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
+from kms_tornado.kmip.payloads import CreateRequest, GetRequest
+from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
+from kms_tornado.service.auditing.signing_key import KEY_FILE
+from kms_tornado.service.kms import KMS
+from kms_tornado.service.objects.access_rights import AccessRequest
+from kms_tornado.service.verification.records import verify_audit
+from kms_tornado.settings import ServiceSettings
+
+ALICE = Principal("alice@example.com", "alice", "https://issuer.example", {}, 2**31)
+CREATE = CreateRequest(
+    object_type=ObjectType.SYMMETRIC_KEY,
+    attributes=Attributes(
+        cryptographic_algorithm=CryptographicAlgorithm.AES,
+        cryptographic_length=256,
+        cryptographic_usage_mask=12,
+    ),
+)
+
+
+def origin():
+    return Origin(ALICE.name, ALICE.issuer, "192.0.2.1", "dfb8822b6b0e65ef")
+
+
+def settings_in(directory: Path, **changes):
+    return ServiceSettings(data_dir=directory / "data", **changes)
+
+
+def with_kms(settings, body=None):
+    async def main():
+        async with KMS(settings) as kms:
+            return None if body is None else await body(kms)
+
+    return asyncio.run(main())
+
+
+async def create(kms):
+    response = await kms.service.execute(ALICE, Operation.CREATE, CREATE, origin())
+    return response.unique_identifier
+
+
+async def use(kms):
+    """A key that is made, got, granted; and one that is not there."""
+    uid = await create(kms)
+    await kms.service.execute(ALICE, Operation.GET, GetRequest(uid), origin())
+    await kms.service.execute(ALICE, Operation.GET, GetRequest(uid), origin())
+    with pytest.raises(KMIPError):
+        await kms.service.execute(ALICE, Operation.GET, GetRequest("absent"), origin())
+    request = AccessRequest(uid, "bob@example.com", frozenset({Operation.GET}))
+    await kms.access.grant(ALICE.name, request, origin())
+    await kms.access.list_owned(ALICE.name, origin())
+    return uid
+
+
+def read_records(directory: Path):
+    with sqlite3.connect(directory / "data/kms.db") as connection:
+        rows = connection.execute(
+            "SELECT lines FROM audit_segments ORDER BY chain, first"
+        ).fetchall()
+    return [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
+
+
+def of_alice(directory: Path):
+    return [record for record in read_records(directory) if record["principal"] == ALICE.name]
+
+
+def test_every_operation_is_a_record(tmp_path):
+    uid = with_kms(settings_in(tmp_path), use)
+    told = [(r["operation"], r["result"], r["reason"], r["uid"]) for r in of_alice(tmp_path)]
+    # A Get that is the first one changes Fresh: one record, in the change's transaction.
+    assert sorted(told, key=str) == sorted(
+        [
+            ("Create", "Success", None, uid),
+            ("Get", "Success", None, uid),
+            ("Get", "Success", None, uid),
+            ("Get", "Failed", "Item_Not_Found", "absent"),
+            ("AccessGrant", "Success", None, uid),
+            ("AccessOwned", "Success", None, None),
+        ],
+        key=str,
+    )
+    assert {record["request_id"] for record in of_alice(tmp_path)} == {"dfb8822b6b0e65ef"}
+
+
+def test_without_reads_changes_and_failures_are_recorded(tmp_path):
+    with_kms(settings_in(tmp_path, audit_reads=False), use)
+    told = [(r["operation"], r["result"]) for r in of_alice(tmp_path)]
+    assert sorted(told) == [
+        ("AccessGrant", "Success"), ("Create", "Success"), ("Get", "Failed"), ("Get", "Success"),
+    ]  # fmt: skip
+
+
+def test_start_and_stop_are_records_and_the_last_checkpoint_covers_both(tmp_path):
+    with_kms(settings_in(tmp_path), create)
+    operations = [record["operation"] for record in read_records(tmp_path)]
+    assert operations == ["ChainBegin", "ServerStart", "Create", "ServerStop"]
+    anchor = json.loads((tmp_path / "data" / ANCHOR_FILE).read_text())
+    assert [head[:2] for head in anchor["chains"]] == [[1, 4]]
+
+
+def verify(directory: Path, **changes):
+    async def body(kms):
+        return await verify_audit(kms.store, [_read_public(directory)], None)
+
+    return with_kms(settings_in(directory, **changes), body)
+
+
+def _read_public(directory: Path):
+    from kms_tornado.audit.signing import parse_public_pem
+
+    return parse_public_pem((directory / "data" / f"{KEY_FILE}.pub").read_bytes())
+
+
+def test_audit_of_a_server_that_stopped_is_sound(tmp_path):
+    with_kms(settings_in(tmp_path), use)
+    report = verify(tmp_path)
+    assert report.faults == []
+    assert (report.objects, report.checkpoints, report.uncovered) == (1, 3, {})
+
+
+def keep_copy(directory: Path) -> Path:
+    copy = directory / "copy.db"
+    with sqlite3.connect(directory / "data/kms.db") as connection, sqlite3.connect(copy) as other:
+        connection.backup(other)
+    return copy
+
+
+def put_back(directory: Path, copy: Path) -> None:
+    for path in (directory / "data").glob("kms.db*"):
+        path.unlink()
+    shutil.copy(copy, directory / "data/kms.db")
+
+
+def test_database_that_is_older_than_the_anchor_is_refused_until_that_is_accepted(tmp_path, caplog):
+    settings = settings_in(tmp_path)
+    with_kms(settings, create)
+    copy = keep_copy(tmp_path)
+    with_kms(settings, create)
+    put_back(tmp_path, copy)
+    with pytest.raises(ConfigurationError, match="the database is older") as caught:
+        with_kms(settings)
+    assert caught.value.field == "accept_rollback"
+    assert f"(anchor: {tmp_path}/data/{ANCHOR_FILE})" in str(caught.value)
+    with_kms(dataclasses.replace(settings, accept_rollback=True), create)
+    records = read_records(tmp_path)
+    (accepted,) = (r for r in records if r["operation"] == "AcceptRollback")
+    assert accepted["chain"] == 2  # the chain of before is never used again
+    caplog.clear()
+    with_kms(settings, create)
+    assert caplog.messages == []
+    report = verify(tmp_path)
+    assert report.faults == []
+
+
+def test_accepting_without_need_is_warned_of(tmp_path, caplog):
+    with_kms(settings_in(tmp_path))
+    caplog.clear()
+    with_kms(settings_in(tmp_path, accept_rollback=True))
+    (warning,) = caplog.messages
+    assert "--accept-rollback is not needed" in warning
+
+
+def test_lost_anchor_is_warned_of_and_made_anew(tmp_path, caplog):
+    with_kms(settings_in(tmp_path))
+    (tmp_path / "data" / ANCHOR_FILE).unlink()
+    caplog.clear()
+    with_kms(settings_in(tmp_path))
+    (warning,) = caplog.messages
+    assert "the audit's anchor is gone" in warning
+    assert (tmp_path / "data" / ANCHOR_FILE).exists()
+
+
+def test_anchor_that_is_no_checkpoint_is_refused(tmp_path):
+    with_kms(settings_in(tmp_path))
+    (tmp_path / "data" / ANCHOR_FILE).write_text("{}")
+    with pytest.raises(ConfigurationError, match=f"{ANCHOR_FILE}: is no checkpoint"):
+        with_kms(settings_in(tmp_path))
+
+
+def test_anchor_stands_beside_the_master_key_where_it_can_be_written(tmp_path):
+    with_kms(settings_in(tmp_path))
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    shutil.move(tmp_path / "data/master.key", keys / "master.key")
+    with_kms(settings_in(tmp_path, master_key_file=(keys / "master.key",)))
+    newest, former = ((place / ANCHOR_FILE).read_text() for place in (keys, tmp_path / "data"))
+    assert json.loads(newest)["checkpoint"] > json.loads(former)["checkpoint"]
+
+
+def test_audit_key_is_made_once_closed_to_others_with_its_public_half_beside_it(tmp_path):
+    with_kms(settings_in(tmp_path))
+    path = tmp_path / "data" / KEY_FILE
+    before = path.read_bytes()
+    with_kms(settings_in(tmp_path))
+    assert path.read_bytes() == before
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert b"PRIVATE" not in path.with_name(f"{KEY_FILE}.pub").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        pytest.param(lambda path: path.chmod(0o644), "is open to others", id="open to others"),
+        pytest.param(lambda path: path.write_text("no key"), "is no private key", id="no key"),
+        pytest.param(lambda path: (path.unlink(), path.mkdir()), "is a directory", id="directory"),
+    ],
+)
+def test_audit_key_file_that_cannot_be_used_is_refused(tmp_path, spoil, why):
+    with_kms(settings_in(tmp_path))
+    spoil(tmp_path / "data" / KEY_FILE)
+    with pytest.raises(ConfigurationError, match=why) as caught:
+        with_kms(settings_in(tmp_path))
+    assert caught.value.field == "audit_key_file"
+
+
+def test_identifier_of_the_database_that_was_edited_is_refused(tmp_path):
+    with_kms(settings_in(tmp_path))
+    with sqlite3.connect(tmp_path / "data/kms.db") as connection:
+        connection.execute(
+            "UPDATE server_state SET value = replace(CAST(value AS TEXT), '|', '0|')"
+            " WHERE name = 'database_id'"
+        )
+    with pytest.raises(ConfigurationError, match="identifier of the database was changed"):
+        with_kms(settings_in(tmp_path))
+
+
+def test_anchor_that_cannot_be_written_degrades_and_serves(tmp_path, caplog):
+    async def body(kms):
+        await create(kms)
+        kms.audit._anchor_file._paths = (tmp_path / "absent" / ANCHOR_FILE,)
+        await kms.audit._make_checkpoint()
+        assert kms.audit.health().degraded == "anchor"
+        await create(kms)
+
+    with_kms(settings_in(tmp_path), body)
+    assert "the audit's anchor cannot be written" in caplog.text
+    caplog.clear()
+
+
+def test_row_of_long_ago_is_found(tmp_path):
+    settings = settings_in(tmp_path)
+    with_kms(settings, create)
+    copy = keep_copy(tmp_path)
+
+    async def get(kms):
+        (owned,) = await kms.access.list_owned(ALICE.name)
+        await kms.service.execute(ALICE, Operation.GET, GetRequest(owned["object_id"]), origin())
+
+    with_kms(settings, get)
+    with sqlite3.connect(tmp_path / "data/kms.db") as connection:
+        connection.execute("ATTACH ? AS former", [os.fspath(copy)])
+        connection.execute("DELETE FROM objects")
+        connection.execute("INSERT INTO objects SELECT * FROM former.objects")
+    (fault,) = verify(tmp_path).found.values()
+    assert fault.text == "its row is not the one of its last record: an older one was put back"
