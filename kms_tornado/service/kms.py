@@ -28,11 +28,11 @@ from .auditing.record_reader import RecordReader
 from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
 from .auditing.signing_key import load_audit_key
 from .auditing.stream import AuditStream
-from .listing_cursor import ListingCursors
 from .load.executor import HEAVY, LIGHT, Executor, LaneSize
 from .master_keys.key_ring import open_ring, reload_ring
 from .objects.access_rights import AccessRights
 from .objects.listing import ObjectListing
+from .objects.listing_cursor import ListingCursors
 from .proof_memory import ProofMemory
 from .service import Service
 from .verification.scrub import Scrubber

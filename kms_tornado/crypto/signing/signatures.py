@@ -19,7 +19,7 @@ from ...kmip.structures import CryptographicParameters
 from ..hashes import HASHES
 from ..keys.asymmetric import PublicKey, load_signing_key, load_verifying_key
 from ..material import KeyMaterial
-from ..pss_keys import choose_pss_scheme, read_pss_limits
+from .pss_keys import choose_pss_scheme, read_pss_limits
 from .schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
 
 

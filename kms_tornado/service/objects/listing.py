@@ -24,7 +24,7 @@ from ...store.interface.lists import LIST_START, GrantedObject, ListPosition, Ow
 from ...store.interface.object_store import ObjectStore
 from ...user_names import EVERYONE
 from ..auditing.auditor import Auditor
-from ..listing_cursor import ListingCursors
+from .listing_cursor import ListingCursors
 from .listing_request import ListingRequest
 
 #: Objects that one request looks at, beside those of one turn: some 50 ms of work.

@@ -7,11 +7,11 @@ from base64 import urlsafe_b64decode
 import pytest
 
 from kms_tornado.crypto.cursor_seal import CursorSeal
-from kms_tornado.service.listing_cursor import ListingCursors
+from kms_tornado.service.objects.listing_cursor import ListingCursors
 from kms_tornado.service.objects.listing_request import BadListingRequest
 from kms_tornado.store.interface.lists import ListPosition
 
-from ..store.helpers import ALICE, BOB
+from ...store.helpers import ALICE, BOB
 
 HERE = ListPosition(1_800_000_000, 4711)
 CURSORS = ListingCursors(CursorSeal(bytes(range(64))))

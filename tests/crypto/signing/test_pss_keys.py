@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.crypto.pss_keys import PSSLimits, read_pss_limits
+from kms_tornado.crypto.signing.pss_keys import PSSLimits, read_pss_limits
 from kms_tornado.errors import MalformedKey, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import HashingAlgorithm as H
 

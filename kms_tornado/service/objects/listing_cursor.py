@@ -9,9 +9,9 @@ import re
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
-from ..crypto.cursor_seal import CursorSeal
-from ..store.interface.lists import ListPosition
-from .objects.listing_request import BadListingRequest
+from ...crypto.cursor_seal import CursorSeal
+from ...store.interface.lists import ListPosition
+from .listing_request import BadListingRequest
 
 _POSITION = struct.Struct(">qq")
 #: The sealed position in base64url.

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..errors import UnsupportedCryptographicParameters
-from ..kmip.enums import HashingAlgorithm
-from ..kmip.structures import CryptographicParameters
-from .keys.asymmetric import PrivateKey, PublicKey
-from .keys.der import NULL, OID, DERReader, malformed_key_error, read_sequence
-from .signing.schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
+from ...errors import UnsupportedCryptographicParameters
+from ...kmip.enums import HashingAlgorithm
+from ...kmip.structures import CryptographicParameters
+from ..keys.asymmetric import PrivateKey, PublicKey
+from ..keys.der import NULL, OID, DERReader, malformed_key_error, read_sequence
+from .schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
 
 _H = HashingAlgorithm
 
