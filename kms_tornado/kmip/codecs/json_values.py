@@ -26,7 +26,7 @@ MAX_SAFE_NUMBER = 2**52
 #: Characters of a mask that is written by names: five times as many as all its names have together.
 MAX_MASK_LENGTH = 1000
 
-_HEX_SLICE = 1024 * 1024  # digits, an even number
+_HEX_SLICE = 128 * 1024  # digits, an even number, in 0.1 ms
 
 MAX_QUOTED = 60  # characters of a client's word in an error text: enough to recognise a typo
 

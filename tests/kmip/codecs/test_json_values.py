@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from binascii import unhexlify
 
 import pytest
 
 from kms_tornado.errors import InvalidField
-from kms_tornado.kmip.codecs import json_codec
+from kms_tornado.kmip.codecs import json_codec, json_values
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
 
@@ -221,6 +222,20 @@ def test_value_is_written_in_the_form_of_the_dialect(node, cosmian, oasis):
     assert write(node, Dialect.COSMIAN) == cosmian
     assert write(node, Dialect.OASIS) == oasis
     assert write(node, Dialect.OASIS_UNTYPED) == oasis
+
+
+def test_long_byte_string_is_read_in_slices_between_which_other_threads_may_run(monkeypatch):
+    sizes = []
+
+    def watched(digits):
+        sizes.append(len(digits))
+        return unhexlify(digits)
+
+    monkeypatch.setattr(json_values, "unhexlify", watched)
+    octets = bytes(range(256)) * 10_000
+    assert read("Data", "ByteString", octets.hex()).value == octets
+    assert sum(sizes) == 2 * len(octets)
+    assert max(sizes) <= 128 * 1024
 
 
 def test_refusal_quotes_no_value_of_more_than_sixty_characters():

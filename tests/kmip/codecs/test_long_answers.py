@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from binascii import hexlify
 from functools import partial
 
 import pytest
@@ -73,6 +74,21 @@ def test_no_call_of_the_encoder_gets_a_long_value_or_more_than_one_item(
     items = [ITEM] * 10
     assert len(format_long(structure("ResponseMessage", *items), Dialect.OASIS)) > 14_000_000
     assert max(written) < 1000
+
+
+def test_long_value_is_written_in_slices_between_which_other_threads_may_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+
+    def watched(octets: bytes) -> bytes:
+        sizes.append(len(octets))
+        return hexlify(octets)
+
+    monkeypatch.setattr(long_answers, "hexlify", watched)
+    format_long(structure("EncryptResponse", octets("Data", 3_000_000)), Dialect.COSMIAN)
+    assert sum(sizes) > 2_990_000
+    assert max(sizes) <= 64 * 1024
 
 
 @pytest.mark.parametrize("dialect", [Dialect.OASIS, Dialect.OASIS_UNTYPED, Dialect.BINARY])
