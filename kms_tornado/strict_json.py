@@ -43,20 +43,26 @@ def _parse_number(text: str) -> float:
 _Pairs = list[tuple[str, Any]]
 
 
-def _make_decoder(make_object: Callable[[_Pairs], dict[str, Any]]) -> json.JSONDecoder:
+def _make_decoder(
+    make_object: Callable[[_Pairs], dict[str, Any]],
+    parse_int: Callable[[str], int] = _parse_integer,
+) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=make_object,
         parse_constant=_refuse_constant,
         parse_float=_parse_number,
-        parse_int=_parse_integer,
+        parse_int=parse_int,
     )
 
 
 _decoder = _make_decoder(_make_object)
+#: For texts with room for a few long numbers only, which no thread needs to be let in between.
+_short_decoder = _make_decoder(_make_object, int)
+_SHORT = 16 * 1024
 
 
 def _decode(text: str, put_back: Callable[[Any], Any] | None) -> Any:
-    decoder = _decoder
+    decoder = _short_decoder if len(text) <= _SHORT else _decoder
     if put_back is not None:
         replace = put_back
 
@@ -108,6 +114,8 @@ def occurs_more_than(times: int, character: AnyStr, text: AnyStr) -> bool:
     Unlike `count` alone it stops as soon as the answer is certain, and it passes quickly over long stretches
     without the character: `find` takes a tenth of the time of `count`.
     """
+    if len(text) <= _WINDOW:
+        return text.count(character) > times
     occurrences, position = 0, text.find(character)
     while position >= 0:
         end = position + _WINDOW

@@ -2556,7 +2556,7 @@ FAULTS: tuple[Fault, ...] = (
         "S25",
         "the signature of a proof is not checked",
         "auth/bound/dpop.py",
-        "            if not key.verify(parts.signing_input, signature):",
+        "            if not key.verify(signing_input, decode_segment(signature)):",
         "            if False:",
         ("auth/bound/test_dpop.py",),
     ),

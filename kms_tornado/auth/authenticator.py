@@ -21,11 +21,12 @@ from .bound.possession import PossessionCheck
 from .bound.replays import SharedProofs
 from .credentials import Credentials
 from .deny_list import NOBODY, check_not_denied
-from .issuers.issuer import TrustSettings
+from .issuers.issuer import TrustedIssuer, TrustSettings
 from .issuers.key_cache import KeyCache
 from .principal import Principal
 from .rules.token_cache import TokenCache
-from .rules.verifier import NamedToken, TokenVerifier
+from .rules.verifier import TokenVerifier, name_token
+from .tokens.compact import UnverifiedToken
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -199,11 +200,14 @@ class Authenticator:
     def _verify(self, token: str, digest: bytes) -> Principal:
         try:
             unverified, issuer = self._verifier.parse(token)
-            with NamedToken(unverified, issuer):
+            try:
                 key_set = self._caches[issuer.uri].require_key_set()
                 principal = self._verifier.verify(
                     unverified, issuer, key_set, now=self._now(), denied=self.denied
                 )
+            except (AuthenticationError, KeysUnavailable) as exc:
+                name_token(exc, unverified, issuer)
+                raise
         except KMSError:
             raise
         except Exception as exc:
@@ -217,16 +221,24 @@ class Authenticator:
     async def _verify_refreshing(self, token: str) -> Principal:
         unverified, issuer = self._verifier.parse(token)
         cache = self._caches[issuer.uri]
-        with NamedToken(unverified, issuer):
-            try:
-                self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
-            except InvalidToken:
-                # Not worth a request to the issuer; but without keys, KeysUnavailable comes first.
-                try:
-                    cache.require_key_set()
-                except KeysUnavailable:
-                    await cache.join()
-                    cache.require_key_set()
-                raise
+        try:
+            await self._check_worth_refresh(unverified, issuer, cache)
+        except (AuthenticationError, KeysUnavailable) as exc:
+            name_token(exc, unverified, issuer)
+            raise
         await cache.refresh()
         return self._verify(token, self.tokens.digest(token))
+
+    async def _check_worth_refresh(
+        self, unverified: UnverifiedToken, issuer: TrustedIssuer, cache: KeyCache
+    ) -> None:
+        """Refuse a token that would be refused whatever the keys are; without any, KeysUnavailable comes first."""
+        try:
+            self._verifier.check_unverified_claims(unverified, issuer, now=self._now())
+        except InvalidToken:
+            try:
+                cache.require_key_set()
+            except KeysUnavailable:
+                await cache.join()
+                cache.require_key_set()
+            raise

@@ -94,14 +94,15 @@ class ProofVerifier:
         """
         proof = _require_one(request.proofs)
         try:
-            parts = split_compact(proof, MAX_PROOF_LENGTH, "proof")
-            key: ProofKey = self._parse_header(parts.header)
+            header, payload, signature, signing_input = split_compact(
+                proof, MAX_PROOF_LENGTH, "proof"
+            )
+            key: ProofKey = self._parse_header(header)
             if not compare_digest(key.thumbprint, thumbprint):
                 raise WrongProofKey("the proof's key is not the one in cnf")
-            signature = decode_segment(parts.signature)
-            if not key.verify(parts.signing_input, signature):
+            if not key.verify(signing_input, decode_segment(signature)):
                 raise WrongProofSignature("its key does not verify the signature")
-            claims = parse_object(parts.payload, "payload of the proof")
+            claims = parse_object(payload, "payload of the proof")
         except MalformedToken as exc:
             raise MalformedProof(exc.detail) from None
         _check_request(claims, request)

@@ -114,14 +114,17 @@ class KeySet:
         issuers: the spellings of the token's issuer; keys that are bound to another one are left out.
         tenant: the token's ``tid``, for keys whose issuer has a place for it.
         """
-        found = tuple(
+        found = self._find(kid, alg)
+        if len(found) == 1 and found[0][1] is None:  # as nearly always
+            return found[0][:1]
+        verifiers = tuple(
             [
                 verify
-                for verify, bound_to in self._find(kid, alg)
+                for verify, bound_to in found
                 if bound_to is None or _fill_in(bound_to, tenant) in issuers
             ]
         )
-        return found[:MAX_KEYS_WITHOUT_KID] if kid is None else found
+        return verifiers[:MAX_KEYS_WITHOUT_KID] if kid is None else verifiers
 
     def has_key(self, kid: str | None, alg: str) -> bool:
         """Whether a key of any issuer fits; `kid` as for find_candidates."""

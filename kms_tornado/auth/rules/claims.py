@@ -120,9 +120,12 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
     Tokens of machines may have none, and whatever does not name the user is bounded by the token alone.
     Raises MissingClaim, InvalidClaim.
     """
+    subject = claims.get("sub", "")
+    if isinstance(subject, str) and _is_plain_name(subject):  # whatever it is for
+        return
     if "sub" in policy.user_claims and find_user_claim(claims, policy=policy) == "sub":
         parse_name(claims, "sub")
-    elif not isinstance(claims.get("sub", ""), str):
+    elif not isinstance(subject, str):
         raise InvalidClaim("sub is not a string")
 
 
@@ -152,10 +155,15 @@ def parse_name(claims: UnverifiedClaims, name: str) -> str:
     value = claims[name]
     if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME_LENGTH:
         raise InvalidClaim(f"{name} is not a string of 1 to {MAX_NAME_LENGTH} characters")
-    # isprintable() accepts nearly every name; what it refuses may be an unusual space, which is fine.
-    if not value.isprintable() and any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+    # What isprintable() refuses may be an unusual space, which is fine.
+    if not _is_plain_name(value) and any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
         raise InvalidClaim(f"{name} holds control characters")
     return value
+
+
+def _is_plain_name(text: str) -> bool:
+    """Whether it is a name without a doubt, as nearly every one is."""
+    return 0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy) -> str:

@@ -35,24 +35,15 @@ from .groups import build_groups
 _REMEMBERED_HEADERS = 256
 
 
-class NamedToken:
-    """Has what refuses the token within say in the log which key and which issuer it names."""
-
-    # Each new token takes this twice: contextlib's would cost a tenth of what the signature does.
-    __slots__ = ("_issuer", "_unverified")
-
-    def __init__(self, unverified: UnverifiedToken, issuer: TrustedIssuer | None = None) -> None:
-        self._unverified = unverified
-        self._issuer = issuer
-
-    def __enter__(self) -> None:
-        """Nothing is done before."""
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, (AuthenticationError, KeysUnavailable)):
-            error.key_id = self._unverified.header.kid or ""
-            if self._issuer is not None:
-                error.issuer = self._issuer.uri
+def name_token(
+    error: AuthenticationError | KeysUnavailable,
+    unverified: UnverifiedToken,
+    issuer: TrustedIssuer | None = None,
+) -> None:
+    """Have the log say which key and which issuer the token names that is refused."""
+    error.key_id = unverified.header.kid or ""
+    if issuer is not None:
+        error.issuer = issuer.uri
 
 
 class TokenVerifier:
@@ -70,11 +61,14 @@ class TokenVerifier:
         Raises MalformedToken, AlgorithmNotAllowed, UnknownIssuer, WrongTokenType.
         """
         unverified = parse_token(token, self._parse_header)
-        with NamedToken(unverified):
+        try:
             self.check_algorithm(unverified.header)
             issuer = self.find_issuer(unverified)
             self.check_type(unverified.header, issuer)
-            return unverified, issuer
+        except AuthenticationError as exc:
+            name_token(exc, unverified)
+            raise
+        return unverified, issuer
 
     def check_algorithm(self, header: UnverifiedHeader) -> None:
         """Raises AlgorithmNotAllowed."""
@@ -135,14 +129,14 @@ class TokenVerifier:
         groups = build_groups(claims, issuer=issuer, policy=policy)
         check_required(claims, policy.required_claims)
         return Principal(
-            name=name,
-            subject=claims.get("sub", ""),
-            issuer=issuer.uri,
-            claims=claims,
-            expires_at=claims["exp"],
-            key_id=unverified.header.kid or "",
-            groups=groups,
-            binding=binding,
+            name,
+            claims.get("sub", ""),
+            issuer.uri,
+            claims,
+            claims["exp"],
+            unverified.header.kid or "",
+            groups,
+            binding,
         )
 
     def compute_good_until(self, principal: Principal) -> float:

@@ -57,17 +57,11 @@ class UnverifiedToken(NamedTuple):  # made for every new token, twice as fast as
     signature: bytes
 
 
-class CompactParts(NamedTuple):
-    """The parts of a compact JWS, still in base64url, and what its signature covers."""
+def split_compact(text: str, max_length: int, what: str) -> tuple[bytes, bytes, bytes, bytes]:
+    """(header, payload and signature, each still in base64url, and what the signature covers) of a compact JWS.
 
-    header: bytes
-    payload: bytes
-    signature: bytes
-    signing_input: bytes
-
-
-def split_compact(text: str, max_length: int, what: str) -> CompactParts:
-    """Split a compact JWS of at most that many characters. what: its name, for the error. Raises MalformedToken."""
+    max_length: in characters. what: its name, for the error. Raises MalformedToken.
+    """
     if len(text) > max_length:
         raise MalformedToken(f"the {what} is longer than {max_length} characters")
     try:
@@ -78,7 +72,7 @@ def split_compact(text: str, max_length: int, what: str) -> CompactParts:
     if len(parts) != 3:
         raise MalformedToken("not three parts")
     header, payload, signature = parts
-    return CompactParts(header, payload, signature, raw[: -len(signature) - 1])
+    return header, payload, signature, raw[: -len(signature) - 1]
 
 
 def parse_header(segment: bytes) -> UnverifiedHeader:
@@ -107,12 +101,12 @@ def parse_token(
 
     parse_header: a caller may pass one that remembers headers.
     """
-    parts = split_compact(token, MAX_TOKEN_LENGTH, "token")
+    header, payload, signature, signing_input = split_compact(token, MAX_TOKEN_LENGTH, "token")
     return UnverifiedToken(
-        header=parse_header(parts.header),
-        claims=parse_object(parts.payload, "payload"),
-        signing_input=parts.signing_input,
-        signature=decode_segment(parts.signature),
+        parse_header(header),
+        parse_object(payload, "payload"),
+        signing_input,
+        decode_segment(signature),
     )
 
 
