@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import logs, options
 from .commands import COMMANDS, find_command, find_unknown_command
 from .commands.exit_codes import refuse, run_to_exit_code
+from .commands.print_config import print_config
 from .errors import ConfigurationError
 from .options.result import ParsedOptions
 from .transport.descriptors import raise_limit
@@ -41,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigurationError as exc:
         return refuse(str(exc), 2)
     if parsed.print_config:
-        print(options.format_effective(parsed), end="")
-        return 0
+        return print_config(parsed)
     # Until it is handled: nothing has been read that would have to be read again, and it would end us.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()

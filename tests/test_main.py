@@ -57,9 +57,14 @@ def test_print_config_names_each_source_and_makes_no_data(tmp_path):
             id="database of another kind",
         ),
         pytest.param(
-            ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0"),
-            ("--hostname (flag)", "203.0.113.7"),
-            id="not an address of this machine",
+            (*NO_AUTH, "--database-url", "oracle://u:hunter2@h/d", "--print-config"),
+            ("--database-url (flag)", "neither sqlite"),
+            id="database of another kind, effective configuration asked for",
+        ),
+        pytest.param(
+            ("--jwt-issuer-uri", "https://i.example", "--hostname", "no-such-host.invalid"),
+            ("--hostname (flag)", "no-such-host.invalid"),
+            id="not a host",
         ),
     ],
 )
@@ -68,6 +73,37 @@ def test_bad_configuration_is_one_line_and_exit_code_2(tmp_path, argv, words):
     for word in words:
         assert word in line
     assert "hunter2" not in line
+
+
+def test_address_that_this_machine_may_still_get_is_one_line_and_exit_code_1(tmp_path):
+    argv = ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0")
+    line = check_refused(run(*argv, cwd=tmp_path), 1)
+    assert "203.0.113.7" in line
+    assert "Cannot assign" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("--jwks-ca-file", "bad"), ("--jwks-ca-file (flag)", "CA file bad")),
+        (("--jwt-deny-file", "bad"), ("--jwt-deny-file (flag)", "line 1")),
+        (("--master-key-file", "bad"), ("--master-key-file (flag)", "base64")),
+        (("--audit-key-file", "bad"), ("--audit-key-file (flag)", "PEM")),
+        ((), ("KMS_MASTER_KEY (environment)", "base64")),
+    ],
+)
+def test_file_that_cannot_be_used_is_one_line_and_leaves_nothing_behind(tmp_path, argv, words):
+    bad = tmp_path / "bad"
+    bad.write_text("something else\n")
+    bad.chmod(0o600)
+    variables = {} if argv else {"KMS_MASTER_KEY": "something else"}
+    trusting = ("--jwt-issuer-uri", "https://i.example", "--jwt-audience", "kms", "--port", "0")
+    finished = run(*trusting, *argv, cwd=tmp_path, **variables)
+    line = check_refused(finished, 2)
+    assert finished.stderr == f"{line}\n"
+    for word in words:
+        assert word in line
+    assert list(tmp_path.iterdir()) == [bad]
 
 
 def test_database_that_is_out_of_reach_is_one_line_and_exit_code_1(tmp_path):

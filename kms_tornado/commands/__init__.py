@@ -218,7 +218,13 @@ def find_unknown_command(argv: Sequence[str]) -> str | None:
     """What is wrong with a first word that is neither an option nor a command; else None."""
     if not argv or argv[0].startswith("-"):
         return None
-    meant = find_closest(argv[0].lower(), [name.partition(" ")[0] for name in COMMANDS])
-    text = suggest(meant) or f"; the commands are: {', '.join(COMMANDS)}"
-    word = mask_url(mask_tokens(argv[0]))
-    return make_printable(f"{quote(word)} is no command{text}")
+    first = argv[0].lower()
+    words = argv[:1]
+    if known := [name for name in COMMANDS if name.startswith(f"{first} ")]:
+        text = f"; the commands are: {', '.join(known)}"
+        words = [word for word in argv[:2] if not word.startswith("-")]
+    else:
+        meant = find_closest(first, [name.partition(" ")[0] for name in COMMANDS])
+        text = suggest(meant) or f"; the commands are: {', '.join(COMMANDS)}"
+    name = " ".join(mask_url(mask_tokens(word)) for word in words)
+    return make_printable(f"{quote(name)} is no command{text}")

@@ -15,6 +15,7 @@ from ..options.result import ParsedOptions
 from ..settings import Settings
 from ..web.process.hardening import harden_process
 from .exit_codes import refuse, run_to_exit_code
+from .print_config import print_config
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,7 @@ def run_command(command: options.Command, argv: Sequence[str]) -> int:
     except ConfigurationError as exc:
         return refuse(str(exc), 2)
     if parsed.print_config:
-        print(options.format_effective(parsed), end="")
-        return 0
+        return print_config(parsed)
     harden_process()  # a command may hold the master key, as the server does
     logs.configure("warning", parsed.settings.log_format)
     module = importlib.import_module(f".{command.module}", __package__)

@@ -26,10 +26,10 @@ from .auditing.indexer import AuditIndexer
 from .auditing.log_target import LogTarget
 from .auditing.record_reader import RecordReader
 from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
-from .auditing.signing_key import load_audit_key
+from .auditing.signing_key import check_configured_audit_key, load_audit_key
 from .auditing.stream import AuditStream
 from .load.executor import HEAVY, LIGHT, Executor, LaneSize
-from .master_keys.key_ring import open_ring, reload_ring
+from .master_keys.key_ring import check_configured_keys, open_ring, reload_ring
 from .objects.access_rights import AccessRights
 from .objects.listing import ObjectListing
 from .objects.listing_cursor import ListingCursors
@@ -230,6 +230,8 @@ class KMS:
         data_dir = self._settings.data_dir
         if data_dir is None:
             raise ConfigurationError("a directory is needed", "data_dir")
+        check_configured_keys(self._settings)  # before a start that fails leaves anything behind
+        check_configured_audit_key(self._settings.audit_key_file)
         light, heavy = self._lane_sizes
         self.executor = Executor(light=light, heavy=heavy)
         self._stack.callback(self.executor.close)

@@ -66,9 +66,25 @@ def test_word_that_is_no_command_is_named_with_the_one_that_was_meant(tmp_path: 
     assert "the commands are: audit verify, " in check_refused(run("serve", cwd=tmp_path), 2)
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["audit"], "'audit' is no command; the commands are: audit verify, audit tail, "),
+        (["Audit", "show"], "'Audit show' is no command; the commands are: audit verify, "),
+        (["audit", "--follow"], "'audit' is no command; the commands are: audit verify, "),
+    ],
+    ids=str,
+)
+def test_first_word_of_commands_alone_is_answered_with_those_commands(
+    line: list[str], said: str
+) -> None:
+    assert (find_unknown_command(line) or "").startswith(said)
+
+
 def test_word_that_is_no_command_shows_no_token() -> None:
     token = "eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJpIn0.c2lnbmF0dXJl"
     assert (find_unknown_command([token]) or "").startswith("'[token]' is no command")
+    assert (find_unknown_command(["audit", token]) or "").startswith("'audit [token]' is no")
 
 
 def test_command_prints_the_configuration_that_it_would_use(tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ _log = logging.getLogger(__name__)
 KEY_FILE = "audit.key"
 
 
+def check_configured_audit_key(file: Path | None) -> None:
+    """Raise ConfigurationError where --audit-key-file is there and cannot be used; nothing is made."""
+    if file is not None and os.path.lexists(file):
+        _read(file)
+
+
 def load_audit_key(
     file: Path | None, default_file: Path, *, is_throw_away: bool = False
 ) -> AuditKey:

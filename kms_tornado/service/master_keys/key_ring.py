@@ -16,11 +16,23 @@ from ...store.interface.master_keys import CheckValues, OtherMasterKey
 from ...store.interface.object_store import ObjectStore
 from ...store.opening import describe_database
 from .hsm import is_hsm_uri
-from .sources import load_master_keys
+from .sources import load_master_keys, parse_master_keys, read_key_file
 
 _log = logging.getLogger(__name__)
 
 KEY_FILE = "master.key"
+
+
+def check_configured_keys(settings: ServiceSettings) -> None:
+    """Raise ConfigurationError for a master key that is configured, and is there, and cannot be used.
+
+    For a start that has not made anything yet. Keys in hardware security modules are not asked for.
+    """
+    if value := _value_of(settings):
+        parse_master_keys(value)
+    for file in settings.master_key_file:
+        if not is_hsm_uri(file) and os.path.lexists(file):
+            read_key_file(file)
 
 
 async def open_ring(
@@ -31,9 +43,10 @@ async def open_ring(
     Raises ConfigurationError before serving.
     """
     is_new = await store.master_key_check() is None and not await store.holds_objects()
-    if is_new:
-        _warn_of_a_lost_database(settings, data_dir)
+    may_be_lost = is_new and _is_key_there(settings, data_dir)
     keys = load_keys(settings, data_dir, may_make=is_new, is_throw_away=is_throw_away)
+    if may_be_lost:
+        _warn_of_a_lost_database(settings, data_dir)
     try:
         bundle = await _authenticate(keys, store)
     except OtherMasterKey:
@@ -188,16 +201,18 @@ def _name_setting(settings: ServiceSettings) -> str:
     return "master_key" if _value_of(settings) else "master_key_file"
 
 
+def _is_key_there(settings: ServiceSettings, data_dir: Path) -> bool:
+    files = settings.master_key_file or (data_dir / KEY_FILE,)
+    return bool(_value_of(settings)) or any(
+        is_hsm_uri(file) or os.path.lexists(file) for file in files
+    )
+
+
 def _warn_of_a_lost_database(settings: ServiceSettings, data_dir: Path) -> None:
-    """One line where the master key of an empty database was there before.
+    """For an empty database whose master key was there before.
 
     A first start with a key that was made elsewhere looks the same, so it is no error.
     """
-    files = settings.master_key_file or (data_dir / KEY_FILE,)
-    if not _value_of(settings) and not any(
-        is_hsm_uri(file) or os.path.lexists(file) for file in files
-    ):
-        return
     _log.warning(
         "the database %s is empty, and its master key was there before: if this server has had keys, "
         "stop it and put its database back, with the file -wal beside it where there is one; on a first "

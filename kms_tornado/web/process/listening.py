@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import socket
 from collections.abc import Iterable, Sequence
@@ -37,7 +36,8 @@ class Sockets(NamedTuple):
 def open_all(settings: Settings) -> Sockets:
     """Bind all that is configured.
 
-    Raises ConfigurationError for a host that is not this machine, OSError for a port that is not free.
+    Raises ConfigurationError for a host that does not exist, OSError for what may pass: a port that is not free, an
+    address that this machine does not have, a name service that does not answer.
     """
     opened: list[list[socket.socket]] = []
     try:
@@ -57,7 +57,8 @@ def _close(sockets: Iterable[socket.socket]) -> None:
 def open_sockets(settings: Settings) -> list[socket.socket]:
     """Bind the configured host and port, one socket for each address of the host.
 
-    Raises ConfigurationError for a host that is not this machine, OSError for a port that is not free.
+    Raises ConfigurationError for a host that does not exist, OSError for what may pass: a port that is not free, an
+    address that this machine does not have, a name service that does not answer.
     """
     return _bind(settings.hostname, settings.port, "hostname")
 
@@ -95,11 +96,11 @@ def _bind(host: str, port: int, setting: str) -> list[socket.socket]:
     try:
         return bind_sockets(port, host)
     except socket.gaierror as exc:
-        raise ConfigurationError(f"{host}: {exc.strerror}", setting) from None
-    except OSError as exc:
+        if exc.errno != socket.EAI_AGAIN:  # there is no such name, whoever is asked
+            raise ConfigurationError(f"{host}: {exc.strerror}", setting) from None
+        raise OSError(f"cannot listen on {host}, port {port}: {exc.strerror}") from None
+    except OSError as exc:  # an address that this machine does not have may still come to it
         reason = os.strerror(exc.errno) if exc.errno else str(exc)
-        if exc.errno == errno.EADDRNOTAVAIL:
-            raise ConfigurationError(f"{host}: {reason}", setting) from None
         raise OSError(exc.errno, f"cannot listen on {host}, port {port}: {reason}") from None
 
 

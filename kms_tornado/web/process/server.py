@@ -104,8 +104,11 @@ class Server:
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
+        # Before the start leaves a database and a master key behind:
+        if settings.trust is not None:
+            BearerAuth(settings.trust).check_files()  # CA file, deny file and proxy
         if self._sockets is None:
-            try_ports(settings)  # before the start leaves a database and a master key behind
+            try_ports(settings)
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         self._readiness.certificate_end = tls.read_certificate_end(settings)
         if settings.has_kmip:
