@@ -22,8 +22,6 @@ from .wording import cut
 _LONGEST_MESSAGE = 4000
 _LONGEST_TRACEBACK = 40_000
 
-_LINE = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
-
 # Control characters, line separators, and those that change the direction of the text after them.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -40,9 +38,7 @@ def configure(
     """
     handler = TurnHandler(stream or sys.stderr)
     handler.setFormatter(
-        JSONFormatter(1 if worker is None else worker)
-        if form == "json"
-        else TextFormatter(_LINE, worker)
+        JSONFormatter(1 if worker is None else worker) if form == "json" else TextFormatter(worker)
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -112,12 +108,9 @@ class TextFormatter(logging.Formatter):
     Behind the message stand the identifier of the request and the number of the worker, where there are any.
     """
 
-    def __init__(self, form: str = _LINE, worker: int | None = None) -> None:
-        super().__init__(form)
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
         self._suffix = f" worker={worker}" if worker else ""
-
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        return _time(record)
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         message = redact(record.message)
@@ -126,8 +119,8 @@ class TextFormatter(logging.Formatter):
             record, "fields", ()
         ):  # else the message has it
             message += f" request_id={request_id}"
-        record.message = message + self._suffix
-        return super().formatMessage(record)
+        # By `logging`'s own template this takes four times as long, of each line of the access log.
+        return f"{_time(record)} {record.levelname:7} {record.name}: {message}{self._suffix}"
 
     def formatException(self, ei: Any) -> str:  # noqa: N802
         return "\n".join(redact(line) for line in super().formatException(ei).split("\n"))
@@ -159,8 +152,7 @@ class JSONFormatter(logging.Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    second, fraction = divmod(record.created, 1)
-    return f"{_second(int(second))}.{int(fraction * 1000):03d}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03d}Z"
 
 
 @lru_cache(maxsize=2)

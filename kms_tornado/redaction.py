@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 )
 # Every match contains "bearer", "eyJ" or a part like this. Hardly any line does, so hardly any pays for
 # the whole pattern.
-_LAST_PART = re.compile(r"\.[A-Za-z0-9_-]{20}", re.IGNORECASE)
+_LAST_PART = re.compile(r"\.[A-Za-z0-9_-]{20}")
 
 # The name of a parameter in a URL, or in a URL that is quoted within another one, and the equals sign.
 # Everything that separates parameters ends a name, so each character is looked at once or twice.
@@ -57,7 +57,10 @@ def mask_tokens(text: str) -> str:
     lowered = text.lower()
     if "bearer" in lowered or "eyj" in lowered or _LAST_PART.search(text):
         text = _TOKEN.sub("[token]", text)
-    if "=" in text or "%3d" in lowered or "%253d" in lowered:
+    # What begins a parameter is looked for first: hardly any line has it, and each has an equals sign.
+    if ("?" in text or "&" in text or "%" in text or "#" in text or ";" in text) and (
+        "=" in text or "%3d" in lowered or "%253d" in lowered
+    ):
         text = _mask_parameters(text)
     return text
 

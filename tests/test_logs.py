@@ -95,7 +95,7 @@ def logger():
     log.propagate = False
     streams = {}
     for name, formatter in (
-        ("text", logs.TextFormatter(logs._LINE)),
+        ("text", logs.TextFormatter()),
         ("json", logs.JSONFormatter()),
     ):
         handler = logging.StreamHandler(streams.setdefault(name, io.StringIO()))

@@ -23,20 +23,16 @@ def log_request(
     line: what all lines of the request begin with. common: the same as fields. principal: None where nobody was
     authenticated; an application may have put something else in its place. entries: [{field: value}].
     """
-    fields_of_all, user = dict(common), {}
+    fields_of_all = dict(common)
     name = getattr(principal, "name", None)
     if name is not None:
-        user["user"] = cut_value(name)
+        fields_of_all["user"] = user = cut_value(name)
+        line += f" user={quote_value(user)}"
         if issuer := getattr(principal, "issuer", ""):
             fields_of_all["issuer"] = issuer
         if key_id := getattr(principal, "key_id", ""):
             fields_of_all["key_id"] = key_id
     for entry in entries:
-        fields = {**user, **{name: cut_value(value) for name, value in entry.items()}}
-        log.log(
-            level,
-            "%s%s",
-            line,
-            "".join([f" {name}={quote_value(value)}" for name, value in fields.items()]),
-            extra={"fields": {**fields_of_all, **fields}},
-        )
+        fields = {name: cut_value(value) for name, value in entry.items()}
+        told = "".join([f" {name}={quote_value(value)}" for name, value in fields.items()])
+        log.log(level, "%s%s", line, told, extra={"fields": {**fields_of_all, **fields}})
