@@ -215,7 +215,7 @@ class PreparedQueries:
 
     def __init__(self, dialect: Dialect) -> None:
         self.any_object = Prepared(any_object, dialect)
-        self.by_uid = Prepared(by_uid, dialect)
+        self.by_uid = Prepared(by_uid, dialect, is_frequent=True)
         self.by_uid_with_grants = prepare_for_groups(write_by_uid_with_grants, dialect)
         self.check_value = Prepared(check_value, dialect)
         self.counts_of_owners = Prepared(counts_of_owners, dialect)

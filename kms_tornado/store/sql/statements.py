@@ -46,15 +46,22 @@ INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
 class Prepared:
     """A statement compiled for one database, whose values and columns need no conversion.
 
-    text: the SQL. values: the function that turns {parameter: value} into the driver's tuple.
+    text: the SQL. values: the function that turns {parameter: value} into the driver's tuple. is_frequent: whether
+    rows that were read are worth remembering while nothing is written.
     """
 
-    __slots__ = ("text", "values")
+    __slots__ = ("is_frequent", "text", "values")
 
     def __init__(
-        self, statement: ClauseElement, dialect: Dialect, columns: Sequence[str] | None = None
+        self,
+        statement: ClauseElement,
+        dialect: Dialect,
+        columns: Sequence[str] | None = None,
+        *,
+        is_frequent: bool = False,
     ) -> None:
         """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
+        self.is_frequent = is_frequent
         compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)
         parameters = compiled.binds.items()

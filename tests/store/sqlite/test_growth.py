@@ -191,8 +191,8 @@ def test_short_reads_refuse_a_long_statement_and_go_on(path):
 
 def test_short_reads_are_not_refused_however_many_there_are(path):
     async def body(store):
-        for _ in range(5_000):
-            assert await store.get("777") is not None
+        for n in range(5_000):
+            assert await store.get(f"{n}") is not None
 
     with_store(path, body)
 
