@@ -81,15 +81,20 @@ class TurnHandler(logging.StreamHandler[TextIO]):
                 self.flush()
             elif loop is not self._loop:
                 self._loop = loop
-                loop.call_soon(self.flush)
+                loop.call_soon(self._end_turn, record)
         except Exception:
             self.handleError(record)
+
+    def _end_turn(self, first: logging.LogRecord) -> None:
+        """Else the loop would log what `flush` raises, as on a full disk: one more line that cannot be written."""
+        try:
+            self.flush()
+        except Exception:
+            self.handleError(first)
 
     def flush(self) -> None:
         with self.lock or contextlib.nullcontext():
             lines, self._lines, self._loop = self._lines, [], None
-            if self.stream.closed:  # its owner has ended; a line about that would come back here
-                return
             if lines:
                 self.stream.write("\n".join([*lines, ""]))
             super().flush()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import json
 import logging
@@ -376,3 +377,27 @@ def test_what_waits_is_written_at_the_end_and_by_another_loop(turns):
     end_at_once("three")
     log.warning("four")
     assert "".join(calls) == "one\ntwo\nthree\nfour\n"
+
+
+def test_lines_that_cannot_be_written_raise_nothing_in_the_loop_and_the_next_are_written(
+    turns, monkeypatch
+):
+    log, calls = turns
+    handler = log.handlers[0]
+    raised = []
+
+    def fail(_text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
+        with monkeypatch.context() as full:
+            full.setattr(handler.stream, "write", fail)
+            log.info("lost")
+            await asyncio.sleep(0)
+        log.info("written")
+        await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert raised == []
+    assert calls == ["written\n"]
