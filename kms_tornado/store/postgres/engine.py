@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,25 @@ _STATEMENT_TIMEOUT_MS = 15_000
 # hangs, whose transaction the idle timeout ends.
 LOCK_TIMEOUT_MS = 5_000
 _IDLE_TIMEOUT_MS = 4_000
+# The idle timeout does not count while PostgreSQL has a part of what is sent together, and waits for the rest.
+_TRANSACTION_TIMEOUT_MS = 60_000
+# What not every version and engine knows: the transaction timeout from PostgreSQL 17 on. The others let PostgreSQL
+# notice within half a minute that this machine is gone; with TCP's defaults it would take hours.
+_SETTINGS_WHERE_KNOWN = {
+    "transaction_timeout": _TRANSACTION_TIMEOUT_MS,
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+# Of what takes as long as it takes, as an upgrade or a backup. Its process hangs where it says nothing for so long: it
+# holds the lock that starts wait for, or a snapshot, because of which PostgreSQL keeps whatever was deleted since.
+_LONG_SETTINGS = {
+    "statement_timeout": 0,
+    "lock_timeout": 0,
+    "transaction_timeout": 0,
+    "idle_in_transaction_session_timeout": 600_000,
+}
 
 #: The number of the advisory lock that lets one server at a time upgrade the schema: "kms_torn" in
 #: ASCII.
@@ -77,7 +96,17 @@ def first_statement() -> str:
     return (
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
-        "SET jit = off"  # compiling a search takes a hundred times as long as running it
+        "SET jit = off; "  # compiling a search takes a hundred times as long as running it
+        + _set_where_known(_SETTINGS_WHERE_KNOWN, is_local=False)
+    )
+
+
+def _set_where_known(settings: Mapping[str, int], *, is_local: bool) -> str:
+    """is_local: for one transaction."""
+    values = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
+    return (
+        f"SELECT set_config(name, value, {is_local}) FROM (VALUES {values}) AS wanted (name, value)"  # noqa: S608
+        " WHERE current_setting(name, true) IS NOT NULL"
     )
 
 
@@ -164,7 +193,7 @@ async def run_exclusively(
     """
     try:
         async with engine.connect() as connection, connection.begin():
-            await _wait_for_ever(connection)
+            await _allow_long(connection)
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             return await connection.run_sync(function)
     except (SQLAlchemyError, OSError, Unavailable) as exc:
@@ -182,7 +211,7 @@ async def run_on_snapshot(engine: AsyncEngine, function: Callable[[Connection], 
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             async with connection.begin():
-                await _wait_for_ever(connection)
+                await _allow_long(connection)
                 return await connection.run_sync(function)
     except (SQLAlchemyError, OSError) as exc:
         raise make_unavailable(describe_error(exc)) from None
@@ -194,13 +223,8 @@ def refuse_served(connection: Connection, name: str) -> None:
         raise ConfigurationError(f"database {name}: a server has it open; stop it")
 
 
-async def _wait_for_ever(connection: AsyncConnection) -> None:
-    for parameter in (
-        "statement_timeout",
-        "lock_timeout",
-        "idle_in_transaction_session_timeout",
-    ):
-        await connection.execute(text(f"SET LOCAL {parameter} = 0"))
+async def _allow_long(connection: AsyncConnection) -> None:
+    await connection.execute(text(_set_where_known(_LONG_SETTINGS, is_local=True)))
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:

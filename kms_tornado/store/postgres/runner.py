@@ -25,8 +25,9 @@ from ..sql.tables.schema import objects
 from .arrays import collect_columns, unnest, write_array
 from .audit_leases import APPEND, ChainInUse, is_long
 from .dialect import POSTGRESQL
-from .errors import load_driver_error
-from .transaction import COMMIT, Command, Pipeline, check_committed, find_failed, make_beginning
+from .errors import Meaning, judge_error, load_driver_error
+from .exchange import Command
+from .transaction import COMMIT, Pipeline, check_committed, make_beginning
 
 Result = TypeVar("Result")
 
@@ -82,11 +83,10 @@ class PipelinedRunner:
 
     async def commit(self, recording: Sequence[Command] = ()) -> None:
         """recording: what moves the chain's head, and the segments. Raises ChainTaken."""
-        commands = [*self._waiting, *recording, COMMIT]
         try:
             await self._send([*recording, COMMIT])
-        except _load_driver_error():
-            if recording and find_failed(self._pipeline, commands) == APPEND:
+        except _load_driver_error() as exc:
+            if self._pipeline.failed == APPEND and judge_error(exc) is not Meaning.RECONNECT:
                 raise ChainTaken from None
             raise
         check_committed(self._pipeline)
@@ -104,8 +104,7 @@ class PipelinedRunner:
 
     def select_prepared(self, statement: Prepared, values: Values) -> Rows:
         await_only(self._send([(statement.text, statement.values(values))]))
-        rows: Rows = await_only(self._pipeline.cursors[-1].fetchall())
-        return rows
+        return self._pipeline.answers[-1].rows
 
     def change(self, statement: Statement, values: Values) -> None:
         self.change_all(statement, (values,))
@@ -113,7 +112,7 @@ class PipelinedRunner:
     def change_counted(self, statement: Statement, values: Values) -> int:
         prepared = _prepare(statement)
         await_only(self._send([(prepared.text, prepared.values(values))]))
-        return self._pipeline.cursors[-1].rowcount
+        return self._pipeline.answers[-1].row_count
 
     def change_all(self, statement: Statement, values: Sequence[Values]) -> None:
         prepared = _prepare(statement)
@@ -141,11 +140,9 @@ class PipelinedRunner:
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         text, pick = _insert_object.text, _insert_object.values
         await_only(self._send([(text, pick(row)) for row in rows]))
-        serials = []
-        for cursor in self._pipeline.cursors[-len(rows) :]:
-            ((serial,),) = await_only(cursor.fetchall())
-            serials.append(serial)
-        return serials
+        return [
+            serial for answer in self._pipeline.answers[-len(rows) :] for (serial,) in answer.rows
+        ]
 
     def _keep(self, commands: Sequence[Command]) -> None:
         """Send the commands with the next ones whose answer is needed."""

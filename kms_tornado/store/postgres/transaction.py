@@ -1,4 +1,4 @@
-"""A transaction on a connection of psycopg's own, pipelined: commands are sent together, in one round trip.
+"""A transaction on a connection of psycopg's own, whose commands are sent together, in one round trip.
 
 Its errors come in kinds, which decide what the writer does next: `LockedOut`, `Disturbed`,
 `ConnectionLost`, Unavailable where the database is silent, full or broken, and any other error of the driver,
@@ -7,7 +7,6 @@ for which a statement itself is to blame.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,19 +15,15 @@ from ..interface.faults import make_unavailable
 from . import engine as connections
 from .engine import Reply, reply_within
 from .errors import Meaning, judge_error, load_driver_error, read_sqlstate, translate_error
+from .exchange import Answer, Command, Exchange
 
 if TYPE_CHECKING:
     import psycopg
-
-#: A text, and its values.
-Command = tuple[str, Sequence[Any] | None]
 
 COMMIT: Command = ("COMMIT", None)
 
 # A far longer series of statements might take longer than PostgreSQL may be silent.
 _MAX_AT_ONCE = 512
-# Commands after which the other requests of the process get a turn.
-_TURN = 16
 
 # Lock not available, and the statement timeout, which counts the time spent waiting for locks.
 _LOCKED_STATES = ("55P03", "57014")
@@ -64,50 +59,30 @@ class ConnectionLost(Interrupted):
 class Pipeline:
     """One connection during one transaction. was_commit_sent: whether the transaction may be done.
 
-    prepares: whether statements are prepared. psycopg takes one for prepared whose preparation a failed command
-    before it prevented, until the transaction is rolled back; so none are where a transaction goes on after an error.
-
-    cursors: of the commands that were sent last. After an error, `pgresult` is None for the command that
-    failed and those behind it, which may be missing.
+    answers: to the commands that were sent last. failed: the text of that one of them which PostgreSQL refused,
+    if it refused one; those before it are answered.
     """
 
-    def __init__(
-        self, connection: psycopg.AsyncConnection[Any], reply: Reply, *, prepares: bool
-    ) -> None:
-        self._connection = connection
+    def __init__(self, connection: psycopg.AsyncConnection[Any], reply: Reply) -> None:
+        self._exchange = Exchange(connection)
         self._reply = reply
-        self._prepare = None if prepares else False
         self.was_commit_sent = False
-        self.cursors: list[psycopg.AsyncCursor[Any]] = []
+        self.answers: list[Answer] = []
+        self.failed: str | None = None
 
     async def send(self, commands: Sequence[Command]) -> None:
         """Send the commands, and wait for the answers to all of them."""
-        self.cursors = []
+        self.answers, self.failed = [], None
         for start in range(0, len(commands), _MAX_AT_ONCE):
+            part = commands[start : start + _MAX_AT_ONCE]
             self._reply.restart()
-            await self._send_part(commands[start : start + _MAX_AT_ONCE])
-
-    async def _send_part(self, commands: Sequence[Command]) -> None:
-        error: Exception | None = None
-        try:
-            async with self._connection.pipeline():
-                try:
-                    await self._execute(commands)
-                except Exception as exc:  # the pipeline would write to the log what follows from it
-                    error = exc
-        except Exception as exc:
-            error = error or exc
-        if error is not None:
-            raise error
-
-    async def _execute(self, commands: Sequence[Command]) -> None:
-        for number, command in enumerate(commands, 1):
-            if number % _TURN == 0:
-                await asyncio.sleep(0)  # psycopg waits for nothing here
-            self.was_commit_sent = self.was_commit_sent or command is COMMIT
-            cursor = self._connection.cursor()
-            self.cursors.append(cursor)
-            await cursor.execute(*command, prepare=self._prepare)
+            self.was_commit_sent = self.was_commit_sent or part[-1] is COMMIT
+            try:
+                await self._exchange.run(part, self.answers)
+            except load_driver_error() as exc:
+                if read_sqlstate(exc) is not None:
+                    self.failed = commands[len(self.answers)][0]
+                raise
 
 
 def make_beginning(lock_timeout_ms: int) -> list[Command]:
@@ -120,25 +95,15 @@ def make_beginning(lock_timeout_ms: int) -> list[Command]:
 
 def check_committed(pipeline: Pipeline) -> None:
     """Called when COMMIT was answered. Raises Unavailable where it rolled back instead."""
-    if pipeline.cursors[-1].statusmessage != "COMMIT":
+    if pipeline.answers[-1].tag != "COMMIT":
         raise make_unavailable("the database rolled the transaction back instead of committing it")
 
 
-def find_failed(pipeline: Pipeline, commands: Sequence[Command]) -> str | None:
-    """The text of the command that failed, of those that were sent last."""
-    for (text, _), cursor in zip(commands, pipeline.cursors, strict=False):
-        if cursor.pgresult is None:
-            return text
-    return None
-
-
 @contextmanager
-def pipelined(
-    connection: psycopg.AsyncConnection[Any], *, prepares: bool = False
-) -> Iterator[Pipeline]:
+def pipelined(connection: psycopg.AsyncConnection[Any]) -> Iterator[Pipeline]:
     """Raises the errors that this module names, and what else the block raises."""
     with reply_within(connection, connections.REPLY_TIMEOUT_S) as reply:
-        pipeline = Pipeline(connection, reply, prepares=prepares)
+        pipeline = Pipeline(connection, reply)
         try:
             yield pipeline
         except (load_driver_error(), OSError) as exc:

@@ -13,7 +13,7 @@ from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.store.interface.changes import Grant, Insert, Replace
 from kms_tornado.store.postgres import runner
-from kms_tornado.store.postgres.transaction import Pipeline
+from kms_tornado.store.postgres.exchange import Exchange
 from kms_tornado.store.sql import changes
 
 from ... import postgres
@@ -65,15 +65,15 @@ def test_values_and_tags_of_a_change_are_stored_as_they_are(url, number):
 
 def test_the_values_of_a_change_are_one_command_however_many(url, monkeypatch):
     sent = Counter()
-    execute = Pipeline._execute
+    run_ = Exchange.run
 
-    async def counted(self, commands):
+    async def counted(self, commands, answers):
         sent.update(text.partition(" SELECT")[0] for text, _ in commands)
-        await execute(self, commands)
+        await run_(self, commands, answers)
 
     async def body(store):
         await store.commit([Insert(an_object("one"))])
-        monkeypatch.setattr(Pipeline, "_execute", counted)
+        monkeypatch.setattr(Exchange, "run", counted)
         changed = grouped(map(str, range(2300)), tags=frozenset(f"t{each}" for each in range(400)))
         await store.commit([Replace(changed, seen=1)])
         await store.commit([Grant("one", ALICE, BOB, frozenset(Operation))])

@@ -16,7 +16,7 @@ from ...sql.tables.owners import SUM_OF_UNITS
 from ...sql.tables.schema import object_names, object_tags, object_values, objects, owners
 from ..arrays import collect_columns, unnest, write_array
 from ..dialect import POSTGRESQL
-from ..transaction import Command
+from ..exchange import Command
 
 
 def _insert_beside(table: Table) -> str:

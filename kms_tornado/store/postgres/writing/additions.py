@@ -26,15 +26,14 @@ from ...sql.tables.owners import add_up, count_mac, is_of_units
 from ..audit_leases import APPEND, ChainInUse
 from ..connections.write_connections import WriteConnections
 from ..errors import Meaning, judge_error, load_driver_error, translate_error
+from ..exchange import Command
 from ..transaction import (
     COMMIT,
-    Command,
     ConnectionLost,
     Disturbed,
     LockedOut,
     Pipeline,
     check_committed,
-    find_failed,
     make_beginning,
     pipelined,
 )
@@ -159,7 +158,7 @@ class AdditionWriter:
         expected = {row["uid"]: row["mac"] for row in addition.objects}
         with pipelined(connection) as pipeline:
             await pipeline.send([(FIND_OBJECTS, (list(expected),))])
-            found = dict(await pipeline.cursors[0].fetchall())
+            found: dict[str, bytes] = dict(pipeline.answers[0].rows)
         if found and found != expected:
             raise make_unavailable("objects of the last transaction were changed meanwhile")
         return bool(found)
@@ -174,7 +173,7 @@ class AdditionWriter:
         addition = prepared.addition
         began = time.monotonic()
         try:
-            with pipelined(connection, prepares=True) as pipeline:
+            with pipelined(connection) as pipeline:
                 await self._recall(pipeline, addition)
                 adding = self._make_commands(prepared)
                 recording = chain.make_commands(addition.noted) if addition.drafts else ()
@@ -192,7 +191,7 @@ class AdditionWriter:
         names = [owner for owner in addition.differences if owner not in self._counts]
         if names:
             await pipeline.send([(READ_COUNTS, (names,))])
-            self._remember(await pipeline.cursors[0].fetchall(), addition)
+            self._remember(pipeline.answers[0].rows, addition)
 
     def _remember(self, rows: Iterable[Sequence[Any]], addition: Addition) -> None:
         """rows: (owner, number, code)."""
@@ -245,12 +244,12 @@ class AdditionWriter:
         except (UnicodeEncodeError, OverflowError):
             raise NotAdded from None
         except self._driver_error as exc:
-            failed = find_failed(pipeline, commands)
+            failed = pipeline.failed
             if judge_error(exc) in (Meaning.BAD_VALUE, Meaning.TAKEN):
                 if failed == APPEND:
                     raise ChainTaken from None
                 if failed in COUNT_TEXTS:
-                    raise _OtherCount(await _read_locked(pipeline, commands)) from None
+                    raise _OtherCount(_read_locked(pipeline, commands)) from None
                 raise NotAdded from None
             raise
         check_committed(pipeline)
@@ -264,8 +263,8 @@ class _OtherCount(Exception):
         self.rows = rows
 
 
-async def _read_locked(pipeline: Pipeline, commands: Sequence[Command]) -> Sequence[Sequence[Any]]:
-    for (text, _), cursor in zip(commands, pipeline.cursors, strict=False):
-        if text == LOCK_COUNTS and cursor.pgresult is not None:
-            return await cursor.fetchall()
+def _read_locked(pipeline: Pipeline, commands: Sequence[Command]) -> Sequence[Sequence[Any]]:
+    for (text, _), answer in zip(commands, pipeline.answers, strict=False):
+        if text == LOCK_COUNTS:
+            return answer.rows
     return ()

@@ -131,6 +131,6 @@ class TransactionRunner:
             async with self._connections.use() as connection:
                 with pipelined(connection) as pipeline:
                     await pipeline.send([(text, (list(keys),))])
-                    return frozenset(key for (key,) in await pipeline.cursors[0].fetchall())
+                    return frozenset(key for (key,) in pipeline.answers[0].rows)
         except (Unavailable, Interrupted, *self._errors):
             return frozenset()

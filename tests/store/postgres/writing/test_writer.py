@@ -227,7 +227,7 @@ def test_no_statement_is_taken_for_prepared_that_stood_behind_one_that_failed(ur
     async def main():
         async with opened(url) as one, opened(url) as other:
             # In the last turns, the first attempt fails at the number that is remembered, and the second succeeds.
-            # psycopg prepares a statement at the sixth time, which is the first attempt of the last turn.
+            # A statement is prepared at the second time, which is such a first attempt.
             for turn, creates in enumerate([1, 2, 1, 1]):
                 for n in range(creates):
                     await one.commit(insert(f"{turn} {n}"))
