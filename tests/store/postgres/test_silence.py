@@ -82,12 +82,14 @@ def test_of_a_stopped_process_calls_end_and_the_next_are_served_by_others(url, s
     run(main())
 
 
-def test_a_transaction_of_many_statements_may_take_longer_than_one_reply(url, soon):
+def test_a_transaction_of_many_statements_may_take_longer_than_one_reply(url, monkeypatch):
+    monkeypatch.setattr(engine, "REPLY_TIMEOUT_S", 1.0)
+
     async def main():
         async with opened(url) as store:
 
             def job(runner):
-                for _ in range(3):
+                for _ in range(6):
                     runner.select_prepared(SLEEP, {})
                 return "done"
 
