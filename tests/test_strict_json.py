@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kms_tornado import strict_json
+
+both_ways = pytest.mark.parametrize("read", [strict_json.loads, strict_json.read_any])
 
 
 def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
@@ -33,8 +36,9 @@ def nested(depth: int, opening: str = "[", closing: str = "]") -> bytes:
         pytest.param(b'"\\\\ud800"', "\\ud800", id="a backslash, not a surrogate"),
     ],
 )  # fmt: skip
-def test_strict_json_is_read(text: bytes, value: object) -> None:
-    assert strict_json.loads(text, max_depth=4) == value
+@both_ways
+def test_strict_json_is_read(read: Callable[..., object], text: bytes, value: object) -> None:
+    assert read(text, max_depth=4) == value
 
 
 @pytest.mark.parametrize(
@@ -78,9 +82,42 @@ def test_strict_json_is_read(text: bytes, value: object) -> None:
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="objects deeper than that limit"),
     ],
 )  # fmt: skip
-def test_anything_else_is_a_value_error(text: bytes) -> None:
+@both_ways
+def test_anything_else_is_a_value_error(read: Callable[..., object], text: bytes) -> None:
     with pytest.raises(ValueError):
-        strict_json.loads(text, max_depth=4)
+        read(text, max_depth=4)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'{"a": 1, "b": [true, null, "x y"]}', id="spaces between"),
+        pytest.param('{"é":["😀","\\n\\"\\\\"]}'.encode(), id="escapes that cannot be left out"),
+        pytest.param(b"[18446744073709551615,-9223372036854775808,0.5]", id="numbers of 64 bits"),
+    ],
+)  # fmt: skip
+def test_what_programs_write_is_read_the_fast_way(text: bytes) -> None:
+    pytest.importorskip("orjson")
+    assert strict_json.read_plain(text, max_depth=4) == json.loads(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(b'{"a":1,"a":1}', id="duplicate member"),
+        pytest.param(b'{"a b":1,"a b":2,"ab":3}', id="duplicate member with a space"),
+        pytest.param(b'{"a":100000.0,"a":1e5,"b":1}', id="duplicate member, one longer as written again"),
+        pytest.param(b"[18446744073709551616]", id="more than 64 bits"),
+        pytest.param(b"[0.10000000000000001]", id="digits that a float has not"),
+        pytest.param(b'["\\u0041"]', id="an escape without need"),
+        pytest.param(b"[-0]", id="minus zero"),
+        pytest.param(b'{"a":' * 300 + b"1" + b"}" * 300, id="deeper than orjson writes"),
+        pytest.param(b"[" + b"[]," * 5000 + b"[]]", id="many arrays"),
+        pytest.param(b'["' + b"a" * 300_000 + b'"]', id="long"),
+    ],
+)  # fmt: skip
+def test_other_texts_are_left_to_the_strict_parser(text: bytes) -> None:
+    assert strict_json.read_plain(text, max_depth=1000) is None
 
 
 def test_the_error_quotes_nothing_of_the_text() -> None:
@@ -88,6 +125,24 @@ def test_the_error_quotes_nothing_of_the_text() -> None:
         with pytest.raises(ValueError) as refused:
             strict_json.loads(text, max_depth=4)
         assert "secret" not in str(refused.value)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*'{}[]:, "', '"a"', '"a":1', '"a b"', "1e5", "-0", "12", "null", "\\u00e9", "é"]),
+        max_size=14,
+    ).map("".join)
+)  # fmt: skip
+def test_what_is_read_the_fast_way_is_what_the_strict_parser_reads(text: str) -> None:
+    data = text.encode()
+    try:
+        value = strict_json.read_any(data, max_depth=4)
+    except ValueError:
+        with pytest.raises(ValueError):
+            strict_json.loads(data, max_depth=4)
+    else:
+        read = strict_json.loads(data, max_depth=4)
+        assert json.dumps(read) == json.dumps(value)
 
 
 @given(st.binary(max_size=60))

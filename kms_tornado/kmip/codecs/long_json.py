@@ -31,11 +31,14 @@ _CONTROL = re.compile(rb"[\x00-\x1f]")
 
 def loads(data: bytes, *, max_depth: int) -> Any:
     """As `strict_json.loads`; refuses also what goes beyond the limits above."""
+    value = strict_json.read_plain(data, max_depth=max_depth)
+    if value is not None:
+        return value
     rest, strings, mark = _take_out(data)
     if len(rest) > MAX_REST_BYTES:
         raise ValueError(f"more than {MAX_REST_BYTES} bytes beside its long values")
     if not strings:
-        return strict_json.loads(rest, max_depth=max_depth)
+        return strict_json.read_any(rest, max_depth=max_depth)
 
     def put_back(value: Any) -> Any:
         if type(value) is str and value.startswith(mark):
@@ -44,7 +47,7 @@ def loads(data: bytes, *, max_depth: int) -> Any:
             value[:] = map(put_back, value)
         return value
 
-    return put_back(strict_json.loads(rest, max_depth=max_depth, put_back=put_back))
+    return put_back(strict_json.read_any(rest, max_depth=max_depth, put_back=put_back))
 
 
 def _take_out(data: bytes) -> tuple[bytes, list[str], str]:
