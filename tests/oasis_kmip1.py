@@ -58,7 +58,6 @@ _REASONS: Mapping[str, str] = {
     "TC_153_12": _NEWEST_FIRST.format("one after the other"),
     "TC_181_12": "the Digest is that of the octets, whatever the registered format",
     "TC_182_12": "the Digest is that of PKCS#1, whatever the registered format",
-    "TC-PKCS12-1-14": "a private key is not given out as PKCS#12",
     "TC-REKEY-1-10": "a Name in the request takes the place of those that the new key would take over",
     "TC-STREAM-ENC": "an answer without data has an empty Data",
     "TC_122_12": _OTHER_SERVER.format("extensions"),

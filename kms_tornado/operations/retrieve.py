@@ -21,12 +21,14 @@ from ..kmip.payloads import ExportRequest, ExportResponse, GetRequest, GetRespon
 from ..store.interface.changes import Replace
 from .common.call import Call
 from .common.object_attributes import describe_object
-from .common.usable_key import UsableKey
 from .objects.digests import read_digests
 from .objects.incoming import check_compression_type
 from .objects.outgoing import enclose_key_block, render_object
+from .objects.outgoing_pkcs12 import render_pkcs12
 from .objects.stored_wrapped import is_stored_wrapped, render_as_registered, unwrap_stored
 from .objects.wrapping import wrap_key_block
+
+_PKCS12_OF_KEY = ObjectType.PRIVATE_KEY, KeyFormatType.PKCS12
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
@@ -82,19 +84,19 @@ async def _render(call: Call, target: ManagedObject, request: GetRequest | Expor
         key = call.as_usable(target)
     specification = request.key_wrapping_specification
     if specification is None:
-        return _render_in_the_clear(call, key, request.key_format_type)
+        _check_leaves_in_the_clear(key.target)
+        if (key.target.object_type, request.key_format_type) == _PKCS12_OF_KEY:
+            return await render_pkcs12(call, key)
+        return render_object(key.target, key.open(), request.key_format_type, call.client)
     if key.target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
         raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")
     block = await wrap_key_block(call, key, specification, request.key_format_type)
     return enclose_key_block(key.target, block)
 
 
-def _render_in_the_clear(
-    call: Call, key: UsableKey, requested_format: KeyFormatType | None
-) -> Object:
-    target = key.target
+def _check_leaves_in_the_clear(target: ManagedObject) -> None:
+    """Raises SensitiveObject, NotExtractable. A PKCS#12 counts as in the clear: its password is the caller's."""
     if target.attributes.sensitive:
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    return render_object(target, key.open(), requested_format, call.client)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from ...errors import InvalidField
 from ..codecs import binary_codec
+from ..enums import KeyFormatType
 from ..objects import KeyValue
 from ..schema import to_node
-from ..ttlv import Node, children_of
+from ..ttlv import ItemType, Node, children_of
 from ..version_gate import GATES, VersionGate
 from ..versions import ProtocolVersion
 from .attributes import read_set, write_set
+
+_PKCS12 = Node("KeyFormatType", ItemType.ENUMERATION, int(KeyFormatType.PKCS12))
 
 #: It has all attributes of KMIP 1.
 _NEWEST = ProtocolVersion(1, 4)
@@ -37,6 +40,22 @@ def write_key_value(value: Node, gate: VersionGate) -> Node:
     for child in children_of(value):
         fields += write_set(child, gate) if child.tag == "Attributes" else [child]
     return value._replace(value=tuple(fields))
+
+
+def write_pkcs12(block: Node) -> Node:
+    """The KeyBlock, of which a PKCS#12 is the KeyValue itself, as in the cases of OASIS; any other one as it is."""
+    fields = children_of(block)
+    if _PKCS12 not in fields or any(field.tag == "KeyWrappingData" for field in fields):
+        return block
+    return block._replace(value=tuple(map(_flatten, fields)))
+
+
+def _flatten(field: Node) -> Node:
+    """A KeyValue of octets alone as these octets."""
+    inner = children_of(field)
+    if field.tag != "KeyValue" or len(inner) != 1 or not isinstance(inner[0].value, bytes):
+        return field
+    return Node(field.tag, ItemType.BYTE_STRING, inner[0].value)
 
 
 def read_unwrapped(node: Node) -> Node:

@@ -33,7 +33,7 @@ from .attributes import (
     write_references,
     write_set,
 )
-from .key_values import read_key_value, write_key_value
+from .key_values import read_key_value, write_key_value, write_pkcs12
 from .names import TAGS
 
 _ONE = {"TemplateAttribute": "Attributes"}
@@ -245,6 +245,7 @@ def write_payload(
             # Export has the attributes before the object, and no other answer has both.
             fields += _write_sets(attributes, gate, attribute_names, retired)
             attributes = []
+            child = _map_child(child, "KeyBlock", write_pkcs12)
             fields.append(_map_key_value(child, lambda value: write_key_value(value, gate)))
         else:
             fields.append(child)

@@ -23,7 +23,7 @@ from ...errors import BadPassword, InvalidField, ItemNotFound, MalformedKey, Per
 from ...kmip.attributes import Attributes, parse_user_tags, with_user_tags
 from ...kmip.enums import KeyFormatType, LinkType, ObjectType, Operation, State
 from ...kmip.key_material import KeyMaterialField
-from ...kmip.objects import KeyBlock, KeyValue, PrivateKey
+from ...kmip.objects import EncodedKeyValue, KeyBlock, KeyValue, PrivateKey
 from ...kmip.structures import Link
 from ..common.call import Call
 from ..common.new_object import MAX_OBJECT_BYTES, make_object
@@ -138,9 +138,12 @@ def _make_certificates(
 
 def _read_octets(block: KeyBlock) -> bytes:
     value = block.key_value
-    if not isinstance(value, KeyValue) or not isinstance(value.key_material, KeyMaterialField):
+    if isinstance(value, EncodedKeyValue):  # as the cases of OASIS have it
+        octets = value.octets
+    elif isinstance(value, KeyValue) and isinstance(value.key_material, KeyMaterialField):
+        octets = value.key_material.octets
+    else:
         raise InvalidField("a PKCS#12 is a ByteString")
-    octets = value.key_material.octets
     if len(octets) > MAX_OBJECT_BYTES:
         raise InvalidField(f"a PKCS#12 has at most {MAX_OBJECT_BYTES} bytes")
     return octets
@@ -168,6 +171,17 @@ async def _take_password(call: Call, requested: Attributes) -> tuple[bytes | Non
         return _reveal_secret(call, secret), requested
     others = tuple(link for link in requested.links if link not in links)
     return stated.encode(), dataclasses.replace(requested, links=others)
+
+
+async def fetch_password(call: Call, attributes: Attributes) -> bytes:
+    """The password for a PKCS#12 that leaves. attributes: of its key. Raises BadPassword."""
+    links = [link for link in attributes.links if link.link_type is LinkType.PKCS12_PASSWORD_LINK]
+    if len(links) != 1:
+        raise BadPassword("a PKCS#12 needs one PKCS12PasswordLink of its key, to the SecretData")
+    secret = await _fetch_secret(call, links[0].linked_object_identifier)
+    if secret is None:
+        raise BadPassword("PKCS12PasswordLink names no SecretData that you may get")
+    return _reveal_secret(call, secret)
 
 
 async def _fetch_secret(call: Call, identifier: str) -> ManagedObject | None:
