@@ -82,14 +82,14 @@ class TurnHandler(logging.StreamHandler[TextIO]):
             elif loop is not self._loop:
                 self._loop = loop
                 loop.call_soon(self._end_turn, record)
-        except Exception:
+        except Exception:  # as all handlers of `logging`: a line must not end what it tells of
             self.handleError(record)
 
     def _end_turn(self, first: logging.LogRecord) -> None:
         """Else the loop would log what `flush` raises, as on a full disk: one more line that cannot be written."""
         try:
             self.flush()
-        except Exception:
+        except Exception:  # as in `emit`
             self.handleError(first)
 
     def flush(self) -> None:

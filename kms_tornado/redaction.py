@@ -94,7 +94,7 @@ def _mask_record(record: logging.LogRecord) -> bool:
         record.args = tuple(re.split(r"['\":]", str(arg), maxsplit=1)[0] for arg in record.args)
     try:
         message = record.getMessage()
-    except Exception:
+    except Exception:  # whatever the arguments' own __str__ raises
         return True  # logging itself will tell that message and arguments do not fit
     masked = mask_tokens(message)
     if masked != message:

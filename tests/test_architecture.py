@@ -376,3 +376,75 @@ def test_no_function_is_longer_than_it_takes_to_read_at_a_glance() -> None:
         and node.end_lineno - node.lineno > MOST_LINES
     ]
     assert too_long == []
+
+
+#: Where a handler takes whatever exception comes and does not raise it again, and how many do: at the edge of a task,
+#: a thread, a request or a job, and where an application's own code is called.
+BROAD = {
+    "auth/authenticator.py": 1,
+    "auth/issuers/key_cache.py": 1,
+    "auth/tokens/signature.py": 1,
+    "client/cli/running.py": 1,
+    "client/files/write_behind.py": 1,
+    "client/login/token_keyring.py": 1,
+    "kmip_server/message.py": 2,
+    "logs.py": 2,
+    "redaction.py": 1,
+    "service/auditing/audit.py": 1,
+    "service/auditing/indexer.py": 2,
+    "service/auditing/stream.py": 2,
+    "service/auditing/trail.py": 1,
+    "service/proof_memory.py": 1,
+    "service/verification/scrub.py": 1,
+    "store/health.py": 1,
+    "store/postgres/exchange.py": 1,
+    "store/postgres/writing/batches.py": 3,
+    "store/postgres/writing/writer.py": 1,
+    "store/sql/tables/used_proofs.py": 1,
+    "store/sqlite/writer.py": 2,
+    "web/bearer/auth.py": 1,
+    "web/bearer/fast_routes.py": 4,
+    "web/bearer/mixin.py": 4,
+    "web/bearer/refusals.py": 2,
+    "web/fast_lane.py": 1,
+    "web/process/workers.py": 1,
+}
+
+_BROAD_NAMES = {"Exception", "BaseException"}
+
+
+def _takes_everything(handler: ast.ExceptHandler) -> bool:
+    names = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        name is None or (isinstance(name, ast.Name) and name.id in _BROAD_NAMES) for name in names
+    )
+
+
+def _raises_again(handler: ast.ExceptHandler) -> bool:
+    last = handler.body[-1]
+    return isinstance(last, ast.Raise) and last.exc is None
+
+
+def _broad_handlers(module: Path) -> list[ast.ExceptHandler]:
+    return [
+        node
+        for node in ast.walk(parsed(module))
+        if isinstance(node, ast.ExceptHandler)
+        if _takes_everything(node) and not _raises_again(node)
+    ]
+
+
+def test_whatever_exception_comes_is_taken_in_known_places_alone() -> None:
+    found = {module.as_posix(): len(_broad_handlers(module)) for module in MODULES}
+    assert {module: count for module, count in found.items() if count} == BROAD
+
+
+def test_handler_that_takes_every_exception_says_why() -> None:
+    silent = []
+    for module in MODULES:
+        lines = (PACKAGE / module).read_text().splitlines()
+        for handler in _broad_handlers(module):
+            clause, next_line = lines[handler.lineno - 1 : handler.lineno + 1]
+            if "  # " not in clause and not next_line.lstrip().startswith("# "):
+                silent.append(f"{module}:{handler.lineno}")
+    assert silent == []

@@ -77,26 +77,30 @@ def write_private_file(path: Path, data: bytes) -> None:
     A symbolic link stays one: what it points at is replaced. A directory that is missing is made, mode 0700.
     Raises ConfigurationError where it cannot be written.
     """
-    temporary = None
     try:
         target = Path(os.path.realpath(path))
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
-        descriptor = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-        )
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, target)
-    except BaseException as exc:
-        if temporary is not None:
+        try:
+            _write_new(temporary, data)
+            os.replace(temporary, target)
+        except BaseException:  # Ctrl-C, too
             with suppress(OSError):
                 temporary.unlink()
-        if isinstance(exc, OSError | ValueError):
-            raise ConfigurationError(f"{path} cannot be written: {reason_of(exc)}") from exc
-        raise
+            raise
+    except (OSError, ValueError) as exc:
+        raise ConfigurationError(f"{path} cannot be written: {reason_of(exc)}") from exc
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    """Durably, to a file that is not there yet."""
+    descriptor = os.open(
+        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+    )
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(descriptor)
 
 
 def reason_of(error: OSError | ValueError) -> str:

@@ -78,7 +78,7 @@ class Message:
         """
         try:
             await self._admit(start, size)
-        except Exception as exc:
+        except Exception as exc:  # the edge of a message: `refuse` answers it
             # No other message of this connection could be answered.
             self.is_last = isinstance(exc, InvalidCertificate)
             return exc
@@ -110,7 +110,7 @@ class Message:
         except asyncio.CancelledError as exc:  # the process ends
             self._note(exc)
             raise
-        except Exception as exc:
+        except Exception as exc:  # the edge of a message: its client waits
             return self.refuse(octets, exc)
 
     async def _carry_out(self, octets: bytes) -> bytes:

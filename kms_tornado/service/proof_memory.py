@@ -94,5 +94,5 @@ class ProofMemory:
                 await self.sweep()
             except Unavailable:
                 pass  # the database's health tells
-            except Exception:
+            except Exception:  # the edge of the task
                 _log.exception("used DPoP proofs could not be forgotten because of a bug")

@@ -97,24 +97,27 @@ class Exchange:
         """
         try:
             answer = await self._carry_out(body)
-        except BaseException as exc:
-            if (auditor := self._kms.auditor) is not None:
-                auditor.note_exception(self._origin, exc)
+        except (KMIPError, Unavailable) as exc:
+            self._note(exc)
             return self._render_exception(exc)
+        except BaseException as exc:
+            self._note(exc)
+            raise
         self._entry.setdefault("result", "Success")
         return answer
 
-    def _render_exception(self, exc: BaseException) -> Answer:
-        """Raises what no answer tells of."""
+    def _note(self, exc: BaseException) -> None:
+        if (auditor := self._kms.auditor) is not None:
+            auditor.note_exception(self._origin, exc)
+
+    def _render_exception(self, exc: KMIPError | Unavailable) -> Answer:
         if isinstance(exc, KMIPError):
             self._entry["result"] = exc.reason_with_underscores
             return render_failure(exc)
-        if isinstance(exc, Unavailable):
-            self._entry["reason"] = exc.reason
-            level = logging.DEBUG if exc.is_told_once else logging.WARNING
-            log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
-            return render_unavailable(exc)
-        raise exc
+        self._entry["reason"] = exc.reason
+        level = logging.DEBUG if exc.is_told_once else logging.WARNING
+        log.log(level, "POST %s: %s (%s)", cut_value(self._path), exc, exc.detail)
+        return render_unavailable(exc)
 
     async def _carry_out(self, body: bytes) -> Answer:
         parsed = await parse_body(self._kms, self._principal.name, self._parse, body)

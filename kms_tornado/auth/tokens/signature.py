@@ -111,7 +111,7 @@ def build_verify(key: PublicKey, algorithm: str) -> Verify:
         try:
             return len(signature) == signature_length and bool(verify(signing_input, signature))
         except Exception:
-            # python-jose raises ValueError and TypeError for some bad signatures.
+            # Whatever python-jose raises for what a stranger sent: it is no good signature.
             return False
 
     return verify_signature

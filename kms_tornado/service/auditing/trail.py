@@ -159,9 +159,7 @@ class AuditTrail:
             self._recover()
         except Unavailable as exc:
             self._fail(exc)
-        except (
-            Exception
-        ) as exc:  # the edge of the task: a fault of ours must not stop the audit unnoticed
+        except Exception as exc:  # the edge of the task: the audit must not stop unnoticed
             _log.exception("unexpected error in the audit")
             self._fail(Unavailable("", detail=type(exc).__name__, cause="internal error"))
         finally:

@@ -74,7 +74,7 @@ class Exchange:
                     await asyncio.sleep(0)
                 queries += self._write(command)
             await self._connection.wait(_send_and_fetch(self._connection.pgconn, queries, results))
-        except Exception as exc:
+        except Exception as exc:  # raised below, unless an answer says more
             error = exc
         finally:
             self._forget_unprepared(queries, results)

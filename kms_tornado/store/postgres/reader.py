@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # How long each of a probe's two statements waits for the database: who asks gives up after a few seconds.
 _PING_TIMEOUT_S = 0.9
+# What the driver lets through from Python for a value that cannot be sent.
+_VALUE_ERRORS = (UnicodeEncodeError, OverflowError)
 # How often a read is tried while other transactions get in its way.
 _ATTEMPTS = 5
 # How often it is tried while connections are lost: the second one is new.
@@ -118,20 +120,19 @@ class PostgresReader:
                 cursor = self._take_cursor(connection)
                 await cursor.execute(statement.text, values)
                 rows: Rows = await cursor.fetchall()
-            except BaseException as exc:  # a cancelled read must give its connection back, too
+            except (self._driver_error, OSError, *_VALUE_ERRORS) as exc:
                 meaning = judge_error(exc)
                 if meaning is Meaning.RECONNECT:  # probably the others are of no use either
                     self._connector.drop_all(because_of=connection)
                 await self._idle.give_back(connection)
                 if meaning is Meaning.BAD_VALUE:
                     return ()
-                if isinstance(exc, (self._driver_error, OSError)):
-                    if reply.was_late:  # the idle ones are not heard from either
-                        await self._idle.drop()
-                        raise make_unavailable(
-                            f"no answer within {seconds:.3g} s", "timeout"
-                        ) from None
-                    raise _Failure(meaning, translate_error(exc)) from None
+                if reply.was_late:  # the idle ones are not heard from either
+                    await self._idle.drop()
+                    raise make_unavailable(f"no answer within {seconds:.3g} s", "timeout") from None
+                raise _Failure(meaning, translate_error(exc)) from None
+            except BaseException:  # a cancelled read must give its connection back, too
+                await self._idle.give_back(connection)
                 raise
         if len(rows) <= 1:  # it holds them until the next read
             self._cursors[connection] = cursor

@@ -217,7 +217,7 @@ class _Request(HTTPMessageDelegate):
             self._principal = auth.check_now(
                 Credentials(headers.get_list("Authorization"), headers, facts=facts)
             )
-        except Exception as exc:
+        except Exception as exc:  # `_call` answers it; what is no refusal, with 500
             self._refusal = exc
             return True
         return self._principal is not None
@@ -262,7 +262,7 @@ class _Request(HTTPMessageDelegate):
                 self._task = asyncio.ensure_future(self._wait_for(result))
                 return
             answer = self._format(result)
-        except Exception as exc:
+        except Exception as exc:  # the application's code: as Tornado does
             self._answer_by_handler(_Handler.answer_failed, exc)
         else:
             self._send(*answer)

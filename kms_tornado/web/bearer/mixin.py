@@ -176,7 +176,7 @@ class BearerAuthMixin(RequestHandler):
                 if type(self).load_user is not BearerAuthMixin.load_user:
                     return self._execute_with_user(principal, transforms, *args, **kwargs)
                 return super()._execute(transforms, *args, **kwargs)
-        except Exception as exc:
+        except Exception as exc:  # the edge of a request: what is no refusal is answered 500
             return self._execute_refusal(exc)
         return self._execute_after_waiting(auth, credentials, transforms, *args, **kwargs)
 
@@ -204,7 +204,7 @@ class BearerAuthMixin(RequestHandler):
             if credentials.next_nonce:
                 RequestHandler.set_header(self, NONCE_HEADER, credentials.next_nonce)
             self._accept(principal)
-        except Exception as exc:
+        except Exception as exc:  # as in `_execute`
             await self._execute_refusal(exc)
         else:
             await self._execute_with_user(principal, transforms, *args, **kwargs)
@@ -223,7 +223,7 @@ class BearerAuthMixin(RequestHandler):
                 if user is None:
                     raise UnknownUser("load_user returned None")
                 self.current_user = user
-        except Exception as exc:
+        except Exception as exc:  # the application's code
             await self._execute_refusal(exc)
         else:
             await super()._execute(transforms, *args, **kwargs)
@@ -272,7 +272,7 @@ class BearerAuthMixin(RequestHandler):
         vars(self).setdefault("_new_cookie", SimpleCookie())
         try:
             super()._handle_request_exception(e)
-        except (Exception, asyncio.CancelledError) as exc:
+        except (Exception, asyncio.CancelledError) as exc:  # the application's `write_error`, say
             end_failed(self, exc)
         if self._finished:
             return

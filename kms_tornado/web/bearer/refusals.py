@@ -240,7 +240,7 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
     """What to write where the application names nothing that checks tokens; None where it does."""
     try:
         auth: object = handler.bearer_auth
-    except Exception:
+    except Exception:  # the application's property
         return None
     if hasattr(auth, "check_now") and not isinstance(auth, type):
         return None

@@ -70,20 +70,19 @@ class Connector:
         import psycopg
 
         generation = self._generation
-        connection: psycopg.AsyncConnection[Any] | None = None
+        parameters: dict[str, Any] = {**self._parameters, "autocommit": True}
         try:
             async with asyncio.timeout(min(within_s, connections.OPEN_TIMEOUT_S)):
-                parameters: dict[str, Any] = {**self._parameters, "autocommit": True}
                 connection = await psycopg.AsyncConnection.connect(**parameters)
-                with reply_within(connection, within_s):
-                    await self._begin_session(connection)
-                    await connection.set_autocommit(autocommit)
-        except BaseException as exc:
-            if connection is not None:
-                await connection.close()
-            if isinstance(exc, (psycopg.Error, OSError)):  # TimeoutError is an OSError
-                raise translate_error(exc) from None
-            raise
+                try:
+                    with reply_within(connection, within_s):
+                        await self._begin_session(connection)
+                        await connection.set_autocommit(autocommit)
+                except BaseException:
+                    await connection.close()
+                    raise
+        except (psycopg.Error, OSError) as exc:  # TimeoutError is an OSError
+            raise translate_error(exc) from None
         self._generations[connection] = generation
         self._watch_replication(connection)
         self._prefer(connection)

@@ -86,8 +86,8 @@ class BatchWriter:
             outcomes = await self._transactions.run(job, lock_timeout_ms=lock_timeout_ms)
         except (Unavailable, LockedOut):
             raise
-        except Exception:
-            return False  # running each alone shows which of them it was
+        except Exception:  # a fault in a job: running each alone shows whose
+            return False
         for waiting, (result, error) in zip(batch, outcomes, strict=True):
             waiting.resolve(result=result, error=error)
         return True

@@ -75,7 +75,7 @@ class SQLUsedProofs:
             proofs.sort(key=lambda proof: proof.digest)
             try:
                 added = await self._database.submit(partial(_use, proofs=proofs))
-            except Exception as exc:
+            except Exception as exc:  # the edge of the task: its callers wait
                 _fail(proofs, exc)
                 continue
             except asyncio.CancelledError:  # the loop ends
