@@ -19,6 +19,7 @@ import socket
 import struct
 import termios
 import time
+from asyncio import Future
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -62,6 +63,7 @@ class ServedStream(IOStream):
     is_busy: whether a request has begun whose answer is not sent yet. changed_at: when that changed last,
     by the monotonic clock. has_asked: whether a whole head ever came. waiting: what `Connections` saw it
     wait for last, and since when. takes_body: whether anything is done with the body of its request.
+    is_dropping: whether the request was answered, and what still comes is the rest of its body.
     """
 
     def __init__(
@@ -72,7 +74,7 @@ class ServedStream(IOStream):
         **options: Any,
     ) -> None:
         self.client = client
-        self.is_busy = self.has_asked = self.takes_body = False
+        self.is_busy = self.has_asked = self.takes_body = self.is_dropping = False
         self.changed_at = time.monotonic()
         self.waiting: tuple[object, float] = (None, 0.0)
         self._on_close = on_close
@@ -165,6 +167,17 @@ class ServedStream(IOStream):
             self._has_input_ended = True
             return None
         return count
+
+    def write(self, data: bytes | memoryview) -> Future[None]:
+        """As Tornado's, but a request has one answer, also where the rest of its body turns out to be malformed.
+
+        Tornado would send a 400 behind the answer, which a proxy may take for the answer to its next request.
+        """
+        if self.is_dropping:
+            nothing: Future[None] = Future()
+            nothing.set_result(None)
+            return nothing
+        return super().write(data)
 
     def _handle_write(self) -> None:
         """Called where there is something to send, and once in each turn of the loop in which it can be sent."""

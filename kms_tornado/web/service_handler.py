@@ -250,6 +250,7 @@ class ServiceHandler(RequestHandler):
             return super().finish(chunk)
         finally:
             connection._read_finished = False
+            connection.stream.is_dropping = True
 
     def on_finish(self) -> None:
         if self.context.metrics is not None:
@@ -265,6 +266,7 @@ class ServiceHandler(RequestHandler):
         connections would have any number at once.
         """
         connection: Any = self.request.connection
+        connection.stream.is_dropping = False
         if connection._read_finished:
             self.context.in_flight.end(self, connection)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import subprocess
 import threading
 import time
@@ -321,6 +322,25 @@ def test_broken_chunks_end_the_connection(server, chunks):
     answer = server.client.raw(request + chunks, timeout_s=3)
     assert answer[9:12] in {b"400", b"422", b""}
     assert b"500" not in answer[:15]
+
+
+@pytest.mark.parametrize("path", ["/kmip_2_1", "/nothing-here"])
+@pytest.mark.parametrize(
+    "chunks", [b"zz\r\n", b"3\r\nabc\r\n0\r\nX: y\r\n\r\n"], ids=["no number", "trailer"]
+)
+def test_request_that_was_answered_has_no_second_answer_for_the_rest_of_its_body(
+    server, chunks, path
+):
+    request = f"POST {path} HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    answer = server.client.raw(request + chunks, timeout_s=3)
+    assert answer[9:12] in {b"401", b"404"}
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_malformed_request_behind_one_that_was_answered_early_is_400(server):
+    early = b"POST /kmip_2_1 HTTP/1.1\r\nHost: k\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    answer = server.client.raw(early + b"nonsense\r\n\r\n", timeout_s=3)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"401", b"400"]
 
 
 @pytest.mark.parametrize("token", [True, False], ids=["token", "none"])
