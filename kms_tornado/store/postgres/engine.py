@@ -42,14 +42,12 @@ _SETTINGS_WHERE_KNOWN = {
     "tcp_keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-# Of what takes as long as it takes, as an upgrade or a backup. Its process hangs where it says nothing for so long: it
-# holds the lock that starts wait for, or a snapshot, because of which PostgreSQL keeps whatever was deleted since.
-_LONG_SETTINGS = {
-    "statement_timeout": 0,
-    "lock_timeout": 0,
-    "transaction_timeout": 0,
-    "idle_in_transaction_session_timeout": 600_000,
-}
+# Of what takes as long as it takes, as an upgrade or a backup.
+_LONG_SETTINGS = {"statement_timeout": 0, "lock_timeout": 0, "transaction_timeout": 0}
+# How long such a process may say nothing, until PostgreSQL takes it for one that hangs: starts wait for the lock of what
+# runs exclusively; for the sake of a snapshot, PostgreSQL keeps whatever was deleted since.
+_EXCLUSIVE_PAUSE_MS = 30_000
+_SNAPSHOT_PAUSE_MS = 600_000
 
 #: The number of the advisory lock that lets one server at a time upgrade the schema: "kms_torn" in
 #: ASCII.
@@ -193,7 +191,7 @@ async def run_exclusively(
     """
     try:
         async with engine.connect() as connection, connection.begin():
-            await _allow_long(connection)
+            await _allow_long(connection, _EXCLUSIVE_PAUSE_MS)
             await connection.execute(text(f"SELECT pg_advisory_xact_lock({_UPGRADE_LOCK})"))
             return await connection.run_sync(function)
     except (SQLAlchemyError, OSError, Unavailable) as exc:
@@ -211,7 +209,7 @@ async def run_on_snapshot(engine: AsyncEngine, function: Callable[[Connection], 
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             async with connection.begin():
-                await _allow_long(connection)
+                await _allow_long(connection, _SNAPSHOT_PAUSE_MS)
                 return await connection.run_sync(function)
     except (SQLAlchemyError, OSError) as exc:
         raise make_unavailable(describe_error(exc)) from None
@@ -223,8 +221,9 @@ def refuse_served(connection: Connection, name: str) -> None:
         raise ConfigurationError(f"database {name}: a server has it open; stop it")
 
 
-async def _allow_long(connection: AsyncConnection) -> None:
-    await connection.execute(text(_set_where_known(_LONG_SETTINGS, is_local=True)))
+async def _allow_long(connection: AsyncConnection, pause_ms: int) -> None:
+    settings = {**_LONG_SETTINGS, "idle_in_transaction_session_timeout": pause_ms}
+    await connection.execute(text(_set_where_known(settings, is_local=True)))
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
