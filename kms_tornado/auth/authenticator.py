@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from ..errors import (
     AuthenticationError,
@@ -29,6 +28,8 @@ from .rules.verifier import TokenVerifier, name_token
 from .tokens.compact import UnverifiedToken
 
 log = logging.getLogger("kms_tornado.auth")
+
+_REFUSALS = (AuthenticationError, Unavailable, TooManyRequests)
 
 # The path of a token
 #
@@ -153,9 +154,13 @@ class Authenticator:
 
         Raises AuthenticationError, or KeysUnavailable.
         """
-        with self._counting():
+        try:
             principal = await self._verify_refreshing(token)
             self._possession.check_bearer(principal, credentials)
+        except _REFUSALS as exc:
+            self.outcomes[exc.reason] += 1
+            raise
+        self.outcomes["ok"] += 1
         return principal
 
     async def check_with_proof(self, token: str, credentials: Credentials) -> Principal:
@@ -164,7 +169,7 @@ class Authenticator:
         Raises AuthenticationError, Unavailable where keys or the memory of used proofs are out of reach, and
         TooManyRequests.
         """
-        with self._counting():
+        try:
             digest = self.tokens.digest(token)
             principal = self._find_remembered(digest)
             if principal is None:
@@ -172,20 +177,14 @@ class Authenticator:
                     principal = self._verify_timed(token, digest)
                 except (UnknownKey, KeysUnavailable):
                     principal = await self._verify_refreshing(token)
-            await self._possession.check_proof(principal, token, credentials)
+            await self._possession.check_proof(principal, digest, credentials)
             # The web sockets of a token are closed when it comes on the list, and this one may not be there yet.
             check_not_denied(principal.claims, issuer=principal.issuer, denied=self.denied)
-        return principal
-
-    @contextlib.contextmanager
-    def _counting(self) -> Iterator[None]:
-        """Count the decision that is made within."""
-        try:
-            yield
-        except (AuthenticationError, Unavailable, TooManyRequests) as exc:
+        except _REFUSALS as exc:
             self.outcomes[exc.reason] += 1
             raise
         self.outcomes["ok"] += 1
+        return principal
 
     def _is_denied(self, principal: Principal) -> bool:
         return self.denied.find(principal.claims, principal.issuer) is not None

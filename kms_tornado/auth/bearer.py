@@ -59,7 +59,7 @@ def has_bearer_scheme(value: str) -> bool:
 
     Browsers do send the credentials of other schemes (Basic, Negotiate) by themselves.
     """
-    return value.lstrip(" \t").lower().startswith(("bearer ", "dpop "))
+    return value.lstrip(" \t")[:7].lower().startswith(("bearer ", "dpop "))
 
 
 def is_bearer_token(text: str) -> bool:

@@ -27,7 +27,7 @@ from ...errors import (
 )
 from ..request_url import normalise_url
 from ..rules.claims import parse_numeric_date
-from ..tokens.binding import encode_digest
+from ..tokens.binding import encode_base64url
 from ..tokens.compact import decode_segment, parse_object, split_compact
 from .proof_key import ProofKey, parse_proof_header
 from .proof_nonces import ProofNonces
@@ -47,13 +47,14 @@ class ProvenRequest:
     """What a proof has to be made for.
 
     proofs: the values of the ``DPoP`` header fields, in the order received. method: as it was sent.
-    url: by which the client reached the server, in any spelling; None where that is not known. token: the access token.
+    url: by which the client reached the server, in any spelling; None where that is not known.
+    token_digest: of the access token, by SHA-256.
     """
 
     proofs: Sequence[str]
     method: str
     url: str | None
-    token: str
+    token_digest: bytes
 
 
 class UsedProof(NamedTuple):
@@ -156,7 +157,7 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)
-    digest = encode_digest(request.token.encode())
+    digest = encode_base64url(request.token_digest)
     if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):
         raise WrongProofToken("ath is another token's")
 

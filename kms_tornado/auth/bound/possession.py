@@ -48,10 +48,12 @@ class PossessionCheck:
             raise ProofMissing("it is bound to a DPoP key, and came as a bearer token")
         check_certificate(binding, None if credentials is None else credentials.find_certificate())
 
-    async def check_proof(self, principal: Principal, token: str, credentials: Credentials) -> None:
+    async def check_proof(
+        self, principal: Principal, token_digest: bytes, credentials: Credentials
+    ) -> None:
         """Of a token that came by the scheme DPoP.
 
-        The proof is remembered last, once all else is good: what is refused can be sent again. Sets
+        token_digest: by SHA-256. The proof is remembered last, once all else is good: what is refused can be sent again. Sets
         ``credentials.next_nonce``. Raises UnboundToken, ProofMissing, WrongProofKey, InvalidProof, NonceNeeded,
         CertificateMissing, WrongCertificate, Unavailable, TooManyRequests.
         """
@@ -65,7 +67,9 @@ class PossessionCheck:
             raise ProofMissing("there are no headers")
         check_certificate(binding, credentials.find_certificate())
         now = self._now()
-        request = ProvenRequest(facts.list_proofs(), facts.find_method(), facts.find_url(), token)
+        request = ProvenRequest(
+            facts.list_proofs(), facts.find_method(), facts.find_url(), token_digest
+        )
         used = self._verifier.verify(request, binding.key, now=now)
         if not await self._replays.use(used.digest, used.until, principal.name):
             raise ProofReplayed("its jti was used before")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from hashlib import blake2b
+from hashlib import sha256
 
 from ..issuers.keyset import KeySet
 from ..principal import Principal
@@ -40,10 +40,9 @@ class TokenCache:
 
     @staticmethod
     def digest(token: str) -> bytes:
-        """The key of the token's entry: 32 bytes."""
-        # BLAKE2b is as strong as SHA-256 and needs none of OpenSSL's set-up, which costs more than
-        # the hashing.
-        return blake2b(token.encode("utf-8", "surrogatepass"), digest_size=32).digest()
+        """The key of the token's entry: its SHA-256 digest, 32 bytes."""
+        # Processors compute it faster than any other, and a DPoP proof of the token names it, too (RFC 9449 §4.2).
+        return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
     def get(self, digest: bytes) -> tuple[Principal, KeySet, float] | None:
         """(principal, the key set that verified the token, good_until); see `put`."""

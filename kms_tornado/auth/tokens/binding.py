@@ -79,4 +79,9 @@ def check_certificate(binding: Binding, certificate: bytes | None) -> None:
 
 def encode_digest(octets: bytes) -> str:
     """The SHA-256 digest in base64url without padding: 43 characters."""
-    return base64.urlsafe_b64encode(hashlib.sha256(octets).digest())[:-1].decode("ascii")
+    return encode_base64url(hashlib.sha256(octets).digest())
+
+
+def encode_base64url(octets: bytes) -> str:
+    """Without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -38,7 +39,13 @@ from ...keys import b64
 from ...proofs import ABSENT, client_jwk, make_proof, thumbprint
 from ..samples import NOW
 
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
+
+
 TOKEN = "header.payload.signature"
+DIGEST = _digest(TOKEN)
 URL = "https://kms.example/kmip"
 LEEWAY_S = 10.0
 NONCES = ProofNonces(bytes(32), LEEWAY_S)
@@ -56,7 +63,7 @@ def proof(method: str = "POST", url: str = URL, token: str = TOKEN, **changes: A
 def check(
     *proofs: str, now: float = NOW, request: dict[str, Any] | None = None, **made: Any
 ) -> UsedProof:
-    asked = replace(ProvenRequest(proofs, "POST", URL, TOKEN), **(request or {}))
+    asked = replace(ProvenRequest(proofs, "POST", URL, DIGEST), **(request or {}))
     return verifier(**made).verify(asked, thumbprint(), now=now)
 
 
@@ -73,7 +80,7 @@ RFC_TOKEN = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU"
 RFC_THUMBPRINT = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 RFC_TIME = 1562262618.0
 RFC_REQUEST = ProvenRequest(
-    [RFC_PROOF], "GET", "https://resource.example.org/protectedresource", RFC_TOKEN
+    [RFC_PROOF], "GET", "https://resource.example.org/protectedresource", _digest(RFC_TOKEN)
 )
 
 
@@ -87,7 +94,7 @@ def test_the_published_proof_is_good() -> None:
     [
         pytest.param({"method": "POST"}, WrongProofMethod, id="method"),
         pytest.param({"url": "https://resource.example.org/other"}, WrongProofURL, id="url"),
-        pytest.param({"token": RFC_TOKEN + "x"}, WrongProofToken, id="token"),
+        pytest.param({"token_digest": _digest(RFC_TOKEN + "x")}, WrongProofToken, id="token"),
         pytest.param({"proofs": [RFC_PROOF[:-1] + "Q"]}, WrongProofSignature, id="signature"),
     ],
 )
@@ -103,7 +110,7 @@ def test_the_published_proof_is_good_for_its_request_alone(
 
 @pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256", "ES512", "EdDSA"])
 def test_a_proof_by_every_kind_of_key_is_good(alg: str) -> None:
-    request = ProvenRequest([proof(alg=alg)], "POST", URL, TOKEN)
+    request = ProvenRequest([proof(alg=alg)], "POST", URL, DIGEST)
     assert len(verifier().verify(request, thumbprint(alg), now=NOW).digest) == 32
 
 
@@ -232,7 +239,7 @@ def test_the_same_jti_is_another_proof_with_another_key_alone() -> None:
     first, second = check(proof(jti="a")), check(proof(jti="a", iat=int(NOW) - 5))
     assert first.digest == second.digest
     other = verifier().verify(
-        ProvenRequest([proof(jti="a", name="other")], "POST", URL, TOKEN),
+        ProvenRequest([proof(jti="a", name="other")], "POST", URL, DIGEST),
         thumbprint(name="other"),
         now=NOW,
     )
