@@ -12,7 +12,6 @@ connection stays, unless much is left of one that is refused before it is read.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import socket
 
@@ -142,7 +141,8 @@ class KMIPConnection:
         if refusal is None:
             if len(octets) < size:
                 octets = await self._read_rest(octets, size, message.sender)
-            await asyncio.sleep(0)  # a client that sends ahead would keep the loop to itself
+            # A client that sends ahead would keep the loop to itself.
+            await self._context.loop_turns.let_others_run()
             return await message.answer(octets)
         if size - len(octets) > _MOST_DROPPED:
             message.is_last = True
@@ -160,7 +160,7 @@ class KMIPConnection:
         message = bytearray(octets)
         while len(message) < size:
             message += await self.stream.read_bytes(min(BODY_PIECE, size - len(message)))
-            await self._context.body_turns.wait(sender)
+            await self._context.loop_turns.wait(sender)
         return bytes(message)
 
 

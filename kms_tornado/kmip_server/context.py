@@ -28,7 +28,7 @@ OUTCOMES = {
 
 @dataclass(slots=True)
 class KMIPContext:
-    """service: of the KMS, under the policy of this transport. admission, bytes_in_flight, body_turns: the same as HTTP's.
+    """service: of the KMS, under the policy of this transport. admission, bytes_in_flight, loop_turns: the same as HTTP's.
 
     max_message_size: in bytes. observe: counts messages; None without metrics. is_stopping: set once, when the
     server begins to stop. connections_of: {user: the open connections with certificates of theirs}.
@@ -41,7 +41,7 @@ class KMIPContext:
     max_message_size: int
     admission: Admission
     bytes_in_flight: BytesInFlight
-    body_turns: LoopTurns
+    loop_turns: LoopTurns
     in_flight: InFlight
     observe: Observe | None = None
     is_stopping: bool = False

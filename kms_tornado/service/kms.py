@@ -29,6 +29,7 @@ from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
 from .auditing.signing_key import check_configured_audit_key, load_audit_key
 from .auditing.stream import AuditStream
 from .load.executor import HEAVY, LIGHT, Executor, LaneSize
+from .load.loop_turns import LoopTurns
 from .master_keys.key_ring import check_configured_keys, open_ring, reload_ring
 from .objects.access_rights import AccessRights
 from .objects.listing import ObjectListing
@@ -66,6 +67,8 @@ class KMS:
         self._is_throw_away = is_throw_away
         self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
+        #: Of all that takes long on the event loop.
+        self.loop_turns = LoopTurns()
         self.executor: Executor | None = None
         self._store: ObjectStore | None = None
         self._service: Service | None = None
@@ -260,7 +263,7 @@ class KMS:
         self.scrubber.start()
         self._stack.push_async_callback(self.scrubber.stop)
         self._access = AccessRights(store, self.offload, auditor=audit.auditor)
-        self._service = Service(store, ring, self.offload, self._settings, auditor=audit.auditor)
+        self._service = self._make_service(store, ring, audit.auditor)
         self._listing = ObjectListing(
             store,
             audit.auditor,
@@ -275,6 +278,10 @@ class KMS:
         self._record_reader = RecordReader(
             store, self.indexer, audit.auditor, self._settings.auditors
         )
+
+    def _make_service(self, store: ObjectStore, ring: KeyRing, auditor: Auditor) -> Service:
+        settings, turns = self._settings, self.loop_turns
+        return Service(store, ring, self.offload, settings, auditor=auditor, loop_turns=turns)
 
     async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
         """Of --audit-log. Raises ConfigurationError where it cannot be opened."""

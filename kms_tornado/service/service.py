@@ -78,12 +78,13 @@ class Service:
         *,
         now: Callable[[], float] = time.time,
         auditor: Auditor | None = None,
+        loop_turns: LoopTurns | None = None,
     ) -> None:
-        """auditor: makes records of operations that have an origin; None makes none."""
+        """auditor: makes records of operations that have an origin; None makes none. loop_turns: None makes new ones."""
         self._store = store
         self.auditor = auditor
         self._now = now
-        self.loop_turns = LoopTurns()
+        self.loop_turns = LoopTurns() if loop_turns is None else loop_turns
         #: (principal, identifier) → the lock of its turns. An entry lasts as long as a request uses it.
         self._turns: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
         self.operations = select_operations(kmip_interop=settings.kmip_interop)

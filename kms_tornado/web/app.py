@@ -165,6 +165,7 @@ def handlers(
         auth=auth,
         max_body_size=max_body_size,
         admission=Admission(AdmissionBounds(user_rate, user_concurrency)),
+        loop_turns=kms.loop_turns,
         prefix=prefix,
         routes=tuple(path for path, _ in ROUTES),
         public_url=PublicURL(_parse_public_url(public_url)),

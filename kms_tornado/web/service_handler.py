@@ -61,7 +61,7 @@ class ServerContext:
     trusted_proxies: whose word counts about where a request comes from. asks_certificates: whether clients are asked
     for one in the TLS handshake. public_url: where clients reach it.
     admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
-    body_turns: of long bodies, at each piece of which another one is read on. page: the page for people; None without it.
+    loop_turns: the same as the KMS has; a long body waits for one at each piece. page: the page for people; None without it.
     """
 
     kms: KMS
@@ -79,7 +79,7 @@ class ServerContext:
     asks_certificates: bool = False
     public_url: PublicURL = field(default_factory=PublicURL)
     admission: Admission = field(default_factory=Admission)
-    body_turns: LoopTurns = field(default_factory=LoopTurns)
+    loop_turns: LoopTurns = field(default_factory=LoopTurns)
     page: Page | None = None
     bytes_in_flight: BytesInFlight = field(init=False)
 
@@ -172,7 +172,7 @@ class ServiceHandler(RequestHandler):
         elif self.takes_body:
             self._keep(chunk)
         if ends_piece(before, self._received):
-            return self.context.body_turns.wait(self._sender)
+            return self.context.loop_turns.wait(self._sender)
         return None
 
     @property

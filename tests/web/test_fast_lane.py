@@ -390,13 +390,15 @@ def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log
 
 def test_long_body_is_read_on_in_turn_however_small_its_parts_are():
     async def scenario() -> None:
-        context = SimpleNamespace(body_turns=LoopTurns())
+        context = SimpleNamespace(loop_turns=LoopTurns())
         request = _FastRequest(cast(FastLane, SimpleNamespace(context=context)), None, SOMEBODY)
         request._bytes_to_come = 10 * BODY_PIECE - 1
         assert request.data_received(bytes(BODY_PIECE // 2)) is None
         turn = request.data_received(bytes(BODY_PIECE // 2))  # TLS has 16 KiB at most
-        assert isinstance(turn, asyncio.Future)
-        assert not turn.done()
-        await asyncio.wait_for(turn, 10)
+        assert turn is not None
+        reading = asyncio.ensure_future(turn)
+        await asyncio.sleep(0)
+        assert not reading.done()
+        await asyncio.wait_for(reading, 10)
 
     asyncio.run(scenario())

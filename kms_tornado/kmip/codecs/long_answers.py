@@ -23,9 +23,7 @@ LONG_ITEM = 64 * 1024
 _BINARY, _STRUCTURE = Dialect.BINARY, ItemType.STRUCTURE
 
 _LONG = 64 * 1024  # octets of a value that are written in slices; no attribute has as many
-_SLICE = (
-    64 * 1024
-)  # octets in 0.1 ms: as long as a thread may keep the lock (`web.process.serving`)
+_SLICE = 64 * 1024  # octets: 0.1 ms, for which a thread may keep the lock
 _MARK_OCTETS = 16
 _NUMBER_OCTETS = 4
 

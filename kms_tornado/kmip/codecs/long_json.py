@@ -20,9 +20,7 @@ MAX_REST_BYTES = 4 * 1024 * 1024
 MAX_TEXT_BYTES = 1024 * 1024
 
 _LONG = 4096  # bytes of a string that is taken out
-_SLICE = (
-    128 * 1024
-)  # bytes in 0.1 ms: as long as a thread may keep the lock (`web.process.serving`)
+_SLICE = 128 * 1024  # bytes: 0.1 ms, for which a thread may keep the lock
 _MAX_QUOTES = 400_000  # a well-formed text with so many has too many items, too
 
 _BACKSLASH = ord("\\")

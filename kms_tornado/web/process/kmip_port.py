@@ -82,7 +82,7 @@ class KMIPPort:
             max_message_size=settings.max_body_size,
             admission=server.admission,
             bytes_in_flight=server.bytes_in_flight,
-            body_turns=server.body_turns,
+            loop_turns=server.loop_turns,
             in_flight=InFlight(connections),
             observe=None if server.metrics is None else server.metrics.add_messages(),
         )

@@ -143,6 +143,7 @@ class Server:
             in_flight=InFlight(connections),
             public_url=self._public_url,
             readiness=self._readiness,
+            loop_turns=kms.loop_turns,
             page=self._make_page() if settings.has_ui else None,
         )
         if context.metrics is not None:

@@ -51,3 +51,62 @@ def test_cancelled_request_gives_its_step_to_the_next():
         return log
 
     assert asyncio.run(scenario()) == ["bob"]
+
+
+async def answer(turns, log):
+    """A short request, of three stages."""
+    for stage in "abc":
+        log.append(stage)
+        if stage != "c":
+            await turns.let_others_run()
+
+
+def test_short_request_passes_the_steps_that_wait_between_its_stages():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        long = [asyncio.create_task(work(turns, "alice", 5, log)) for _ in range(16)]
+        for pause in range(20):  # whatever the long ones are about to do
+            await asyncio.sleep(0)
+            for _ in range(pause % 3):
+                await asyncio.sleep(0)
+            await answer(turns, log)
+        await asyncio.gather(*long)
+        return log
+
+    log = asyncio.run(scenario())
+    answered = "".join(log).replace("alice", "-")
+    assert answered.count("abc") == 20
+    assert answered.count("-") == 80
+
+
+def test_long_requests_go_on_however_many_short_ones_come():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        long = asyncio.create_task(work(turns, "alice", 10, log))
+
+        async def keep_answering():
+            while True:
+                await answer(turns, log)
+
+        short = [asyncio.create_task(keep_answering()) for _ in range(8)]
+        await asyncio.wait_for(long, 10)
+        for task in short:
+            task.cancel()
+        return log
+
+    assert asyncio.run(scenario()).count("alice") == 10
+
+
+def test_request_that_is_cancelled_with_its_turn_given_leaves_the_next_to_another():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        first, second = (
+            asyncio.create_task(work(turns, name, 1, log)) for name in ("alice", "bob")
+        )
+        for _ in range(2):  # both wait, and the first has its turn, but has not gone on
+            await asyncio.sleep(0)
+        first.cancel()
+        await asyncio.wait({first, second}, timeout=10)
+        return log
+
+    assert "bob" in asyncio.run(scenario())
