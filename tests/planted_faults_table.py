@@ -1104,18 +1104,26 @@ FAULTS: tuple[Fault, ...] = (
     # --- S11: the client's files and tokens -------------------------------------------------------
     Fault(
         "S11",
-        "the group may read a file with secrets",
+        "the group may read a file with tokens",
         "client/private_files.py",
-        "if status.st_mode & 0o077:",
-        "if status.st_mode & 0o007:",
+        "return bool(status.st_mode & 0o044)",
+        "return bool(status.st_mode & 0o004)",
         ("client/test_private_files.py",),
     ),
     Fault(
         "S11",
-        "a configuration with secrets may be read by everybody",
+        "the group may change a file with secrets",
+        "client/private_files.py",
+        "if status.st_mode & 0o022:",
+        "if status.st_mode & 0o002:",
+        ("client/configuration/test_file.py",),
+    ),
+    Fault(
+        "S11",
+        "a configuration with secrets may be changed by others, and read without a word",
         "client/configuration/file.py",
-        "if configuration.has_secret:",
-        "if not configuration:",
+        "if not configuration.has_secret:",
+        "if configuration:",
         ("client/configuration/test_file.py",),
     ),
     Fault(

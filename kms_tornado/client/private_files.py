@@ -56,19 +56,33 @@ def read_regular_file(path: Path) -> tuple[bytes, os.stat_result]:
 
 
 def check_private(path: Path, status: os.stat_result) -> None:
-    """Refuse a file with a secret that somebody else owns, may read or may write."""
-    user = os.geteuid()
-    if status.st_uid not in {user, 0} or (
-        status.st_uid == 0 and user != 0 and status.st_mode & 0o077
-    ):
+    """Refuse a file of our own with a secret that somebody else owns, may read or may write."""
+    check_unwritable(path, status)
+    if is_readable(status):
+        raise ConfigurationError(describe_readable(path))
+
+
+def check_unwritable(path: Path, status: os.stat_result) -> None:
+    """Refuse a file with a secret that somebody else but root owns, or may write: they choose where secrets are sent."""
+    if status.st_uid not in {os.geteuid(), 0}:
         raise ConfigurationError(
             f"{path} holds secrets, but belongs to another user: make a copy of your own, "
             "and remove what is secret from the other one"
         )
-    if status.st_mode & 0o077:
+    if status.st_mode & 0o022:
         raise ConfigurationError(
-            f"{path} holds secrets that others may read: run chmod 600 {shlex.quote(str(path))}"
+            f"{path} holds secrets, and others may change it: run chmod 600 {shlex.quote(str(path))}"
         )
+
+
+def is_readable(status: os.stat_result) -> bool:
+    """Whether others than the owner may read the file."""
+    return bool(status.st_mode & 0o044)
+
+
+def describe_readable(path: Path) -> str:
+    """What a user is told of a file with a secret that others may read."""
+    return f"{path} holds secrets that others may read: run chmod 600 {shlex.quote(str(path))}"
 
 
 def write_private_file(path: Path, data: bytes) -> None:

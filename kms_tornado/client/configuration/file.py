@@ -1,4 +1,4 @@
-"""The configuration file: where it is looked for, and that nobody else may read what is secret in it."""
+"""The configuration file: where it is looked for, and that nobody else chooses where its secrets are sent."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ import shlex
 import stat
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...errors import ConfigurationError
-from ..private_files import check_private, read_regular_file, user_directory
+from ..private_files import (
+    check_unwritable,
+    describe_readable,
+    is_readable,
+    read_regular_file,
+    user_directory,
+)
 from .configuration import Configuration, override, parse_configuration
 
 FILE_NAME = "kmsctl.toml"
@@ -81,8 +87,13 @@ def read_text(file: NamedFile) -> tuple[str, Configuration]:
             f"{path} is not UTF-8 at byte {exc.start}: is it a TOML file?"
         ) from None
     configuration = parse_configuration(text, str(path))
-    if configuration.has_secret:
-        check_private(path, status)
+    if not configuration.has_secret:
+        return text, configuration
+    check_unwritable(path, status)
+    if is_readable(status):
+        # No refusal: ckms writes its file so, and what others may have read is not taken back by one.
+        warning = describe_readable(path)
+        configuration = replace(configuration, warnings=(*configuration.warnings, warning))
     return text, configuration
 
 

@@ -83,15 +83,27 @@ def test_unknown_keys_are_warned_about_in_one_line(
     )
 
 
-def test_secret_that_others_may_read_is_refused_with_exit_code_2(
+def test_secret_that_others_may_read_is_warned_about_in_one_line(
+    kmsctl: Kmsctl, place: Place, tmp_path: Path
+) -> None:
+    path = configure(tmp_path, server_at(place.url, 'access_token = "s3cr3t"'))
+    path.chmod(0o644)
+    outcome = kmsctl("server-version")
+    assert outcome.code == 0
+    assert outcome.stderr == (
+        f"kmsctl: warning: {path} holds secrets that others may read: run chmod 600 {path}\n"
+    )
+
+
+def test_secret_that_others_may_change_is_refused_with_exit_code_2(
     kmsctl: Kmsctl, tmp_path: Path
 ) -> None:
     path = configure(tmp_path, server_at("http://kms", 'access_token = "s3cr3t"'))
-    path.chmod(0o644)
+    path.chmod(0o620)
     outcome = kmsctl("server-version")
     assert outcome.code == 2
     assert outcome.stderr == (
-        f"kmsctl: {path} holds secrets that others may read: run chmod 600 {path}\n"
+        f"kmsctl: {path} holds secrets, and others may change it: run chmod 600 {path}\n"
     )
 
 

@@ -118,14 +118,14 @@ OPEN = '[http_config]\nserver_url = "http://kms"\n'
     [
         pytest.param(SECRET, 0o600, None, id="secret, mine alone"),
         pytest.param(SECRET, 0o400, None, id="secret, mine, read only"),
-        pytest.param(SECRET, 0o640, "run chmod 600 ", id="secret, the group reads it"),
-        pytest.param(SECRET, 0o604, "run chmod 600 ", id="secret, everybody reads it"),
+        pytest.param(SECRET, 0o660, "run chmod 600 ", id="secret, the group writes it"),
+        pytest.param(SECRET, 0o620, "run chmod 600 ", id="secret, the group writes it unread"),
         pytest.param(OPEN, 0o644, None, id="no secret, everybody reads it"),
         pytest.param(OPEN, 0o664, None, id="no secret, the group writes it"),
         pytest.param(OPEN, 0o646, "run chmod o-w ", id="no secret, everybody writes it"),
     ],
 )
-def test_file_with_a_secret_is_for_the_user_alone(
+def test_file_with_a_secret_that_others_may_change_is_refused(
     text: str, mode: int, words: str | None, tmp_path: Path
 ) -> None:
     path = write(tmp_path / "a file.toml", text, mode)
@@ -139,16 +139,33 @@ def test_file_with_a_secret_is_for_the_user_alone(
     assert '"secret"' not in message
 
 
-def test_command_of_the_refusal_mends_the_file(tmp_path: Path) -> None:
-    path = write(tmp_path / "it's.toml", SECRET, 0o644)
-    with pytest.raises(ConfigurationError) as refusal:
-        read_configuration(NamedFile(path))
-    assert os.system(str(refusal.value).partition(": run ")[2]) == 0
-    assert read_configuration(NamedFile(path)).access_token == "secret"
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o644], ids=oct)
+def test_file_with_a_secret_that_others_may_read_is_read_with_a_warning(
+    mode: int, tmp_path: Path
+) -> None:
+    path = write(tmp_path / "a file.toml", SECRET, mode)
+    configuration = read_configuration(NamedFile(path))
+    assert configuration.access_token == "secret"
+    assert configuration.warnings == (
+        f"{path} holds secrets that others may read: run chmod 600 '{path}'",
+    )
+    assert read_configuration(NamedFile(write(path, OPEN, mode))).warnings == ()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660], ids=["read", "written"])
+def test_command_that_is_told_mends_the_file(mode: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "it's.toml", SECRET, mode)
+    try:
+        [told] = read_configuration(NamedFile(path)).warnings
+    except ConfigurationError as refusal:
+        told = str(refusal)
+    assert os.system(told.partition(": run ")[2]) == 0
+    configuration = read_configuration(NamedFile(path))
+    assert (configuration.access_token, configuration.warnings) == ("secret", ())
 
 
 def test_mode_that_counts_is_that_of_the_file_behind_a_link(tmp_path: Path) -> None:
-    write(tmp_path / "target", SECRET, 0o644)
+    write(tmp_path / "target", SECRET, 0o664)
     (tmp_path / "link").symlink_to("target")
     with pytest.raises(ConfigurationError, match="chmod 600"):
         read_configuration(NamedFile(tmp_path / "link"))
