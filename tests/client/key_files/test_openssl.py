@@ -77,6 +77,32 @@ def test_pkcs12_of_openssl_is_read(tmp_path: Path, legacy: tuple[str, ...]) -> N
     assert objects == (sample("p256 private"), sample("certificate"))
 
 
+@pytest.mark.skipif(shutil.which("keytool") is None, reason="needs Java")
+def test_pkcs12_of_several_keys_is_refused_with_the_command_that_takes_one_out(
+    tmp_path: Path,
+) -> None:
+    store, one = tmp_path / "all.p12", tmp_path / "one.p12"
+    password = ("-storepass", "hunter2")
+    for alias in ("first", "second"):
+        run(
+            *("keytool", "-genkeypair", "-alias", alias, "-keyalg", "EC", "-dname", f"CN={alias}"),
+            *("-keystore", str(store), "-storetype", "PKCS12", *password),
+        )
+    with pytest.raises(KeyFileError) as refused:
+        read(store.read_bytes(), b"hunter2")
+    text = str(refused.value)
+    assert text.startswith("the PKCS#12 file holds 2 private keys, and one at a time is read: ")
+    command = text.split("`")[1]
+    for name, value in (("FILE", str(store)), ("NAME", "second"), ("ONE.p12", str(one))):
+        command = command.replace(name, value)
+    passwords = ("-srcstorepass", "hunter2", "-deststorepass", "hunter2")
+    run(*command.split(), *passwords)
+    assert [summarise_object(each).text for each in read(one.read_bytes(), b"hunter2")] == [
+        "an elliptic-curve private key",
+        "a certificate",
+    ]
+
+
 def test_pkcs7_bundle_of_openssl_is_read_as_certificates(tmp_path: Path) -> None:
     path = tmp_path / "chain.pem"
     path.write_bytes(
