@@ -106,7 +106,7 @@ def find_named(session: Session, name: str) -> str:
     fits no second one. Raises click.UsageError where it fits several.
     """
     found = session.client.locate(name=name)  # the caller's own first
-    if not found or _is_owned(session, name):
+    if not found or (_is_identifier(session, name) and _is_owned(session, name)):
         return name
     fitting = [*takewhile(lambda one: _is_owned(session, one), found)]
     if not fitting:
@@ -117,6 +117,16 @@ def find_named(session: Session, name: str) -> str:
             f"{len(fitting)} objects have the Name {name!r}: give one of the identifiers {', '.join(fitting)}"
         )
     return fitting[0]
+
+
+def _is_identifier(session: Session, text: str) -> bool:
+    """Whether an object that the caller may know of has this identifier. Owners know of theirs.
+
+    Asked before its owner is: a Name that is nobody's identifier would leave a refusal in the audit each time.
+    """
+    from ...kmip.attributes import Attributes
+
+    return text in session.client.locate(Attributes(unique_identifier=text))
 
 
 def _is_owned(session: Session, identifier: str) -> bool:

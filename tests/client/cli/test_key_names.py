@@ -9,6 +9,7 @@ import pytest
 
 from kms_tornado.client import KMSClient
 
+from ...server import eventually
 from .conftest import ALICE, BOB, Place
 from .runner import Kmsctl
 
@@ -82,3 +83,14 @@ def test_text_that_fits_two_keys_of_others_names_neither(
     assert outcome.code == 2
     assert one in outcome.stderr
     assert other in outcome.stderr
+
+
+def test_key_that_is_named_leaves_no_refusal_in_the_audit(
+    alice: Kmsctl, client: KMSClient, file: Path
+) -> None:
+    own = client.create_symmetric_key(name="named in the audit")
+    assert alice("encrypt", file, "--for", "named in the audit").code == 0
+    assert key_of(file) == own
+    # Of the question behind it: records of reads are written together, in their order.
+    assert eventually(lambda: client.read_audit(uid=own, operation="AccessList").records)
+    assert client.read_audit(uid="named in the audit").records == []
