@@ -13,6 +13,9 @@ from ...domain.managed_object import UniqueIdentifier
 from ...errors import InvalidAttributeValue, InvalidField
 
 MAX_IDENTIFIER_LENGTH = 1024  # characters
+#: RFC 3986 §5.2.4: browsers and libraries remove them from a path, encoded ones, too. So nobody could list such an
+#: object's rights (GET /access/list/…).
+_DOT_SEGMENTS = frozenset({".", ".."})
 #: In characters. No object has longer tags, and parsing a list of megabytes would block the event loop.
 MAX_TAG_LIST_LENGTH = 64 * 1024
 
@@ -20,12 +23,17 @@ MAX_TAG_LIST_LENGTH = 64 * 1024
 def new_identifier(requested: str | None) -> UniqueIdentifier:
     """The identifier that the client chose, else a random one, which nobody can guess.
 
-    Raises InvalidAttributeValue for one that looks like a tag list, is too long, or has a null character.
+    Raises InvalidAttributeValue for one that looks like a tag list, is too long, has a null character, or that no
+    URL can name.
     """
     if not requested:
         return UniqueIdentifier(str(uuid.uuid4()))
     if requested.startswith("["):
         raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
+    if requested in _DOT_SEGMENTS:
+        raise InvalidAttributeValue(
+            "an identifier may not be . or .., which every URL resolves to another path, also as %2e"
+        )
     if len(requested) > MAX_IDENTIFIER_LENGTH or "\0" in requested:
         raise InvalidAttributeValue(
             f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
