@@ -138,8 +138,8 @@ def test_refused_operation_names_its_reason(alice: Kmsctl) -> None:
         pytest.param('[http_config\nserver_url = "x"', 0o600, "TOML", id="broken"),
         pytest.param('[http_config]\nserver_url = 5', 0o600, "server_url", id="wrong type"),
         pytest.param('[http_config]\nserver_url = "ftp://x"', 0o600, "http", id="no URL"),
-        pytest.param('[http_config]\nserver_url = "http://x"\naccess_token = "t"', 0o644,
-                     "chmod 600", id="for all to read"),
+        pytest.param('[http_config]\nserver_url = "http://x"\naccess_token = "t"', 0o664,
+                     "chmod 600", id="for others to change"),
     ],
 )  # fmt: skip
 def test_configuration_that_is_none_is_refused(
