@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from .. import strict_json
 from ..errors import InvalidField, KMIPError, ObjectAlreadyExists
-from ..kmip.codecs import json_codec
+from ..kmip.codecs import json_codec, json_parsing
 from ..kmip.schema import Declared, from_node, to_node
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import MAX_DEPTH as KMIP_DEPTH
@@ -187,9 +187,9 @@ def _not_utf_8() -> InvalidField:
 
 def _parse_root(body: bytes, tag: str) -> Node:
     try:
-        # Not `json_codec.load`: how many items a message may have is for those that a server reads.
+        # Not `json_parsing.load`: how many items a message may have is for those that a server reads.
         tree = strict_json.loads(body, max_depth=2 * KMIP_DEPTH)
-        node = json_codec.parse_tree(tree, json_codec.identify_root(tree)[0])
+        node = json_parsing.parse_tree(tree, json_parsing.identify_root(tree)[0])
     except (ValueError, KMIPError):
         raise UnexpectedAnswer("the server's answer is no KMIP in JSON") from None
     if node.tag != tag:

@@ -13,7 +13,7 @@ import random
 import pytest
 
 from kms_tornado.kmip.attributes import Attributes
-from kms_tornado.kmip.codecs import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec, json_parsing
 from kms_tornado.kmip.enums import (
     BlockCipherMode,
     CertificateType,
@@ -320,7 +320,7 @@ def to_import(wire, dialect, key):
         return from_node(ImportRequest, Node("Import", ItemType.STRUCTURE, (named, *children)))
     named = {"tag": "UniqueIdentifier", "type": "TextString", "value": key}
     tree = {"tag": "Import", "type": "Structure", "value": [named, *children]}
-    return from_node(ImportRequest, json_codec.parse_tree(tree, "Import"))
+    return from_node(ImportRequest, json_parsing.parse_tree(tree, "Import"))
 
 
 def tag(child):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec, json_parsing
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of
 from kms_tornado.kmip.ttlv import structure as node
 
@@ -94,7 +94,7 @@ def message_of(*items: Item) -> Item:
 
 
 def octets_of(value: Item) -> bytes:
-    holder = json_codec.parse_tree(structure("Attribute", value), "Attribute")
+    holder = json_parsing.parse_tree(structure("Attribute", value), "Attribute")
     return binary_codec.format(children_of(holder)[0])
 
 

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec, json_parsing
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import children_of
 
@@ -241,7 +241,7 @@ def field(tag: str, item_type: int, value: bytes, length: int | None = None) -> 
 
 
 def encode(item: Item) -> bytes:
-    tree = json_codec.parse_tree(item, "")
+    tree = json_parsing.parse_tree(item, "")
     return binary_codec.format(tree)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...errors import InvalidMessage, KMIPError, OperationNotSupported
-from ..codecs import binary_codec, json_codec
+from ..codecs import binary_codec, json_codec, json_parsing
 from ..codecs.long_answers import format_long
 from ..enums import Operation
 from ..schema import Declared, from_node, to_node
@@ -44,11 +44,11 @@ def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMes
     another KMIPError where its payload does not fit the declaration. A RequestMessage raises nothing of
     its own: one that must be refused holds its refusal.
     """
-    tree = json_codec.load(body)
-    root, dialect = json_codec.identify_root(tree)
+    tree = json_parsing.load(body)
+    root, dialect = json_parsing.identify_root(tree)
     if root == "RequestMessage":
         return _read_message_tree(tree, dialect, payloads)
-    return _read_bare_operation(json_codec.parse_tree(tree, root), dialect, payloads)
+    return _read_bare_operation(json_parsing.parse_tree(tree, root), dialect, payloads)
 
 
 def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
@@ -56,8 +56,8 @@ def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
 
     Raises InvalidMessage where the body is not JSON or its root has no tag of KMIP.
     """
-    tree = json_codec.load(body)
-    root, dialect = json_codec.identify_root(tree)
+    tree = json_parsing.load(body)
+    root, dialect = json_parsing.identify_root(tree)
     if root != "RequestMessage":
         dialect = Dialect.OASIS if dialect is Dialect.COSMIAN else dialect
         way_out = ": post an operation alone to /kmip_2_1" if root in _OPERATIONS else ""
@@ -145,7 +145,7 @@ def format_bare_response(
 
 def _read_message_tree(tree: object, dialect: Dialect, payloads: Payloads) -> RequestMessage:
     try:
-        root = json_codec.parse_tree(tree, "RequestMessage")
+        root = json_parsing.parse_tree(tree, "RequestMessage")
     except KMIPError:
         return _read_damaged(open_json(tree), dialect, payloads)
     return read_message(root, dialect, payloads)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...errors import InvalidField, InvalidMessage, KMIPError
-from ..codecs import binary_codec, json_codec
+from ..codecs import binary_codec, json_parsing
 from ..tables import MAX_NAME_LENGTH, find_tag
 from ..ttlv import ItemType, Node
 from .batch_items import Damaged, unknown_operation
@@ -97,12 +97,12 @@ def _salvage_field(field: Encoded) -> Node:
 
 
 def open_json(item: Any) -> Encoded:
-    """item: from `json_codec.load`, or within it."""
+    """item: from `json_parsing.load`, or within it."""
     members = item if isinstance(item, dict) else {}
     spelling, value = members.get("tag"), members.get("value")
     return Encoded(
         find_tag(spelling) if isinstance(spelling, str) else None,
-        partial(json_codec.parse_item, item),
+        partial(json_parsing.parse_item, item),
         partial(_split_json, members),
         value if isinstance(value, str) and members.get("type") == "Enumeration" else None,
     )
@@ -114,7 +114,7 @@ def _split_json(members: dict[str, Any]) -> Sequence[Encoded]:
         raise InvalidMessage(f"the value of {members.get('tag')} must be an array of items")
     shell = {**members, "value": []}
     try:
-        json_codec.parse_item(shell)
+        json_parsing.parse_item(shell)
     except KMIPError:  # a wrong type or member, which is told like a field that cannot be read
         return [open_json(shell)._replace(tag=None), *map(open_json, items)]
     return [*map(open_json, items)]

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
 from kms_tornado.kmip.codecs import binary_codec, json_codec
-from kms_tornado.kmip.codecs.json_codec import ARRAYS, DIALECTS, parse
+from kms_tornado.kmip.codecs.json_codec import DIALECTS, parse
+from kms_tornado.kmip.codecs.json_parsing import ARRAYS
+from kms_tornado.kmip.codecs.json_values import READERS
 from kms_tornado.kmip.tables import COSMIAN_TAGS, ENUMERATIONS, MASKS, OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, structure
 
@@ -376,9 +378,9 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner),
     max_leaves=8,
 )
-type_names = st.sampled_from(
-    ["Structure", *json_codec.READERS, "Structur", 5, None, [], {}]
-) | st.text(max_size=8)
+type_names = st.sampled_from(["Structure", *READERS, "Structur", 5, None, [], {}]) | st.text(
+    max_size=8
+)
 items = st.deferred(
     lambda: st.fixed_dictionaries(
         {

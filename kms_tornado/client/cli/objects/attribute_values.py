@@ -23,7 +23,7 @@ from ....kmip.attributes import (
     is_tag_attribute,
     parse_search_tags,
 )
-from ....kmip.codecs.json_codec import parse_tree
+from ....kmip.codecs.json_parsing import parse_tree
 from ....kmip.payloads import AttributeReference
 from ....kmip.schema import fields_of, read_field, to_node
 from ....kmip.schema_plan import Declared, Field
