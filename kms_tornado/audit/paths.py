@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+from .record import State
 
 #: What was wrong with an object that no record names: records may be gone.
 UNTOLD = "no record tells of it"
@@ -30,8 +31,9 @@ class ObjectPaths:
         #: Of the others, code → how often it was added more than taken away.
         self._forked: dict[str, Counter[str | None]] = {}
 
-    def add(self, record: Mapping[str, Any]) -> None:
-        for uid, was, code in record.get("objects", ()):
+    def add(self, objects: Sequence[State]) -> None:
+        """objects: of one record."""
+        for uid, was, code in objects:
             if uid not in self._forked and self._last.get(uid) == was:
                 self._last[uid] = code
                 continue

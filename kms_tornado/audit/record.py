@@ -29,6 +29,7 @@ The line is RFC 8785 with objects, arrays, strings, integers and null alone, who
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -283,13 +284,41 @@ def canonical(value: Any) -> bytes:
     return text.encode()
 
 
+class Link(NamedTuple):
+    """What the verification of a chain needs of a record. objects: those whose codes it tells."""
+
+    chain: int
+    seq: int
+    prev: str
+    objects: Sequence[State]
+
+
+_TEXT = rb'(?:null|"[ !#-\[\]-~]*")'
+# A whole record of a use, by far the most frequent one: no details, one object at most, no escapes. Parsing one as JSON
+# takes four times as long.
+_USE = re.compile(
+    rb'\{"chain":([1-9]\d{0,17}),"issuer":' + _TEXT + rb'(?:,"item":' + _TEXT + rb')?,"operation":' + _TEXT
+    + rb',"prev":"([0-9a-f]{64})","principal":' + _TEXT + rb',"protocol":' + _TEXT + rb',"reason":' + _TEXT
+    + rb',"remote_ip":' + _TEXT + rb',"request_id":' + _TEXT + rb',"result":' + _TEXT
+    + rb',"seq":([1-9]\d{0,17}),"time":' + _TEXT + rb',"uid":' + _TEXT + rb',"v":1\}'
+)  # fmt: skip
+
+
+def read_link(line: bytes) -> Link:
+    """As `parse_line`, of which it takes a part."""
+    if match := _USE.fullmatch(line):
+        chain, prev, seq = match.groups()
+        return Link(int(chain), int(seq), prev.decode(), ())
+    record = parse_line(line)
+    return Link(record["chain"], record["seq"], record["prev"], record.get("objects", ()))
+
+
 def parse_line(line: bytes) -> dict[str, Any]:
     """The members of a record. Raises MalformedRecord."""
     members = parse_object(line)
-    missing, unknown = REQUIRED - members.keys(), members.keys() - REQUIRED - OPTIONAL
-    if missing:
-        raise MalformedRecord(f"the record has no {min(missing)}")
-    if unknown:
+    if not members.keys() >= REQUIRED:
+        raise MalformedRecord(f"the record has no {min(REQUIRED - members.keys())}")
+    if len(members) > len(REQUIRED) and members.keys() - REQUIRED - OPTIONAL:
         raise MalformedRecord("the record has a member that none has")
     for name in ("chain", "seq", "v"):
         if type(members[name]) is not int or members[name] < 1:
@@ -304,10 +333,7 @@ def parse_line(line: bytes) -> dict[str, Any]:
 def parse_object(line: bytes) -> dict[str, Any]:
     """A JSON object without duplicate members and fractions. Raises MalformedRecord."""
     try:
-        value = json.loads(
-            line.decode(), object_pairs_hook=_collect_members, parse_float=_refuse_number,
-            parse_constant=_refuse_number,
-        )  # fmt: skip
+        value = _decoder.decode(line.decode())
     except MalformedRecord:
         raise
     except (ValueError, RecursionError):
@@ -337,6 +363,12 @@ def _collect_members(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _refuse_number(text: str) -> Any:
     raise MalformedRecord("a number is no whole number")
+
+
+# `json.loads` would make one for each record, in half of the time that the record takes.
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_collect_members, parse_float=_refuse_number, parse_constant=_refuse_number
+)
 
 
 def _clean_text(text: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from .chain import NOTHING, ChainHead, hash_line
 from .checkpoint import Checkpoint, hash_checkpoint, parse_checkpoint
 from .paths import ObjectPaths
-from .record import MalformedRecord, parse_line
+from .record import MalformedRecord, read_link
 from .signing import AuditPublicKey
 
 
@@ -56,27 +56,27 @@ class ChainVerifier:
             head = ChainHead(chain, 0, NOTHING)
         self.records += 1
         try:
-            record = parse_line(line)
+            link = read_link(line)
         except MalformedRecord as exc:
             yield f"record {chain}/{head.seq + 1} cannot be read: {exc}"
             self.ends[chain] = ChainHead(chain, head.seq + 1, hash_line(line))
             return
-        seq, text = record["seq"], hash_line(line)
-        if record["chain"] != chain:
-            yield f"record {chain}/{head.seq + 1} says that it is {record['chain']}/{seq}"
+        seq, text = link.seq, hash_line(line)
+        if link.chain != chain:
+            yield f"record {chain}/{head.seq + 1} says that it is {link.chain}/{seq}"
         elif seq != head.seq + 1:
             yield from self._settle(None)
             yield _describe_gap(chain, head.seq, seq)
-        elif record["prev"] != head.hash:
-            yield from self._settle(record["prev"])
-            self._doubt = ChainHead(chain, seq, text)
         else:
-            yield from self._settle(record["prev"])
+            if self._doubt is not None:
+                yield from self._settle(link.prev)
+            if link.prev != head.hash:
+                self._doubt = ChainHead(chain, seq, text)
         expected = self._heads.get(chain, {}).get(seq)
         if expected is not None and expected != text:
             yield f"record {chain}/{seq} is another one than the checkpoint names: it, or one before it, was edited"
         self.ends[chain] = ChainHead(chain, seq, text)
-        self.paths.add(record)
+        self.paths.add(link.objects)
 
     def _settle(self, prev: str | None) -> Iterator[str]:
         """Tell which of two records was edited. prev: the hash that the record after them names, if there is one."""

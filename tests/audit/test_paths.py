@@ -12,7 +12,7 @@ from kms_tornado.audit.paths import ObjectPaths
 def follow(changes):
     paths = ObjectPaths()
     for was, after in changes:
-        paths.add({"objects": [["uid", was, after]]})
+        paths.add([("uid", was, after)])
     return paths
 
 
@@ -65,6 +65,6 @@ def test_missing_changes_make_the_records_fit(changes, code):
     assert paths.find_fault("uid", code) is not None
     missing = [*paths.find_missing("uid", code)]
     for was, after in missing:
-        paths.add({"objects": [["uid", was, after]]})
+        paths.add([("uid", was, after)])
     assert paths.find_fault("uid", code) is None
     assert paths.list_uids() == ([] if code is None else ["uid"])

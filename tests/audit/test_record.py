@@ -8,11 +8,13 @@ import pytest
 
 from kms_tornado.audit.record import (
     AuditEntry,
+    Link,
     MalformedRecord,
     Origin,
     canonical,
     make_draft,
     parse_line,
+    read_link,
     render,
 )
 
@@ -117,3 +119,35 @@ def test_line_that_is_no_record_is_refused(line, why):
 def test_sound_line_is_taken_in_any_order_of_its_members():
     text = json.dumps(dict(reversed(SOUND.items())), indent=1)
     assert canonical(parse_line(text.encode())) == canonical(SOUND)
+
+
+def read_by_parsing(line):
+    """What `read_link` has to find; None where it has to refuse the line."""
+    try:
+        record = parse_line(line)
+    except MalformedRecord:
+        return None
+    return Link(record["chain"], record["seq"], record["prev"], record.get("objects", ()))
+
+
+def read(line):
+    try:
+        return read_link(line)
+    except MalformedRecord:
+        return None
+
+
+@pytest.mark.parametrize("name", DRAFTS)
+@pytest.mark.parametrize("objects", [(), [("b", "00ff", None)]], ids=["", "of"])
+def test_place_in_the_chain_is_read_whatever_the_record(name, objects):
+    line = render(DRAFTS[name], 7, 10**17, "ab" * 32, objects).encode()
+    assert read_link(line) == read_by_parsing(line)
+    assert read_link(line)[:3] == (7, 10**17, "ab" * 32)
+
+
+def test_place_of_an_edited_record_is_read_as_parsing_reads_it():
+    line = render(DRAFTS["use"], 7, 12, "ab" * 32).encode()
+    for place in range(len(line)):
+        for octet in b'"\\0-e,}\n\x00\xff':
+            edited = line[:place] + bytes([octet]) + line[place + 1 :]
+            assert read(edited) == read_by_parsing(edited), edited
