@@ -96,7 +96,9 @@ def encoded_length(node: Node) -> int:
     if isinstance(value, tuple):
         length = 8
         for child in value:
-            length += encoded_length(child)
+            # Most children are one of these: each item of a batch is measured.
+            kind = type(child[2])
+            length += 16 if kind is int and child[1] is not _BIG_INTEGER else encoded_length(child)
         return length
     if isinstance(value, str):
         length = len(value) if value.isascii() else len(value.encode("utf-8"))

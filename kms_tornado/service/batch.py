@@ -35,6 +35,7 @@ import dataclasses
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..audit.record import Origin
@@ -53,6 +54,7 @@ from ..kmip.messages.batch_items import RequestItem
 from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import Node, encoded_length
+from ..kmip.version_gate import VersionGate
 from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
 from ..store.interface.changes import Conflict, Refused
@@ -69,6 +71,9 @@ DEADLINE_S = 30.0
 #: Seconds after which a batch lets the other requests of the process run, and waits for its turn. A short request takes
 #: five turns of the loop or more, and each of them may have such a step.
 TURN_S = 0.0003
+
+# Bytes by which an answer grows before that is counted among what the server holds: it refuses none that is shorter.
+_HOLD_STEP = 16 * 1024
 
 
 class ItemResult(NamedTuple):
@@ -183,6 +188,8 @@ class _BatchRun:
         self.room_for_items = limit - overhead
         self.placeholder: str | None = None
         self.room, self.sent = self.room_for_items, 0
+        #: How many bytes of the answer `hold` knows of.
+        self.held = 0
         self.checkpoint = _Checkpoint(0, (), None, self.room, self.sent)
         #: Items whose changes the database refused, when all of them were to be committed.
         self.refused: dict[int, KMIPError] = {}
@@ -253,7 +260,8 @@ class _BatchRun:
                 )
             if result.has_failed and self.option is _STOP:
                 break
-            await self._let_others_run()
+            if self._has_had_turn():
+                await self._let_others_run()
         await transaction.finish()
         return results
 
@@ -267,7 +275,8 @@ class _BatchRun:
             if result.has_failed:
                 return _mark_undone(results, result)
             self._add(result, results)
-            await self._let_others_run()
+            if self._has_had_turn():
+                await self._let_others_run()
         await transaction.finish()
         return results
 
@@ -276,10 +285,12 @@ class _BatchRun:
         self.room -= result.length
         self.sent += result.sent_length
 
+    def _has_had_turn(self) -> bool:
+        return time.perf_counter() > self.turn_ends and len(self.items) > 1
+
     async def _let_others_run(self) -> None:
-        if len(self.items) > 1 and time.perf_counter() > self.turn_ends:
-            await self.service.loop_turns.wait(self.principal.name)
-            self.turn_ends = time.perf_counter() + TURN_S
+        await self.service.loop_turns.wait(self.principal.name)
+        self.turn_ends = time.perf_counter() + TURN_S
 
     def _fail_rest(self, error: KMIPError) -> list[ItemResult]:
         """The results of the items that are on disk, and the error for those after them."""
@@ -311,7 +322,9 @@ class _BatchRun:
             node, length, sent_length = await self._render(item, response)
             if length > self.room or self.sent + sent_length > MAX_RESPONSE_BYTES:
                 raise ResponseTooLarge("the answer is longer than there is room for")
-            self.hold(self.sent + sent_length)
+            if self.sent + sent_length - self.held > _HOLD_STEP:
+                self.held = self.sent + sent_length
+                self.hold(self.held)
         except KMIPError as exc:
             self._clear_placeholder(item)
             return _make_failure(item, exc, uid)
@@ -326,21 +339,19 @@ class _BatchRun:
         it up, too. As a tree each would be ten times as large, and the garbage collector would go through
         the trees of whole batches again and again.
         """
-
-        def render() -> tuple[Node, int]:
-            node = responses.render_success(item, response, self.gate)
-            return node, encoded_length(node)
-
-        def write() -> bytes:
-            return write_item(node, self.dialect, length)
-
-        if has_many_values(response):
-            node, length = await self.service.run_surely(self.principal, render)
-            octets = await self.service.run_surely(self.principal, write)
+        has_many = has_many_values(response)
+        if has_many:
+            node, length = await self.service.run_surely(
+                self.principal, partial(_render, item, response, self.gate)
+            )
         else:
-            node, length = render()
-            is_long = length > LONG_ITEM
-            octets = await self.service.run_surely(self.principal, write) if is_long else write()
+            node, length = _render(item, response, self.gate)
+        if has_many or length > LONG_ITEM:
+            octets = await self.service.run_surely(
+                self.principal, partial(write_item, node, self.dialect, length)
+            )
+        else:
+            octets = write_item(node, self.dialect, length)
         return replace_by_written(node, octets), length, len(octets)
 
     def _check_deadline(self) -> None:
@@ -373,6 +384,12 @@ class _BatchRun:
         row = None if item.operation is None else self.service.operations.get(item.operation)
         if row is None or row.placeholder is not None:
             self.placeholder = None
+
+
+def _render(item: RequestItem, response: Any, gate: VersionGate | None) -> tuple[Node, int]:
+    """The item of the response, and its length in TTLV."""
+    node = responses.render_success(item, response, gate)
+    return node, encoded_length(node)
 
 
 def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:

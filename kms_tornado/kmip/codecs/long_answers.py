@@ -13,7 +13,7 @@ from binascii import hexlify
 from collections.abc import Iterator
 from functools import lru_cache
 
-from ..ttlv import Dialect, ItemType, Node, encoded_length
+from ..ttlv import Dialect, ItemType, Node, encoded_length, new_node
 from . import binary_codec, json_codec
 
 #: Bytes of TTLV up to which an item takes less than a millisecond to write, unless it has many values.
@@ -30,7 +30,7 @@ _NUMBER_OCTETS = 4
 
 def replace_by_written(item: Node, octets: bytes) -> Node:
     """The item as `write_item` wrote it, which `format_long` copies into the answer."""
-    return item._replace(value=octets)
+    return new_node(Node, (item.tag, item.type, octets))
 
 
 def is_written(item: Node) -> bool:

@@ -19,17 +19,22 @@ class ItemRecorder:
         self._auditor = auditor
         self._origin = origin
         self._items = items
+        self._of_all = f"/{len(items)}" if len(items) > 1 else ""
         self._entries: dict[int, AuditEntry] = {}
 
     def begin(self, position: int) -> AuditEntry | None:
         """The entry of an item that is about to be run, again perhaps. Raises AuditUnavailable."""
         if self._auditor is None or self._origin is None:
             return None
+        entry = self._auditor.begin(self._origin, *self._name(position))
+        self._entries[position] = entry
+        return entry
+
+    def _name(self, position: int) -> tuple[str, str | None]:
+        """(operation, which item it is where there are several)"""
         operation = self._items[position].operation
         name = REQUEST if operation is None else OPERATION_TAGS[operation]
-        item = f"{position + 1}/{len(self._items)}" if len(self._items) > 1 else None
-        entry = self._entries[position] = self._auditor.begin(self._origin, name, item)
-        return entry
+        return name, f"{position + 1}{self._of_all}" if self._of_all else None
 
     def finish(
         self, position: int, result: str, uid: str | None, *, has_failed: bool, is_undone: bool
@@ -39,10 +44,7 @@ class ItemRecorder:
             return
         entry = self._entries.get(position)
         if entry is None:
-            operation = self._items[position].operation
-            name = REQUEST if operation is None else OPERATION_TAGS[operation]
-            item = f"{position + 1}/{len(self._items)}" if len(self._items) > 1 else None
-            entry = AuditEntry(self._origin, name, item)
+            entry = AuditEntry(self._origin, *self._name(position))
         if is_undone:
             self._auditor.undo(entry, uid)
         elif has_failed:

@@ -5,6 +5,7 @@ The other limits stand where they are enforced; the table of them all is `tests/
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ...errors import InvalidField
@@ -28,6 +29,9 @@ def check_data(request: object) -> None:
 
 def has_many_values(response: Any) -> bool:
     """Whether to write the response takes longer than about a millisecond."""
+    cls: Any = type(response)
+    if not _may_have_many(cls):
+        return False
     listed = getattr(response, "unique_identifiers", ()) or getattr(
         response, "attribute_references", ()
     )
@@ -36,3 +40,12 @@ def has_many_values(response: Any) -> bool:
     all_attributes = (getattr(response, "attributes", None), inner)
     count = sum([count_values(attributes) for attributes in all_attributes if attributes])
     return len(listed) + count > MANY_VALUES
+
+
+@cache  # one entry for each class of response
+def _may_have_many(cls: type[Any]) -> bool:
+    names = getattr(cls, "__dataclass_fields__", ())
+    return not _WITH_MANY.isdisjoint(names)
+
+
+_WITH_MANY = frozenset({"unique_identifiers", "attribute_references", "object", "attributes"})
