@@ -207,7 +207,7 @@ def test_lines_of_the_log_are_the_servers(number: int) -> None:
 
 
 def test_metrics_of_the_page_are_those_of_the_server() -> None:
-    source = (ROOT / "kms_tornado" / "web" / "metric_sources.py").read_text()
+    source = (ROOT / "kms_tornado" / "web" / "metrics" / "sources.py").read_text()
     for name in set(re.findall(r"`(kms_\w+)`", TEXT)):
         assert f'"{name}"' in source
 
