@@ -14,6 +14,7 @@ from ..kmip.payloads import DateRange, LocateCriteria
 from ..kmip.schema import from_node
 from ..kmip.structures import VendorAttribute
 from ..kmip.ttlv import ItemType, Node, children_of
+from .computed_attributes import PROTECTION_STORAGE_MASK
 from .lifecycle import DESTROYED_STATES
 from .managed_object import UniqueIdentifier
 from .storage import StorageStatus
@@ -150,9 +151,18 @@ def build_filter(
     tags: frozenset[str] = frozenset()
     states = None
     attributes = []
+    fits_none = False
     for node in criteria.attributes:
         if node.value == _UNDEFINED_DATE:
             continue
+        if node.tag == "ProtectionStorageMask":  # the same of all objects
+            assert isinstance(node.value, int)
+            fits_none |= bool(node.value & ~PROTECTION_STORAGE_MASK)
+            continue
+        if node.tag == "ShortUniqueIdentifier":
+            raise InvalidField(
+                "Locate does not look for a ShortUniqueIdentifier, the SHA-256 of the UniqueIdentifier: look for that"
+            )
         if node.tag == "State":
             assert isinstance(node.value, int)
             states = frozenset({State(node.value)})
@@ -170,7 +180,7 @@ def build_filter(
     statuses = _parse_storage(storage)
     return ObjectFilter(
         tags,
-        _restrict_to_storage(states, statuses),
+        frozenset() if fits_none else _restrict_to_storage(states, statuses),
         tuple(attributes),
         criteria.date_ranges,
         _choose_archived(statuses),

@@ -12,6 +12,7 @@ from typing import Any
 
 from .. import __version__
 from ..crypto.policy import CryptoPolicy
+from ..domain.computed_attributes import PROTECTION_STORAGE_MASK
 from ..domain.wrapped_rights import SERVER_VENDOR
 from ..kmip.enums import (
     DestroyAction,
@@ -32,7 +33,6 @@ from ..kmip.payloads import (
 from ..kmip.versions import select_versions
 from .common.call import Call
 from .common.new_object import SERVER_RNG
-from .common.object_attributes import PROTECTION_STORAGE_MASK
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..domain.computed_attributes import lease_time_of
 from ..domain.dates import check_date_range, check_use_dates, has_come, limit_lease
 from ..domain.lifecycle import Event, Use, check_state, next_state
 from ..domain.managed_object import ManagedObject
@@ -34,7 +35,7 @@ from ..kmip.payloads import (
 from ..kmip.structures import RevocationReason
 from ..store.interface.changes import Remove, Replace
 from .common.call import Call
-from .common.object_attributes import check_revocation_message, lease_time_of
+from .common.object_attributes import check_revocation_message
 
 _PROTECTING_TYPES = frozenset(ObjectType) - {ObjectType.OPAQUE_OBJECT}
 _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonCode.CA_COMPROMISE})

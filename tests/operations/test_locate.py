@@ -6,7 +6,18 @@ from datetime import datetime
 
 import pytest
 
-from ..kms import attributes, name, number, octets, structure, tagged, text, uid, vendor
+from ..kms import (
+    attributes,
+    import_items,
+    name,
+    number,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+    vendor,
+)
 
 
 def moment(tag, seconds):
@@ -69,6 +80,41 @@ def keys(alice):
 def test_all_that_is_asked_for_must_match(alice, keys, wanted, found):
     expected = [keys[each] for each in found.split()]
     assert alice.locate(*wanted) == (len(expected), expected)
+
+
+def test_object_is_found_by_all_that_is_told_of_it(alice, keys):
+    """Computed or stored, but for what the page about Locate names."""
+    listed = structure(
+        "Name", text("NameValue", "told"), name("NameType", "UninterpretedTextString")
+    )
+    key = alice.create(listed, text("Comment", "x"), text("ObjectGroup", "g"), tags=["t"])
+    told = alice.do("GetAttributes", uid(key))["Attributes"]
+    found = {each["tag"]: each for each in told}
+    assert found.keys() >= {"LeaseTime", "ProtectionStorageMask", "Comment", "Name", "Fresh"}
+    digest, short = found.pop("Digest"), found.pop("ShortUniqueIdentifier")
+    missed = [tag for tag, each in found.items() if key not in alice.locate(each)[1]]
+    assert missed == []
+    assert alice.locate(digest) == (0, [])
+    assert alice.refused("Locate", structure("Attributes", short)).startswith(
+        "Invalid_Field: Locate does not look for a ShortUniqueIdentifier"
+    )
+
+
+def test_lease_time_that_was_imported_is_found_as_it_is_told(alice):
+    lease = {"tag": "LeaseTime", "type": "Interval"}
+    usual = alice.create()
+    for seconds in (60, 3600):
+        held = {**lease, "value": seconds}
+        alice.do("Import", *import_items(f"leased for {seconds}", bytes(16), held))
+    for seconds, found in ((60, ["leased for 60"]), (3600, [usual, "leased for 3600"]), (61, [])):
+        assert sorted(alice.locate({**lease, "value": seconds})[1]) == sorted(found)
+
+
+def test_protection_storage_that_there_is_not_is_found_nowhere(alice, keys):
+    for bits, number_found in ((0, 4), (1, 4), (2, 0), (3, 0)):
+        state = name("State", "Active")
+        assert alice.locate(state, number("ProtectionStorageMask", bits))[0] == number_found
+        assert alice.locate(number("ProtectionStorageMask", bits), state)[0] == number_found
 
 
 def test_identifier_is_a_filter_like_others(alice, keys):

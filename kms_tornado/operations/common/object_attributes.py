@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from ...domain.attribute_rules import rule_for
+from ...domain.computed_attributes import (
+    PROTECTION_STORAGE_MASK,
+    lease_time_of,
+    short_identifier_of,
+)
 from ...domain.managed_object import ManagedObject
 from ...domain.wrapped_rights import SERVER_VENDOR
 from ...errors import InvalidAttribute, InvalidAttributeValue, InvalidField
@@ -20,14 +23,8 @@ from ...store.sql.tables.attribute_rows import format_attributes
 #: them in memory, and documents do not belong there.
 MAX_ATTRIBUTES_LENGTH = 64 * 1024
 
-#: Seconds for which a client may rely on an answer about an object before it should ask again.
-LEASE_TIME_S = 3600
-
 #: In characters. Apart from the limit of all attributes, so that a key with many can still be revoked.
 MAX_REVOCATION_MESSAGE_LENGTH = 4096
-
-#: Software: this process protects all material, wherever the master key is kept (KMIP 2.1 §4.44, §12.2).
-PROTECTION_STORAGE_MASK = 0x1
 
 #: Vendor attributes that request something of the server, and so are refused rather than just stored.
 _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
@@ -96,7 +93,7 @@ def describe_object(target: ManagedObject) -> Attributes:
     return with_user_tags(
         attributes.replace(
             unique_identifier=target.uid,
-            short_unique_identifier=hashlib.sha256(target.uid.encode()).digest(),
+            short_unique_identifier=short_identifier_of(target.uid),
             object_type=target.object_type,
             state=target.state,
             fresh=bool(attributes.fresh),
@@ -105,12 +102,6 @@ def describe_object(target: ManagedObject) -> Attributes:
         ),
         select_user_tags(target.tags),
     )
-
-
-def lease_time_of(target: ManagedObject) -> int:
-    """Seconds for which a client may rely on what it knows of the object: as it was imported, or LEASE_TIME_S."""
-    lease_time = target.attributes.lease_time
-    return LEASE_TIME_S if lease_time is None else lease_time
 
 
 def select_user_tags(tags: frozenset[str]) -> frozenset[str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     select,
 )
 
+from ....domain.computed_attributes import LEASE_TIME_S
 from ....domain.lifecycle import DESTROYED_STATES
 from ....domain.search import ObjectFilter
 from ....kmip.enums import State
@@ -203,6 +204,9 @@ def _make_criteria(node: Node) -> Iterator[_Criterion]:
                 yield _Criterion(condition, [_plain_value(field)])
         if leaves := split_into_leaves(to_attribute_row(node)):
             yield _make_leaf_criterion(leaves)
+    elif node.tag == "LeaseTime" and node.value == LEASE_TIME_S:
+        (leaf,) = split_into_leaves(to_attribute_row(node))
+        yield _Criterion(Condition(_has_no_other_leaf, "", 2), [leaf.path, leaf.value])
     else:
         yield _make_leaf_criterion(split_into_leaves(to_attribute_row(node)))
 
@@ -314,6 +318,20 @@ def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
         also = _count_rows(other, leaf, *is_same, *_is_leaf(other, path, value))
         matching = matching.where(also.scalar_subquery() > write_constant(0))
     return matching.scalar_subquery() > write_constant(0)
+
+
+def _has_no_other_leaf(_: str, parameters: Parameters) -> ColumnElement[bool]:
+    """The attribute has the value, or is not stored, which stands for the same."""
+    path, value = parameters
+    leaf = object_values.alias()
+    others = _count_rows(
+        leaf,
+        objects,
+        leaf.c.object == objects.c.serial,
+        _without_index(leaf.c.path) == path,
+        leaf.c.value != value,
+    )
+    return others.scalar_subquery() == write_constant(0)
 
 
 def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:

@@ -96,7 +96,7 @@ VALUES = {
     "key_value_location": (KeyValueLocation("here", 1), KeyValueLocation("there", 1)),
     "key_value_present": (True, False),
     "last_change_date": (3, 4),
-    "lease_time": (3600, 3601),
+    "lease_time": (60, 61),  # 3600 is found, too, where none is stored
     "links": (Link(LinkType.PRIVATE_KEY_LINK, "k"), Link(LinkType.PUBLIC_KEY_LINK, "k")),
     "names": (Name("n"), Name("n", NameType.URI)),
     "never_extractable": (True, False),

@@ -1,0 +1,23 @@
+"""Attributes that GetAttributes tells of every object and that none has stored: what they are, and how to search by them."""
+
+from __future__ import annotations
+
+import hashlib
+
+from .managed_object import ManagedObject, UniqueIdentifier
+
+#: Seconds for which a client may rely on an answer about an object before it should ask again.
+LEASE_TIME_S = 3600
+
+#: Software: this process protects all material, wherever the master key is kept (KMIP 2.1 §4.44, §12.2).
+PROTECTION_STORAGE_MASK = 0x1
+
+
+def lease_time_of(target: ManagedObject) -> int:
+    """Seconds for which a client may rely on what it knows of the object: as it was imported, or LEASE_TIME_S."""
+    lease_time = target.attributes.lease_time
+    return LEASE_TIME_S if lease_time is None else lease_time
+
+
+def short_identifier_of(uid: UniqueIdentifier) -> bytes:
+    return hashlib.sha256(uid.encode()).digest()
