@@ -2037,7 +2037,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "requests that take the long way do not count",
-        "web/service_handler.py",
+        "web/protected_handler.py",
         "self.context.admission.enter(self, principal.name)",
         "pass",
         ("web/test_admission.py",),
@@ -2069,7 +2069,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "bodies that take the long way count for nothing",
-        "web/service_handler.py",
+        "web/protected_handler.py",
         "size = length if",
         "size = 0 if",
         ("web/test_bytes_in_flight.py",),
@@ -2077,7 +2077,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "chunks of a body without a length count for nothing",
-        "web/service_handler.py",
+        "web/protected_handler.py",
         "if held is not None and self._grows:",
         "if False:",
         ("web/test_bytes_in_flight.py",),
@@ -2619,7 +2619,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S25",
         "anybody's header tells the client certificate",
-        "web/service_handler.py",
+        "web/protected_handler.py",
         "        if self.context.trusted_proxies.is_peer_of(self.request.connection):",
         "        if CLIENT_CERT_HEADER in self.request.headers:",
         ("web/test_bound_tokens.py",),

@@ -12,7 +12,7 @@ from ..errors import KMIPError, Unavailable
 from ..service.objects.access_rights import AccessRequest, AccessRights, parse_access_request
 from .answers import JSON, Answer, render_failure
 from .bearer.refusals import refuse
-from .service_handler import ProtectedHandler
+from .protected_handler import ProtectedHandler
 
 
 class AccessHandler(ProtectedHandler):

@@ -40,12 +40,8 @@ from .handlers import (
 from .kmip_exchange import ROUTES as KMIP_ROUTES
 from .object_handlers import ObjectsHandler, ObjectSummaryHandler
 from .public_url import PublicURL
-from .service_handler import (
-    METADATA_PATH,
-    NotFoundHandler,
-    ServerContext,
-    ServiceHandler,
-)
+from .server_context import METADATA_PATH, ServerContext
+from .service_handler import NotFoundHandler, ServiceHandler
 from .trusted_proxies import TrustedProxies
 from .ui.handlers import PAGE_ROUTES
 from .ui.page import Page

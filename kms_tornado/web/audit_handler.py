@@ -16,8 +16,8 @@ from ..service.auditing.request import (
 )
 from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
+from .protected_handler import ProtectedHandler
 from .query import decode_query
-from .service_handler import ProtectedHandler
 
 _JSON_LINES = "application/x-ndjson"
 

@@ -78,9 +78,10 @@ from ..request_context import HEADER
 from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .bearer.fast_routes import PLAIN_HOST
+from .body_length import ends_piece, parse_content_length
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
-from .service_handler import ServerContext, ends_piece, parse_content_length
+from .server_context import ServerContext
 
 log = logging.getLogger("kms_tornado.web")
 

@@ -13,7 +13,8 @@ from .bearer.metadata import describe_resource
 from .bearer.refusals import refuse
 from .kmip_exchange import Exchange
 from .openapi import APIDocument, render_document
-from .service_handler import ProtectedHandler, ServiceHandler, resource_url
+from .protected_handler import ProtectedHandler
+from .service_handler import ServiceHandler
 
 
 class KMIPHandler(ProtectedHandler):
@@ -115,7 +116,7 @@ class MetadataHandler(JSONHandler):
         context = self.context
         document = describe_resource(
             self.auth,
-            resource_url(self),
+            self.context.make_resource_url(self.request),
             has_certificates=context.asks_certificates or bool(context.trusted_proxies),
         )
         self.answer_json({**document, "resource_name": "kms_tornado"})

@@ -17,7 +17,7 @@ from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.metrics.metrics import Metrics
-from kms_tornado.web.service_handler import ServerContext
+from kms_tornado.web.server_context import ServerContext
 
 from ..kms import attributes, batch_item, message, name, number, octets, structure
 from ..server import value_of

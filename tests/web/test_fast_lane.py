@@ -20,7 +20,7 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.principal import Principal
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
-from kms_tornado.service.load.loop_turns import LoopTurns
+from kms_tornado.service.load.loop_turns import BODY_PIECE, LoopTurns
 from kms_tornado.service.message_exchange import OFFLOAD_BYTES
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.web.answers import Answer
@@ -28,7 +28,7 @@ from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane, _FastRequest
 from kms_tornado.web.kmip_exchange import Exchange
 from kms_tornado.web.metrics.metrics import Metrics
-from kms_tornado.web.service_handler import BODY_PIECE, ServerContext
+from kms_tornado.web.server_context import ServerContext
 
 from ..kms import attributes, batch_item, message, name, octets, structure, uid
 from ..server import eventually

@@ -13,7 +13,7 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings import parse_public_url
 from kms_tornado.web.app import handlers
-from kms_tornado.web.service_handler import METADATA_PATH
+from kms_tornado.web.server_context import METADATA_PATH
 
 from ..issuer import Issuer
 from ..server import NO_AUTH, check_refused, eventually, free_port, run, serving, trusting

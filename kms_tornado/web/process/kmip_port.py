@@ -23,7 +23,7 @@ from ...transport.descriptors import count_free, count_open
 from ...transport.in_flight import InFlight
 from ..metrics.figures import Figure
 from ..metrics.sources import kmip_figures
-from ..service_handler import ServerContext
+from ..server_context import ServerContext
 from .dev.kmip import DevCertificates, write_certificates
 
 log = logging.getLogger("kms_tornado.server")

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection
 from ...transport.connections import Connections
 from ...transport.in_flight import InFlight
 from ..app import make_metrics_app
-from ..service_handler import ServerContext
+from ..server_context import ServerContext
 from .http_front import HTTPFront
 
 # Places of their own: the metrics are wanted most when all others are taken. Whoever scrapes sends a

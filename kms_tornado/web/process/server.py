@@ -33,7 +33,7 @@ from ..metrics.sources import admission_figures, bytes_figures, connection_figur
 from ..metrics.workers import WorkerMetrics
 from ..public_url import PublicURL
 from ..readiness import Readiness
-from ..service_handler import ServerContext
+from ..server_context import ServerContext
 from ..trusted_proxies import TrustedProxies
 from ..ui.discovery import Discovery
 from ..ui.page import Page

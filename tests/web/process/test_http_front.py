@@ -24,7 +24,7 @@ from kms_tornado.transport.streams import MAX_HEAD_LINES
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.process.http_front import HTTPFront
-from kms_tornado.web.service_handler import ServerContext
+from kms_tornado.web.server_context import ServerContext
 
 from ...issuer import write_tls_files
 from ...keys import certificate, private_key, private_pem
