@@ -2,7 +2,8 @@
 
 Requests begin at fixed times, half as many a second as the server can answer, on 16 connections; one that finds its connection
 busy waits, and the wait counts. Alone, beside another user's RSA-4096 creations, and beside another user who walks 100,000 objects by pages of
-Locate. The server has all cores, as it would; the other users are processes of their own.
+Locate. The server has all cores, as it would; the other users are processes of their own. The first row is the floor of this
+machine at this moment: a bare event loop that computes as long for each of as many requests (`bare_loop`).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import certificates
+from tests.bench import bare_loop, certificates
 from tests.bench.figures import Spread, spread
 from tests.bench.load import Connection, measure
 from tests.bench.ours import CONNECTIONS, Operation, Ours, create_pair, operations_of, our_server
@@ -31,6 +32,7 @@ from tests.kms import number, structure
 OBJECTS = 100_000
 _WALKER, _MAKER = "owner-0", "maker"
 _PAGE = 1000
+_FLOOR, _ALONE = "a bare loop that computes as long", "alone"
 #: Asks one request after another, for as long as it is left to.
 _ASK_FOR_EVER = """
 import json, ssl, sys
@@ -113,7 +115,7 @@ def _loads(ours: Ours, issuer: Issuer) -> dict[str, list[bytes]]:
         for offset in range(0, OBJECTS, _PAGE)
     ]
     return {
-        "alone": [],
+        _ALONE: [],
         "beside RSA-4096 creations": [maker.request(create_pair(4096))],
         "beside a walk of 100,000 objects": [walker.request(page) for page in pages],
     }
@@ -128,14 +130,24 @@ def measure_start(directory: Path, turns: int, seconds: float) -> dict[str, list
         ours = stack.enter_context(our_server(issuer, files, directory / "server", cores))
         encrypt = operations_of(ours)["encrypt"]
         open_ = ours.connect(CONNECTIONS)
-        peak = measure(open_, encrypt, pid=ours.pid, seconds=seconds).per_second
+        peak = measure(open_, encrypt, pid=ours.pid, seconds=seconds)
+        computing_us = max(0, peak.cpu_us - bare_loop.OWN_US)
+        port = stack.enter_context(bare_loop.running(directory, computing_us))
+        bare = [Connection(port, ours.tls) for _ in range(CONNECTIONS)]
         found: dict[str, list[float]] = {}
+
+        def measure_p99(name: str, connections: Sequence[Connection]) -> None:
+            latencies = measure_paced(
+                connections, encrypt, per_second=peak.per_second / 2, seconds=seconds
+            )
+            found.setdefault(name, []).append(p99_ms(latencies))
+
         loads = _loads(ours, issuer)
         for _ in range(turns):
+            measure_p99(_FLOOR, bare)
             for name, requests in loads.items():
                 with beside(ours, files.ca, requests) if requests else contextlib.nullcontext():
-                    latencies = measure_paced(open_, encrypt, per_second=peak / 2, seconds=seconds)
-                found.setdefault(name, []).append(p99_ms(latencies))
+                    measure_p99(name, open_)
         return found
 
 
@@ -159,7 +171,7 @@ def main() -> None:
         rows[load] = spread([start[load] for start in starts])
         ratio = spread(
             [
-                [one / idle for one, idle in zip(start[load], start["alone"], strict=True)]
+                [one / idle for one, idle in zip(start[load], start[_ALONE], strict=True)]
                 for start in starts
             ]
         )
