@@ -236,7 +236,7 @@ class KMS:
         check_configured_keys(self._settings)  # before a start that fails leaves anything behind
         check_configured_audit_key(self._settings.audit_key_file)
         light, heavy = self._lane_sizes
-        self.executor = Executor(light=light, heavy=heavy)
+        self.executor = Executor(light=light, heavy=heavy, loop_turns=self.loop_turns)
         self._stack.callback(self.executor.close)
         make_data_dir(data_dir)
         anchor_file = AnchorFile(self._settings.master_key_file, data_dir)

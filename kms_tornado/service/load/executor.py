@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from ...errors import Unavailable
 from .fair_queue import FairQueue, Full, QueueBounds
+from .loop_turns import LoopTurns
 
 T = TypeVar("T")
 
@@ -46,6 +47,8 @@ class LaneSize:
     running_per_principal: how many of one principal may run at once.
     waiting_bytes, waiting_bytes_per_principal: of data that these jobs hold until they are done.
     niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
+    rest_s: how long a thread rests behind a job for each stage of a short request that the loop had meanwhile; for the time
+    of the job at most.
     """
 
     threads: int
@@ -56,13 +59,16 @@ class LaneSize:
     waiting_bytes_per_principal: int = 64 * _MIB
     retry_after_s: int = 1
     niceness: int = 0
+    rest_s: float = 0.0
 
 
 #: For work of milliseconds: long bodies, large data, searches and what they find. It holds the interpreter's lock most
-#: of the time, so that more threads get no more done. And the event loop, which lets go of the lock several times in
-#: each request, waits for each of them: beside four threads and two of the store, the slowest short requests took
-#: thirteen times as long as alone; beside one thread that does the work of all, two and a half times.
-LIGHT = LaneSize(threads=1, waiting=128, waiting_per_principal=64)
+#: of the time, so that more threads get no more done. And the event loop has to share the lock with each of them: beside
+#: four threads and two of the store, the slowest short requests took thirteen times as long as alone; beside one thread that
+#: does the work of all, two and a half times. That one takes half of the lock's time from the loop for as long as it computes,
+#: so that a server at half of its load had more to do than it could: beside a walk of 100,000 objects, half of 600 encrypts
+#: a second took more than 5 ms. With a rest behind each job, none of which should take more than some milliseconds, it was 2.
+LIGHT = LaneSize(threads=1, waiting=128, waiting_per_principal=64, rest_s=0.0005)
 
 #: For work of up to seconds that releases the interpreter's lock: RSA keys, PBKDF2. One principal has a thread a core at
 #: most, and there is one more, so that another's first job need not wait until one of these ends. They are nice, so
@@ -93,8 +99,9 @@ class Lane:
     waiting, running: numbers of jobs. refused: how many jobs were refused since the start.
     """
 
-    def __init__(self, name: str, size: LaneSize) -> None:
+    def __init__(self, name: str, size: LaneSize, turns: LoopTurns) -> None:
         self.name = name
+        self._turns = turns
         self.running = self.refused = 0
         self._size = size
         self._running_of: Counter[str] = Counter()  # principals with none are not in it
@@ -158,16 +165,31 @@ class Lane:
         self._running_of[job.principal] += 1
         if self._running_of[job.principal] >= self._size.running_per_principal:
             self._at_most.add(job.principal)
-        work = asyncio.get_running_loop().run_in_executor(self._pool, job.context.run, job.function)
-        work.add_done_callback(lambda done: self._finish(job, done))
+        loop = asyncio.get_running_loop()
+        began, stages = loop.time(), self._turns.short_stages
+        work = loop.run_in_executor(self._pool, job.context.run, job.function)
 
-    def _finish(self, job: _Job, done: asyncio.Future[Any]) -> None:
+        def finish(done: asyncio.Future[Any]) -> None:
+            rest_s = self._size.rest_s * (self._turns.short_stages - stages)
+            if rest_s:
+                rest_s = min(rest_s, loop.time() - began)
+                loop.call_later(rest_s, self._free_thread, job)
+            else:
+                self._free_thread(job)
+            self._set_result(job, done)
+
+        work.add_done_callback(finish)
+
+    def _free_thread(self, job: _Job) -> None:
         self.running -= 1
         self._at_most.discard(job.principal)
         self._running_of[job.principal] -= 1
         if not self._running_of[job.principal]:
             del self._running_of[job.principal]
         self._start_next()
+
+    @staticmethod
+    def _set_result(job: _Job, done: asyncio.Future[Any]) -> None:
         if job.result.done():  # nobody waits for it any more
             done.exception()  # read, or asyncio would log that it never was
         elif (error := done.exception()) is not None:
@@ -185,9 +207,16 @@ class Lane:
 class Executor:
     """Both lanes. Must be closed after the last use."""
 
-    def __init__(self, *, light: LaneSize = LIGHT, heavy: LaneSize = HEAVY) -> None:
-        self.light = Lane("light", light)
-        self.heavy = Lane("heavy", heavy)
+    def __init__(
+        self,
+        *,
+        light: LaneSize = LIGHT,
+        heavy: LaneSize = HEAVY,
+        loop_turns: LoopTurns | None = None,
+    ) -> None:
+        turns = LoopTurns() if loop_turns is None else loop_turns
+        self.light = Lane("light", light, turns)
+        self.heavy = Lane("heavy", heavy, turns)
 
     async def run(
         self, function: Callable[[], T], *, principal: str = "", heavy: bool = False, size: int = 0

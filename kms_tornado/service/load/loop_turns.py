@@ -34,6 +34,8 @@ class LoopTurns:
         self._is_given = False
         #: Whether a short request has a stage in the next turn.
         self._is_short_next = False
+        #: How many stages of short requests there were.
+        self.short_stages = 0
 
     async def wait(self, principal: str) -> None:
         """Return when the principal may take the next step."""
@@ -55,6 +57,7 @@ class LoopTurns:
     async def let_others_run(self) -> None:
         """Between two stages of a short request, which goes on in the loop's next turn."""
         self._is_short_next = True
+        self.short_stages += 1
         await asyncio.sleep(0)
 
     def _give_soon(self) -> None:

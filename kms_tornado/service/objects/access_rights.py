@@ -7,7 +7,7 @@ Bodies and answers are plain JSON (docs/http.md, "Access rights"). Which right a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +30,7 @@ from ...kmip.enums import Operation
 from ...kmip.tables import ENUMERATIONS
 from ...operations.common.call import SharedOffload
 from ...store.interface.changes import Conflict, Grant, Withdraw
+from ...store.interface.compute import compute_in_slices
 from ...store.interface.lists import GrantedObject, OwnedObject
 from ...store.interface.object_store import ObjectStore
 from ...wording import format_size
@@ -131,10 +132,11 @@ class AccessRights:
         """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""
         with self._record(origin, "AccessOwned"):
             objects, now = await self._store.list_owned(principal), int(self._now())
-            return await self._offload(
-                lambda: [_render_owned(owned, apply_dates(owned.target, now)) for owned in objects],
-                principal=principal,
-            )
+
+            def render(some: Sequence[OwnedObject]) -> list[JSON]:
+                return [_render_owned(owned, apply_dates(owned.target, now)) for owned in some]
+
+            return await compute_in_slices(self._offload, render, objects, principal=principal)
 
     async def list_granted(
         self, principal: str, groups: Collection[str] = (), origin: Origin | None = None
@@ -142,10 +144,11 @@ class AccessRights:
         """The newest objects of others that were granted to the principal, to a group of its or to everyone."""
         with self._record(origin, "AccessObtained"):
             granted, now = await self._store.list_granted(principal, groups), int(self._now())
-            return await self._offload(
-                lambda: [_render_granted(item, apply_dates(item.target, now)) for item in granted],
-                principal=principal,
-            )
+
+            def render(some: Sequence[GrantedObject]) -> list[JSON]:
+                return [_render_granted(item, apply_dates(item.target, now)) for item in some]
+
+            return await compute_in_slices(self._offload, render, granted, principal=principal)
 
     def _record(
         self,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
+
+#: Rows that are parsed and checked in one job: a millisecond or two.
+_ROWS_OF_SLICE = 32
 
 
 class Compute(Protocol):
@@ -16,6 +20,25 @@ class Compute(Protocol):
     """
 
     def __call__(self, function: Callable[[], T], *, principal: str) -> Awaitable[T]: ...
+
+
+async def compute_in_slices(
+    compute: Compute,
+    function: Callable[[Sequence[Any]], list[T]],
+    rows: Sequence[Any],
+    *,
+    principal: str,
+) -> list[T]:
+    """What the function makes of all the rows, a few of them in each job, between which others' jobs run.
+
+    A thousand rows take 80 ms, for which a thread would have half of the interpreter's lock, and each request of the
+    event loop take twice as long.
+    """
+    results: list[T] = []
+    for start in range(0, len(rows), _ROWS_OF_SLICE):
+        some = rows[start : start + _ROWS_OF_SLICE]
+        results += await compute(partial(function, some), principal=principal)
+    return results
 
 
 async def compute_on_any_thread(function: Callable[[], T], *, principal: str) -> T:

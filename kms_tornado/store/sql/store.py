@@ -17,7 +17,7 @@ from ..bounds import check_tags, check_tags_of_changes
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
 from ..interface.changes import Change, Groups, Refused, ReserveNonces
-from ..interface.compute import Compute, compute_on_any_thread
+from ..interface.compute import Compute, compute_in_slices, compute_on_any_thread
 from ..interface.lists import GrantedObject, OwnedObject
 from ..interface.master_keys import CheckValues, Reseal, ResealedPage, RowMAC
 from .audit.chains import AuditChains
@@ -238,8 +238,8 @@ class SQLStore:
         """As `IndexCheck.check_rows`."""
         with _logging_altered_rows:
             if len(rows) > _MAX_CHECKED_ON_LOOP or any(map(is_long, rows)):
-                check = partial(self._index_check.check_rows, rows)
-                return await self._compute(check, principal=principal)
+                check = self._index_check.check_rows
+                return await compute_in_slices(self._compute, check, rows, principal=principal)
             return self._index_check.check_rows(rows)
 
     async def _locate_after(
@@ -294,7 +294,9 @@ class SQLStore:
     async def list_owned(self, principal: str) -> Sequence[OwnedObject]:
         rows = await self._search(self._queries.owned, {"principal": principal}, principal)
         # A thousand objects may have 64 KiB of attributes each: they are not parsed on the loop.
-        return await self._compute(partial(self._parser.parse_owned, rows), principal=principal)
+        return await compute_in_slices(
+            self._compute, self._parser.parse_owned, rows, principal=principal
+        )
 
     async def list_granted(
         self, principal: str, groups: Collection[str] = ()

@@ -12,6 +12,7 @@ import pytest
 from kms_tornado.errors import Unavailable
 from kms_tornado.request_context import current_request_id
 from kms_tornado.service.load.executor import Busy, Executor, LaneSize
+from kms_tornado.service.load.loop_turns import LoopTurns
 
 SMALL = LaneSize(threads=1, waiting=4, waiting_per_principal=2, retry_after_s=7)
 
@@ -254,3 +255,40 @@ def test_waiting_job_of_a_busy_principal_is_passed_over_and_not_lost():
         assert await asyncio.gather(*first, *waiting) == ["a1", "b1", "a2", "a3", "b2"]
 
     with_executor(body, light=lane)
+
+
+def rest_behind_a_job(monkeypatch, *, stages):
+    """What the lane asked the loop to do later, when a job ended that had so many stages of short requests beside it."""
+    later = []
+
+    async def main() -> None:
+        turns, held = LoopTurns(), Held()
+        executor = Executor(light=dataclasses.replace(SMALL, rest_s=1000.0), loop_turns=turns)
+        try:
+            tasks = submit(executor, held, "a0", "b0", heavy=False)
+            await settled()
+            for _ in range(stages):
+                await turns.let_others_run()
+            loop = asyncio.get_running_loop()
+            monkeypatch.setattr(loop, "call_later", lambda *call: later.append(call))
+            held.gate.set()
+            assert await tasks[0] == "a0"
+            assert executor.light.waiting == len(later)
+            for _, function, *arguments in later:
+                function(*arguments)
+            assert await tasks[1] == "b0"
+        finally:
+            held.gate.set()
+            executor.close()
+
+    asyncio.run(main())
+    return later
+
+
+def test_thread_rests_behind_a_job_beside_which_short_requests_went_on(monkeypatch):
+    ((rest_s, *_),) = rest_behind_a_job(monkeypatch, stages=2)
+    assert 0 < rest_s < 1000  # no longer than the job took
+
+
+def test_thread_that_delayed_no_short_request_begins_the_next_job_at_once(monkeypatch):
+    assert rest_behind_a_job(monkeypatch, stages=0) == []
