@@ -157,7 +157,8 @@ class KMS:
         try:
             await reload_ring(ring, settings, data_dir, self.store)
         except (ConfigurationError, Unavailable) as exc:
-            _log.error("the old master keys stay in use: %s", exc)
+            reason = exc.text if isinstance(exc, ConfigurationError) else str(exc)
+            _log.error("the old master keys stay in use: %s", reason)
             return
         newest, *older = (key.key_id.hex() for key in ring.keys)
         _log.info(

@@ -101,7 +101,8 @@ class ReadAgain:
         try:
             return load_keys(self._settings, self._data_dir, may_make=False)
         except (ConfigurationError, Unavailable) as exc:
-            _log.error("an object is sealed under a master key that is not here: %s", exc)
+            reason = exc.text if isinstance(exc, ConfigurationError) else str(exc)
+            _log.error("an object is sealed under a master key that is not here: %s", reason)
             return ()
 
 

@@ -76,9 +76,9 @@ class JWKSFetch:
         try:
             self._ssl = await asyncio.to_thread(_make_context, self._ca_file)
         except ConfigurationError as exc:
-            if str(exc) != self._ca_problem:  # once, and not for every fetch
-                self._ca_problem = str(exc)
-                log.error("the CA certificates that were read before stay in use: %s", exc)
+            if exc.text != self._ca_problem:  # once, and not for every fetch
+                self._ca_problem = exc.text
+                log.error("the CA certificates that were read before stay in use: %s", exc.text)
         else:
             self._ca_problem = None
 

@@ -148,7 +148,7 @@ class KMIPPort:
         try:
             tls = self._make_tls()
         except ConfigurationError as exc:
-            log.error("no KMIP client gets in until SIGHUP finds good TLS files: %s", exc)
+            log.error("no KMIP client gets in until SIGHUP finds good TLS files: %s", exc.text)
             tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # without a pair: each handshake fails
         self._trust = self._read_trust()
         self._replace(tls, ends_connections=True)

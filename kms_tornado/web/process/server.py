@@ -9,6 +9,7 @@ import functools
 import logging
 import ssl
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -109,8 +110,7 @@ class Server:
             BearerAuth(settings.trust).check_files()  # CA file, deny file and proxy
         if self._sockets is None:
             try_ports(settings)
-        self._public_url.certificate_names = tls.read_certificate_names(settings)
-        self._readiness.certificate_end = tls.read_certificate_end(settings)
+        self._read_certificate()
         if settings.has_kmip:
             self._kmip = KMIPPort(settings)
         service_settings = self._service_settings()
@@ -210,20 +210,30 @@ class Server:
             if self._auth is not None:
                 self._auth.check_files()  # every fetch reads them for itself
         except ConfigurationError as exc:
-            log.error("the old TLS files stay in use, all of them: %s", exc)
+            log.error("the old TLS files stay in use, all of them: %s", exc.text)
             return
         if context is not None:
             # A new context and not new files in the old one: that would go on to trust a CA that was
             # taken out, and to resume sessions of clients whose certificates are that CA's.
             self._ssl = context
-            self._public_url.certificate_names = tls.read_certificate_names(self.settings)
-            self._readiness.certificate_end = tls.read_certificate_end(self.settings)
+            self._read_certificate()
             if self._front is not None:
                 self._front.tls = context
         if self._kmip is not None and kmip_context is not None:
             self._kmip.use(kmip_context)
         if files := tls.list_files(self.settings):
             log.info("these TLS files were read again: %s", ", ".join(files))
+
+    def _read_certificate(self) -> None:
+        """Note for whom the certificate in use is, and when it ends."""
+        settings = self.settings
+        self._public_url.certificate_names = tls.read_certificate_names(settings)
+        end = self._readiness.certificate_end = tls.read_certificate_end(settings)
+        if end is not None and end <= time.time():
+            log.warning(
+                "the certificate in %s has ended: clients that check it do not connect",
+                settings.tls_cert_file,
+            )
 
     def _service_settings(self) -> ServiceSettings:
         """The settings of the KMS, with a temporary data directory if none is set, as with --dev."""

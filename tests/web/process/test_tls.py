@@ -139,6 +139,19 @@ def test_metrics_have_the_end_of_the_certificate_in_use_after_sighup_too(https):
         assert told() == x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
 
 
+def test_certificate_that_has_ended_serves_with_a_warning_until_a_good_one_is_read(tmp_path):
+    key = private_key("ES256", "ended tls")
+    write_tls_files(tmp_path, certificate(key, expired=True), private_pem(key))
+    with serving(*NO_AUTH, *FILES, cwd=tmp_path) as server:
+        ended = "the certificate in cert.pem has ended"
+        server.wait_for_line(ended)
+        seen = len(server.output["stderr"])
+        write_pair(tmp_path, "good again tls")
+        server.send(signal.SIGHUP)
+        server.wait_for_line("read again", after=seen)
+        assert not any(ended in line for line in server.output["stderr"][seen:])
+
+
 def test_sighup_with_a_broken_file_logs_it_and_keeps_the_old_ones(tmp_path):
     pem = write_pair(tmp_path, "kept tls")
     with serving_broken(tmp_path, pem) as server:
@@ -371,7 +384,9 @@ def test_one_broken_file_leaves_all_the_old_ones_in_use_with_one_line_that_names
             (reading.cwd / file).unlink()
         else:
             (reading.cwd / file).write_bytes(b"rubbish" if fault == "rubbish" else b"")
-        assert file in signal_and_wait(reading, "the old TLS files stay in use, all of them: ")
+        line = signal_and_wait(reading, "the old TLS files stay in use, all of them: ")
+        assert file in line
+        assert "_file" not in line, "options are not spelled so"
         assert reading.client.get("/health").status == 200
         assert served_certificate_for(reading) == before
         assert sum("the old TLS files" in x for x in reading.output["stderr"][seen:]) == 1
