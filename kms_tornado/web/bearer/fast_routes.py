@@ -52,6 +52,7 @@ from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, Unavailable
 from .fast_request import FastAnswer, FastFunction, FastRequest, FastResult, make_answer
+from .head_timeouts import AwaitedHead, HeadTimeouts
 from .mixin import BearerRequestHandler
 from .refusals import refuse
 from .request_facts import HandlerFacts
@@ -101,10 +102,12 @@ class BearerApplication(Application):
 
         #: A path → its handler and the groups of its pattern; None for one that is no fast route's.
         self.find_fast_route = find
+        self._head_timeouts = HeadTimeouts()
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         """Called by Tornado for each request."""
-        return _Request(self, server_conn, request_conn)
+        head = self._head_timeouts.start(server_conn, request_conn)
+        return _Request(self, server_conn, request_conn, head)
 
     def start_long_way(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         """What Tornado does for each request."""
@@ -167,17 +170,27 @@ class _Request(HTTPMessageDelegate):
     """One request: chooses its way by its head."""
 
     __slots__ = (
-        "_app", "_arrived", "_chunks", "_connection", "_handler", "_headers", "_long_way", "_path", "_path_args",
-        "_principal", "_protocol", "_query", "_refusal", "_remote_ip", "_server_conn", "_start_line", "_task",
+        "_app", "_arrived", "_chunks", "_connection", "_handler", "_head", "_headers", "_long_way", "_path",
+        "_path_args", "_principal", "_protocol", "_query", "_refusal", "_remote_ip", "_server_conn", "_start_line",
+        "_task",
     )  # fmt: skip
 
-    def __init__(self, app: BearerApplication, server_conn: object, connection: Any) -> None:
+    def __init__(
+        self,
+        app: BearerApplication,
+        server_conn: object,
+        connection: Any,
+        head: AwaitedHead | None,
+    ) -> None:
         self._app = app
         self._server_conn = server_conn
         self._connection = connection
+        self._head = head
         self._long_way: HTTPMessageDelegate | None = None
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
+        if self._head is not None:
+            self._head.since = None
         if self._can_be_fast(start_line, headers) and self._check_token(headers):
             return None
         self._long_way = self._app.start_long_way(self._server_conn, self._connection)

@@ -103,6 +103,21 @@ FAST_ROUTES = (
         "the log tells how long a request took that went the fast way",
         "__init__",
     ),
+    InternalName(
+        _SERVER_CONNECTION, "params", "those of the server, for all connections", "__init__"
+    ),
+    InternalName(
+        "tornado.http1connection.HTTP1ConnectionParameters",
+        "header_timeout",
+        "taken from there: heads have no timers",
+        "__init__",
+    ),
+    InternalName(
+        "tornado.http1connection.HTTP1ServerConnection",
+        "stream",
+        "closed where no head comes",
+        "__init__",
+    ),
 )
 
 #: Of the server itself, beside those of the token layer: `service_handler`, `transport.streams` and
