@@ -1966,7 +1966,7 @@ FAULTS: tuple[Fault, ...] = (
         "S18",
         "a Host that somebody else chose is named as the server's own",
         "web/public_url.py",
-        "if asked_port == port and self._is_listened_for(name, local_host):",
+        "if asked_port == port and self._is_listened_for(name, local_host, names):",
         "if asked_port == port:",
         ("web/test_public_url.py",),
     ),

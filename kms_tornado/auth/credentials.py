@@ -22,6 +22,9 @@ class HTTPRequestFacts(Protocol):
     def find_certificate(self) -> bytes | None:
         """The client's, DER; None without one."""
 
+    def check_admission(self, user: str) -> None:
+        """Refuse a request for which its user has too many, before its proof is used. Raises TooManyRequests."""
+
 
 # One is made for every request. Not frozen: a frozen dataclass takes 0.9 µs to make, this one 0.2.
 @dataclass(slots=True)

@@ -79,11 +79,14 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
             self._held.keep_answer(len(answer.body))
         super().send_answer(answer)
 
+    def _check_admission(self, user: str) -> None:
+        self.context.admission.check(user)
+
     def resource_metadata_url(self) -> str | None:
         return self.context.make_metadata_url(self.request)
 
     def request_url(self) -> str | None:
-        return self.context.public_url.find_base(self.request) + self.request.path
+        return self.context.public_url.find_proven_base(self.request) + self.request.path
 
     def client_certificate(self) -> bytes | None:
         """A trusted proxy's own certificate is not its client's, of which its header alone tells."""

@@ -51,6 +51,18 @@ class PublicURL:
         Else the address that is listened on: the configured host, or that of the request's connection where
         the host stands for all of them.
         """
+        return self._find_base(request, self.certificate_names)
+
+    def find_proven_base(self, request: HTTPServerRequest) -> str:
+        """As find_base, of the URL for which a DPoP proof was made: no Host counts for a wildcard of the certificate.
+
+        The certificate may be another server's, too, which would pass on the proofs that were made for it.
+        """
+        return self._find_base(
+            request, frozenset([name for name in self.certificate_names if "*" not in name])
+        )
+
+    def _find_base(self, request: HTTPServerRequest, names: frozenset[str]) -> str:
         if self._configured:
             return self._configured
         protocol, local = request.protocol, _find_local_address(request)
@@ -61,12 +73,12 @@ class PublicURL:
         if asked := _HOST.fullmatch(request.host):
             name = asked[1].strip("[]").lower()
             asked_port = int(asked[2] or _DEFAULT_PORTS[protocol])
-            if asked_port == port and self._is_listened_for(name, local_host):
+            if asked_port == port and self._is_listened_for(name, local_host, names):
                 host = name
         suffix = "" if port == _DEFAULT_PORTS[protocol] else f":{port}"
         return f"{protocol}://{_format_host(host)}{suffix}"
 
-    def _is_listened_for(self, name: str, local_host: str) -> bool:
+    def _is_listened_for(self, name: str, local_host: str, names: frozenset[str]) -> bool:
         if name == self._hostname and name not in _EVERY_INTERFACE:
             return True
         if is_loopback_host(name):
@@ -74,7 +86,7 @@ class PublicURL:
         address = parse_address(name)
         if address is not None and address == parse_address(local_host):
             return True
-        return is_named(name, self.certificate_names)
+        return is_named(name, names)
 
 
 def _format_host(host: str) -> str:

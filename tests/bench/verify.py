@@ -151,6 +151,9 @@ class _Request:
     def find_certificate(self) -> None:
         return None
 
+    def check_admission(self, user: str) -> None:
+        pass
+
 
 class _TakesAll:
     """Remembers nothing: what that costs depends on the memory."""

@@ -11,6 +11,7 @@ import pytest
 
 from ..issuer import Issuer
 from ..kms import batch_item, message, structure
+from ..proofs import dpop_headers, thumbprint
 from ..server import eventually, send_head, serving, trusting
 
 LOCATE = structure("Locate")
@@ -96,6 +97,17 @@ def test_user_with_too_many_requests_at_once_gets_429_and_another_user_an_answer
         check_refused(post(slow, tokens()), "--user-concurrency")
         assert post(slow, issuer.token(aud="kms", sub="somebody-else")).status == 200
     eventually(lambda: post(slow, tokens()).status == 200)
+
+
+def test_refused_request_uses_up_no_dpop_proof(slow, issuer):
+    plain = issuer.token(aud="kms", sub="dora")
+    token = issuer.token(aud="kms", sub="dora", cnf={"jkt": thumbprint()})
+    headers = dpop_headers("GET", f"http://127.0.0.1:{slow.port}/whoami", token)
+    with begun(slow, plain, 2):
+        check_refused(slow.get("/whoami", headers=headers), "--user-concurrency")
+    await_in_flight(slow, 0)
+    assert slow.get("/whoami", headers=headers).status == 200
+    assert slow.get("/whoami", headers=headers).status == 401, "it was used by now"
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 from tornado.web import Application
@@ -13,6 +14,7 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings import parse_public_url
 from kms_tornado.web.app import handlers
+from kms_tornado.web.public_url import PublicURL
 from kms_tornado.web.server_context import METADATA_PATH
 
 from ..issuer import Issuer
@@ -113,6 +115,23 @@ def test_public_url_is_named_whatever_was_asked(issuer, tmp_path):
             )
         assert server.client.get(f"{METADATA_PATH}/keys").status == 200
         assert server.client.get(f"{METADATA_PATH}/other").status == 404
+
+
+def test_name_by_a_wildcard_of_the_certificate_is_none_for_which_a_proof_is_good():
+    url = PublicURL("", "kms.example.com", frozenset({"*.example.com", "other.example.net"}))
+    stream = SimpleNamespace(socket=SimpleNamespace(getsockname=lambda: ("10.0.0.7", 9998)))
+    for host, named, proven in [
+        ("other.example.net", True, True),
+        ("kms.example.com", True, True),
+        ("evil.example.com", True, False),
+        ("evil.example.net", False, False),
+    ]:
+        request = SimpleNamespace(
+            protocol="https", host=f"{host}:9998", connection=SimpleNamespace(stream=stream)
+        )
+        own, asked = "https://kms.example.com:9998", f"https://{host}:9998"
+        assert url.find_base(request) == (asked if named else own)
+        assert url.find_proven_base(request) == (asked if proven else own)
 
 
 NGINX = """

@@ -71,6 +71,8 @@ class PossessionCheck:
             facts.list_proofs(), facts.find_method(), facts.find_url(), token_digest
         )
         used = self._verifier.verify(request, binding.key, now=now)
+        # Who has too many requests is told so before a proof is lost, and before the memory is written.
+        facts.check_admission(principal.name)
         if not await self._replays.use(used.digest, used.until, principal.name):
             raise ProofReplayed("its jti was used before")
         if used.nonce and self._nonces.is_old(used.nonce, now):

@@ -87,12 +87,16 @@ class Admission:
                 )
         return None
 
-    def enter(self, request: object, principal: str) -> None:
-        """Count the request until it leaves. Raises TooManyRequests, with nothing counted but the refusal."""
+    def check(self, principal: str) -> None:
+        """Raises TooManyRequests where one more request of the principal may not enter now, and counts the refusal."""
         refusal = self.find_refusal(principal)
         if refusal is not None:
             self.refused[refusal.limit] += 1
             raise refusal
+
+    def enter(self, request: object, principal: str) -> None:
+        """Count the request until it leaves. Raises TooManyRequests, with nothing counted but the refusal."""
+        self.check(principal)
         self.admit(request, principal)
 
     def admit(self, request: object, principal: str) -> None:

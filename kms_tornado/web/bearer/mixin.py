@@ -295,6 +295,9 @@ class BearerAuthMixin(RequestHandler):
         """Send it, and call what is called at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
 
+    def _check_admission(self, user: str) -> None:
+        """Raise TooManyRequests where this user may not have one more now. Not for applications to override."""
+
     def is_public_method(self) -> bool:
         """Whether this request's method needs no token."""
         return self.request.method in self.public_methods

@@ -37,6 +37,9 @@ class HandlerFacts:
     def find_certificate(self) -> bytes | None:
         return self._handler.client_certificate()
 
+    def check_admission(self, user: str) -> None:
+        self._handler._check_admission(user)
+
 
 def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str | None:
     """The URL by which the client reached the application.
