@@ -1,7 +1,6 @@
-"""New databases of SQLite's, whose tables are made at once, as the migrations would make them.
+"""New databases of SQLite's, whose tables are made by the statements that made them once in the process.
 
-The migrations take 40 ms, and the tests make a thousand databases. They run once a process, and what they
-have made is repeated.
+To have SQLAlchemy write them takes 15 ms, and the tests make a thousand databases.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from kms_tornado.store.sqlite import database_file
 
 
 def make_at_once() -> None:
-    """From now on, in this process and those that are forked from it. What is not empty is migrated as ever."""
+    """From now on, in this process and those that are forked from it. What is not empty is looked at as ever."""
     database_file.upgrade = _upgrade
 
 
@@ -32,7 +31,7 @@ def _upgrade(connection: Connection, *, may_make: bool = True, **how: Any) -> No
 
 @cache
 def find_statements() -> Sequence[str]:
-    """What the migrations make of an empty database."""
+    """What a start makes of an empty database."""
     engine = create_engine("sqlite://")
     with engine.begin() as connection:
         migrate.upgrade(connection, name="in memory")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import MetaData, create_engine, inspect, make_url, text
 
 from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
-from kms_tornado.errors import NonUniqueName
+from kms_tornado.errors import ConfigurationError, NonUniqueName
 from kms_tornado.kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, State
 from kms_tornado.kmip.payloads import DateRange
 from kms_tornado.kmip.structures import Digest, Name
@@ -22,7 +22,18 @@ from kms_tornado.store.interface.changes import Insert, Remove, Replace
 from kms_tornado.store.migrate import newest_revision
 from kms_tornado.store.sql.tables.attribute_rows import format_attributes
 
-from .helpers import ALICE, BOB, CHECK, KEY_ATTRIBUTES, an_object, locate, seeking, uids, with_store
+from .helpers import (
+    ALICE,
+    BOB,
+    CHECK,
+    KEY_ATTRIBUTES,
+    an_object,
+    engine_behind,
+    locate,
+    seeking,
+    uids,
+    with_store,
+)
 
 NAMED = replace(
     KEY_ATTRIBUTES,
@@ -301,3 +312,69 @@ def test_a_database_that_is_up_to_date_is_opened_without_alembic(old, monkeypatc
 
 async def nothing(store):
     assert await store.get("absent") is None
+
+
+def test_new_database_has_what_the_migrations_make_of_the_first_one(new_place):
+    """But for the order of columns: its tables are made at once."""
+    with engine_behind(new_place).begin() as connection:
+        migrate.upgrade(connection, name="test", revision="0001")
+        migrate.upgrade(connection, name="test")
+        migrated = describe(connection)
+        everything = MetaData()
+        everything.reflect(connection)
+        everything.drop_all(connection)
+        assert describe(connection) == []
+        migrate.upgrade(connection, name="test")
+        assert describe(connection) == migrated
+        assert migrate.read_revision(connection) == newest_revision()
+
+
+def describe(connection):
+    """Every table, column, constraint and index, with no row but the revision."""
+    queries = _ON_POSTGRESQL if connection.dialect.name == "postgresql" else _ON_SQLITE
+    found = [
+        [" ".join(sorted(str(part).replace(",", " ").split())) for part in row]
+        for query in queries
+        for row in connection.execute(text(query))
+    ]
+    for table in inspect(connection).get_table_names():
+        found.append([table, connection.execute(text(f"SELECT * FROM {table}")).all()])
+    return sorted(found, key=repr)
+
+
+_ON_SQLITE = ["SELECT type, name, sql FROM sqlite_master"]
+_ON_POSTGRESQL = [
+    """SELECT table_name, column_name, data_type, is_nullable, column_default, collation_name, is_identity
+        FROM information_schema.columns WHERE table_schema = current_schema()""",
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+    """SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace""",
+    """SELECT relname, relkind, relpersistence, reloptions FROM pg_class
+        WHERE relnamespace = current_schema()::regnamespace""",
+]
+
+
+def test_a_new_database_is_made_without_alembic(new_place, monkeypatch):
+    for module in ("alembic", "alembic.command", "alembic.config"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with engine_behind(new_place).begin() as connection:
+        migrate.upgrade(connection, name="test")
+    with_store(new_place, nothing)
+
+
+def test_database_of_another_program_is_refused_and_left_alone(new_place):
+    with engine_behind(new_place).begin() as connection:
+        for statement in (
+            "CREATE TABLE theirs (x INTEGER)",
+            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)",
+        ):
+            connection.execute(text(statement))
+            before = describe(connection)
+            with pytest.raises(ConfigurationError, match="belongs to another program"):
+                migrate.upgrade(connection, name="test")
+            assert describe(connection) == before
+        connection.execute(text("INSERT INTO alembic_version VALUES ('0abc')"))
+        with pytest.raises(
+            ConfigurationError, match="revision '0abc', which this version does not know"
+        ):
+            migrate.upgrade(connection, name="test")

@@ -12,8 +12,10 @@ import stat
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from kms_tornado.errors import ConfigurationError, Unavailable
+from kms_tornado.store import migrate
 from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.sql.tables.schema import metadata
 
@@ -30,6 +32,9 @@ def path(tmp_path):
 
 
 def test_migrations_lead_to_the_declared_schema(path):
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        migrate.upgrade(connection, name="test", revision="0001")  # a new one has no migrations
+
     async def body(store):
         with store.backend.file.open_reader() as connection:
             context = MigrationContext.configure(connection, opts={"compare_type": True})
