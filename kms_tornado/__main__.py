@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -64,8 +65,10 @@ def _run(
     worker: Worker | None = None,
 ) -> int:
     """Serve in this process, and return its exit code."""
+    gc.disable()  # a thousand modules are no garbage, and to look for some takes a tenth of the start
     from .web.process.serving import serve
 
+    gc.enable()
     if worker is not None:
         settings = parsed.settings
         logs.configure(settings.log_level, settings.log_format, worker=worker.number)

@@ -206,8 +206,9 @@ class WarmServers:
 #: What a program loads until it serves, or speaks to a server; uvloop only where it is installed.
 _LOADED_FIRST = {
     "server": (
-        "alembic.command", "alembic.config", "kms_tornado.__main__", "kms_tornado.store.migrate",
-        "kms_tornado.store.sqlite.backend", "kms_tornado.web.process.serving",
+        "kms_tornado.__main__", "kms_tornado.commands.verify", "kms_tornado.store.migrate",
+        "kms_tornado.store.sqlite.backend", "kms_tornado.web.metrics.metrics",
+        "kms_tornado.web.metrics.workers", "kms_tornado.web.process.serving",
         "tornado.platform.asyncio", "uvloop",
     ),
     "kmsctl": (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
@@ -14,12 +14,14 @@ from ..service.load.admission import Admission
 from ..service.load.bytes_in_flight import BytesInFlight
 from ..service.load.loop_turns import LoopTurns
 from ..transport.in_flight import InFlight
-from .metrics.metrics import Metrics
-from .metrics.workers import WorkerMetrics
 from .public_url import PublicURL
 from .readiness import Readiness
 from .trusted_proxies import TrustedProxies
 from .ui.page import Page
+
+if TYPE_CHECKING:  # they load prometheus_client, which a server without metrics does not need
+    from .metrics.metrics import Metrics
+    from .metrics.workers import WorkerMetrics
 
 METADATA_PATH = "/.well-known/oauth-protected-resource"
 

@@ -15,8 +15,9 @@ from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
 import sqlalchemy.exc
-from sqlalchemy import ClauseElement, Connection, Dialect, Select, Table, UpdateBase, insert
+from sqlalchemy import ClauseElement, Connection, Dialect, Insert, Select, Table, UpdateBase, insert
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as SQLiteDialect
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ...audit.record import Draft
@@ -41,6 +42,17 @@ SQLITE: Dialect = SQLiteDialect()
 DATABASE_ERRORS = (sqlalchemy.exc.SQLAlchemyError, sqlite3.Error)
 #: A constraint was violated, for example because a row with the same key exists.
 INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
+
+
+class InsertIfAbsent(Insert):
+    """Inserts the rows whose keys are not there. SQLAlchemy's own is that of a dialect, and loads all drivers of that one."""
+
+    inherit_cache = True
+
+
+@compiles(InsertIfAbsent)
+def _insert_if_absent(element: InsertIfAbsent, compiler: Any, **options: Any) -> str:
+    return f"{compiler.visit_insert(element, **options)} ON CONFLICT DO NOTHING"
 
 
 class Prepared:

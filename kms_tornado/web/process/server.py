@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...auth.issuers.kept_keys import KeptKeys
 from ...auth.minting import ALGORITHM
@@ -29,9 +30,7 @@ from ..bearer.auth import BearerAuth
 from ..bearer.jwks_fetch import JWKSFetch
 from ..bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
 from ..fast_lane import FastLane
-from ..metrics.metrics import Metrics
 from ..metrics.sources import admission_figures, bytes_figures, connection_figures, tls_figures
-from ..metrics.workers import WorkerMetrics
 from ..public_url import PublicURL
 from ..readiness import Readiness
 from ..server_context import ServerContext
@@ -56,6 +55,9 @@ from .listening import (
 from .loop_lag import LoopLag
 from .metrics_listener import serve_metrics
 from .workers import Worker
+
+if TYPE_CHECKING:
+    from ..metrics.metrics import Metrics
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -136,7 +138,7 @@ class Server:
             auth=self._auth,
             max_body_size=settings.max_body_size,
             admission=Admission(AdmissionBounds(settings.user_rate, settings.user_concurrency)),
-            metrics=Metrics(self._auth, kms) if settings.has_metrics else None,
+            metrics=_make_metrics(self._auth, kms) if settings.has_metrics else None,
             metrics_are_apart=settings.metrics_listen is not None,
             trusted_proxies=trusted_proxies,
             asks_certificates=settings.clients_ca_cert_file is not None,
@@ -179,6 +181,8 @@ class Server:
             metrics.add(lambda: connection_figures(connections))
         await self._stack.enter_async_context(LoopLag(metrics.observe_lag))
         if self._worker is not None:
+            from ..metrics.workers import WorkerMetrics
+
             context.worker_metrics = await self._stack.enter_async_context(
                 WorkerMetrics(self._worker.directory, self._worker.number, metrics.scrape)
             )
@@ -332,3 +336,9 @@ class Server:
             self.dev_kmip = self._kmip.dev.describe(
                 settings.kmip_hostname, sockets[0].getsockname()[1]
             )
+
+
+def _make_metrics(auth: RequestAuth, kms: KMS) -> Metrics:
+    from ..metrics.metrics import Metrics  # with prometheus_client, where it is used alone
+
+    return Metrics(auth, kms)

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from ....audit.record import Draft, Origin, make_draft
 from ...interface.object_checks import AUDIT, Acceptance, Fault, Finding, StoredRow
 from ..search.conditions import write_constant
-from ..statements import Rows, Runner, Statement
+from ..statements import InsertIfAbsent, Rows, Runner, Statement
 from .row_macs import REFUSED, RowAuthenticator, split_refused
 from .schema import objects, server_state
 from .tombstones import keep_from_all, release
@@ -30,8 +29,7 @@ select_findings = select(_N.name, _N.value).where(
     func.substr(_N.name, write_constant(1), write_constant(len(_PREFIX))) == _PREFIX
 )
 _select_one = Statement(select(_N.value).where(_N.name == bindparam("of_name")))
-# The dialects of both databases write "ON CONFLICT DO NOTHING".
-_insert = Statement(insert(server_state).on_conflict_do_nothing(), server_state.columns.keys())
+_insert = Statement(InsertIfAbsent(server_state), server_state.columns.keys())
 _delete = Statement(delete(server_state).where(_N.name == bindparam("of_name")))
 _set_code = Statement(
     update(objects).where(

@@ -25,13 +25,12 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from ....domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from ....errors import ServerLimitExceeded
-from ..statements import Runner, Statement
+from ..statements import InsertIfAbsent, Runner, Statement
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import objects, owners
 
@@ -69,8 +68,7 @@ SUM_OF_UNITS = func.coalesce(func.sum((_bytes + (UNIT_BYTES - 1)) // UNIT_BYTES)
 
 _is_owner = owners.c.owner == bindparam("of_owner")
 _update = Statement(update(owners).where(_is_owner), ("objects", "mac"))
-# The dialects of both databases write "ON CONFLICT DO NOTHING".
-_insert = Statement(insert(owners).on_conflict_do_nothing(), owners.columns.keys())
+_insert = Statement(InsertIfAbsent(owners), owners.columns.keys())
 _MAX_OWNERS = 512  # in one statement, a power of two
 _count = Statement(select(SUM_OF_UNITS).where(objects.c.owner == bindparam("of_owner")))
 

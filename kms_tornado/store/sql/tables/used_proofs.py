@@ -8,11 +8,10 @@ from functools import partial
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from ...interface.faults import make_fault
 from ..backend import Backend
-from ..statements import NO_VALUES, Prepared, Runner, Statement
+from ..statements import NO_VALUES, InsertIfAbsent, Prepared, Runner, Statement
 from ..watched import WatchedBackend
 from .schema import used_proofs
 
@@ -26,8 +25,7 @@ MOST_TOGETHER = 100
 _FORGOTTEN = b""
 
 _P = used_proofs.c
-# The dialects of both databases write "ON CONFLICT DO NOTHING".
-_insert = Statement(insert(used_proofs).on_conflict_do_nothing(), used_proofs.columns.keys())
+_insert = Statement(InsertIfAbsent(used_proofs), used_proofs.columns.keys())
 _select_forgotten = Statement(select(_P.until).where(_P.proof == _FORGOTTEN))
 _is_over = (_P.proof != _FORGOTTEN) & (_P.until < bindparam("before"))
 _select_end = Statement(

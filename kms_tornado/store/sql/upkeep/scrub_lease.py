@@ -13,10 +13,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select, update
-from sqlalchemy.dialects.postgresql import insert
 
 from ...interface.object_checks import ScrubState
-from ..statements import NO_VALUES, Rows, Runner, Statement
+from ..statements import NO_VALUES, InsertIfAbsent, Rows, Runner, Statement
 from ..tables.row_macs import AlteredRow, RowAuthenticator
 from ..tables.schema import server_state
 
@@ -24,8 +23,7 @@ _NAME = "scrub"
 _N = server_state.c
 select_scrub = select(_N.value).where(_N.name == _NAME)
 _select = Statement(select_scrub)
-# The dialects of both databases write "ON CONFLICT DO NOTHING".
-_insert = Statement(insert(server_state).on_conflict_do_nothing(), server_state.columns.keys())
+_insert = Statement(InsertIfAbsent(server_state), server_state.columns.keys())
 _update = Statement(
     update(server_state).where(_N.name == _NAME, _N.value == bindparam("of_value")), ("value",)
 )
