@@ -116,11 +116,12 @@ def _make_attributes(
     call: Call, object_type: ObjectType, supplied: Attributes, shown: Attributes, state: State
 ) -> Attributes:
     attributes = make_first_attributes(
-        call,
         object_type,
         without_import_only(supplied),
         shown.replace(key_value_present=None),
         is_generated=False,
+        activates_at_once=call.client.activates_new_objects,
+        now=call.now,
     )
     changes: dict[str, Any] = select_kept(supplied)
     changes["usage_limits"] = keep_usage_limits(supplied.usage_limits)
