@@ -100,6 +100,7 @@ def nginx(
         "listen 443": f"listen 127.0.0.1:{port}",
         "10.0.0.11:9998": f"127.0.0.1:{servers[0]}",
         "10.0.0.12:9998": f"127.0.0.1:{servers[-1]}",
+        "fail_timeout=5s": "fail_timeout=1s",  # tests wait for it
     }
     if file == "nginx.conf":
         if clients_ca is not None:
@@ -138,6 +139,7 @@ def haproxy(
             else {"kms.pem\n": f"kms.pem ca-file {clients_ca} verify optional\n"}
         ),
         "/etc/haproxy/tls/": f"{directory}/",
+        " inter 2s fastinter 500ms ": " inter 500ms fastinter 200ms ",  # tests wait for them
     }
     text = replace((ROOT / "conf/haproxy.cfg").read_text(), changes)
     first, second = text.split("# --- TLS passes through")
