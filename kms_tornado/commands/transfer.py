@@ -156,7 +156,8 @@ def _read_pairs(old: str | None, new: str | None, file: Path | None) -> Mapping[
 def _parse_map(file: Path) -> tuple[dict[str, str], list[str]]:
     """({old name: new name}, what is wrong with the lines)."""
     try:
-        lines = file.read_text("utf-8").split("\n")
+        # A byte order mark, which editors of Windows put in front, is of no name.
+        lines = file.read_text("utf-8-sig").split("\n")
     except ValueError:
         return {}, [f"{file} is not in UTF-8"]
     pairs: dict[str, str] = {}

@@ -57,7 +57,8 @@ def _load(path: Path) -> dict[str, Any]:
             content = stream.read(_MAX_FILE_BYTES + 1)
         if len(content) > _MAX_FILE_BYTES:
             raise ConfigurationError("larger than 1 MiB")
-        return tomllib.loads(content.decode("utf-8"))
+        # Editors of Windows put a byte order mark in front.
+        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as exc:
         raise ConfigurationError(exc.strerror or "input/output error") from None
     except UnicodeDecodeError:

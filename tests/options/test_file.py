@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from kms_tornado.options import parse
+
 from .helpers import TRUSTING, refusal
 
 SECONDS = "needs a number of seconds, not"
@@ -92,6 +94,11 @@ def test_file_is_checked_where_a_flag_overrides_it_too(toml):
     path = toml("[kms]\nport = 70000")
     line = refusal([*TRUSTING, "-c", path, "--port", "1"])
     assert line == f"--port (file {path}): out of range: 0 to 65535"
+
+
+def test_byte_order_mark_in_front_of_the_file_is_no_mistake(toml):
+    path = toml(b"\xef\xbb\xbf[kms]\nport = 4711\n")
+    assert parse([*TRUSTING, "-c", path], {}).settings.port == 4711
 
 
 @pytest.mark.parametrize(
