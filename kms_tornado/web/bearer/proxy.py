@@ -7,6 +7,7 @@ import ssl
 import urllib.request
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment
@@ -47,7 +48,7 @@ def find_proxy(url: str) -> Proxy | None:
         return None
     proxies = getproxies_environment()
     configured = proxies.get("https")
-    if not configured or _is_exempt(parts.netloc, proxies):
+    if not configured or _is_exempt(parts.netloc, parts.hostname or "", proxies):
         return None
     try:
         proxy = urlsplit(configured if "://" in configured else f"http://{configured}")
@@ -111,7 +112,24 @@ def _forget_the_last_request(curl: Any) -> None:
         curl.setopt(_CA_CACHE_TIMEOUT, 0)
 
 
-def _is_exempt(netloc: str, proxies: dict[str, str]) -> bool:
-    """Whether NO_PROXY exempts the host, by the rules of Python's own clients."""
+def _is_exempt(netloc: str, host: str, proxies: dict[str, str]) -> bool:
+    """Whether NO_PROXY exempts the host: by the rules of Python's own clients, or by a network with its address.
+
+    Networks are what curl and Go take there, and what clusters set.
+    """
     # typeshed lacks it.
-    return bool(urllib.request.proxy_bypass_environment(netloc, proxies))  # type: ignore[attr-defined]
+    if urllib.request.proxy_bypass_environment(netloc, proxies):  # type: ignore[attr-defined]
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(_holds(entry.strip(), address) for entry in proxies.get("no", "").split(","))
+
+
+def _holds(entry: str, address: IPv4Address | IPv6Address) -> bool:
+    """Whether the entry is a network with the address, or the address."""
+    try:
+        return address in ip_network(entry, strict=False)
+    except ValueError:  # a name
+        return False
