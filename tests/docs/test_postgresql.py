@@ -218,6 +218,20 @@ def test_figures_of_the_page_are_those_of_the_code() -> None:
     assert rows["a statement"].startswith(f"{statement_s} s")
     assert f"{engine.REPLY_TIMEOUT_S:.0f} s" in rows["a statement"]
     assert rows["a lock"].startswith(f"{engine.LOCK_TIMEOUT_MS // 1000} s")
+    idle_s = engine._IDLE_TIMEOUT_MS // 1000
+    assert rows["a transaction in which the server says nothing"].startswith(f"{idle_s} s")
+    assert rows["a transaction"].startswith(f"{engine._TRANSACTION_TIMEOUT_MS // 1000} s")
+    pauses = (
+        f"{engine._EXCLUSIVE_PAUSE_MS // 1000} s, and {engine._SNAPSHOT_PAUSE_MS // 60_000} min"
+    )
+    assert (
+        pauses in rows["a pause of an upgrade or a restore, for which starts wait, and of a backup"]
+    )
+    settings = engine._SETTINGS_WHERE_KNOWN
+    probes_s = settings["tcp_keepalives_interval"] * settings["tcp_keepalives_count"]
+    assert rows["a machine that is gone"].startswith(
+        f"{settings['tcp_keepalives_idle'] + probes_s} s"
+    )
     assert rows["waiting for a transaction"].startswith(f"{writer._MAX_AGE_S:.0f} s")
     assert (
         rows["tries of a transaction that others got in the way of"] == f"{transactions.ATTEMPTS}"
