@@ -44,10 +44,10 @@ _ADD = (
 # After the objects were added, as `sql.tables.tombstones.check_free` explains.
 _CHECK_TOMBSTONES = "SELECT 1 / (count(*) = 0)::int FROM tombstones WHERE uid = ANY(%t::text[])"
 
-#: Reads the counts, (owner, objects, mac).
-READ_COUNTS = "SELECT owner, objects, mac FROM owners WHERE owner = ANY(%t::text[])"
-#: As READ_COUNTS, in the order of the owners, so that two writers do not deadlock.
-LOCK_COUNTS = f"{READ_COUNTS} ORDER BY owner FOR UPDATE"
+# In the order of the owners, so that two writers do not deadlock.
+_LOCK_COUNTS = (
+    "SELECT owner, objects, mac FROM owners WHERE owner = ANY(%t::text[]) ORDER BY owner FOR UPDATE"
+)
 _OWNER_ARRAYS = unnest(owners, ("owner", "objects", "mac"))
 # The code is compared as well as the number: a row that something else wrote is not rewritten.
 _CHANGE_COUNTS = (
@@ -73,7 +73,8 @@ FIND_OBJECTS = "SELECT uid, mac FROM objects WHERE uid = ANY(%t::text[]) FOR KEY
 
 
 def lock_counts(names: Sequence[str]) -> Command:
-    return LOCK_COUNTS, (list(names),)
+    """Reads the counts, (owner, objects, mac), of owners that have one."""
+    return _LOCK_COUNTS, (list(names),)
 
 
 def change_counts(rows: Sequence[tuple[str, int, bytes, int, bytes]]) -> Command:

@@ -2,7 +2,8 @@
 
 That needs everything to be known beforehand. What has to be read, the count of each owner's units, is
 *remembered*, and the transaction fails by itself where the database has another number, because another
-server has added objects of the same owner. It is then done again on what the database has.
+server has added objects of the same owner. It is then done again, in two round trips, of which the first reads the
+number and locks its row. So are the next ones of an owner to whom several servers add: to fail would cost more.
 
 As COMMIT is sent with the rest, nobody knows whether a transaction was done whose connection was lost. Its
 objects tell: they are looked for on another connection, and added again if they are not there. If the first
@@ -40,8 +41,6 @@ from ..transaction import (
 from .add_statements import (
     COUNT_TEXTS,
     FIND_OBJECTS,
-    LOCK_COUNTS,
-    READ_COUNTS,
     add_objects,
     begin_counts,
     change_counts,
@@ -52,8 +51,8 @@ from .transactions import ATTEMPTS, CONNECTIONS_TRIED, TransactionRunner, pause
 if TYPE_CHECKING:
     import psycopg
 
-# How often a number that is not up to date is replaced by what the database had a moment ago.
-_CONTENDED_TRIED = 2
+# After how many additions in which nobody else has changed an owner's number it is counted on again.
+_CALM = 8
 # A transaction that takes longer goes to a database that is far away.
 _FAR_S = 0.02
 _LONGEST_COMPANY_S = 0.025
@@ -63,10 +62,6 @@ _MAX_REMEMBERED = 10_000
 
 class NotAdded(Exception):
     """The objects could not be added in this way; nothing was done. Adding each of them alone shows why."""
-
-
-class Contended(NotAdded):
-    """Other servers add objects of the same owners all the time: the numbers have to be read under a lock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +93,8 @@ class AdditionWriter:
         self._leases = transactions.leases
         #: Owner → number of units, once everything that was sent is done.
         self._counts: dict[str, int] = {}
+        #: Owner to whom other servers add, too → how many additions until the number is counted on again.
+        self._shared: dict[str, int] = {}
         self._driver_error = load_driver_error()
         #: How long the last transaction took.
         self._last_s = 0.0
@@ -114,7 +111,7 @@ class AdditionWriter:
     async def add(self, prepared: PreparedAddition, *, lock_timeout_ms: int) -> None:
         """Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there."""
         addition = prepared.addition
-        lost = contended = 0
+        lost = 0
         may_be_done = False
         for attempt in range(ATTEMPTS):
             try:
@@ -139,11 +136,8 @@ class AdditionWriter:
                 raise
             except Disturbed:
                 await pause(attempt)
-            except _OtherCount as exc:
-                self._remember(exc.rows, addition)
-                contended += 1
-                if contended == _CONTENDED_TRIED and not may_be_done:
-                    raise Contended from None
+            except _OtherCount:  # so that it is read next, with a lock
+                self._share(addition.differences)
             except NotAdded:
                 if not may_be_done:
                     raise
@@ -174,24 +168,41 @@ class AdditionWriter:
         began = time.monotonic()
         try:
             with pipelined(connection) as pipeline:
-                await self._recall(pipeline, addition)
+                beginning = await self._recall(pipeline, addition, lock_timeout_ms)
                 adding = self._make_commands(prepared)
                 recording = chain.make_commands(addition.noted) if addition.drafts else ()
-                await self._send(
-                    pipeline, [*make_beginning(lock_timeout_ms), *adding, *recording, COMMIT]
-                )
+                await self._send(pipeline, [*beginning, *adding, *recording, COMMIT])
             chain.committed()
             self._last_s = time.monotonic() - began
         except BaseException:
             self._forget(addition.differences)
             raise
 
-    async def _recall(self, pipeline: Pipeline, addition: Addition) -> None:
-        """Read the numbers that are not remembered."""
-        names = [owner for owner in addition.differences if owner not in self._counts]
-        if names:
-            await pipeline.send([(READ_COUNTS, (names,))])
-            self._remember(pipeline.answers[0].rows, addition)
+    async def _recall(
+        self, pipeline: Pipeline, addition: Addition, lock_timeout_ms: int
+    ) -> Sequence[Command]:
+        """Begin the transaction with reading the numbers, unless all can be counted on.
+
+        Returns the commands that begin it where they are still to be sent.
+        """
+        beginning = make_beginning(lock_timeout_ms)
+        names = addition.differences.keys()
+        if names <= self._counts.keys() and self._shared.keys().isdisjoint(names):
+            return beginning
+        await pipeline.send([*beginning, lock_counts(sorted(names))])
+        former = {owner: self._counts.pop(owner, None) for owner in names}
+        self._remember(pipeline.answers[-1].rows, addition)
+        for owner in self._shared.keys() & names:
+            is_calm = former[owner] == self._counts.get(owner)
+            self._shared[owner] = self._shared[owner] - 1 if is_calm else _CALM
+            if not self._shared[owner]:
+                del self._shared[owner]
+        return ()
+
+    def _share(self, names: Iterable[str]) -> None:
+        self._shared |= dict.fromkeys(names, _CALM)
+        while len(self._shared) > _MAX_REMEMBERED:
+            del self._shared[next(iter(self._shared))]
 
     def _remember(self, rows: Iterable[Sequence[Any]], addition: Addition) -> None:
         """rows: (owner, number, code)."""
@@ -231,9 +242,9 @@ class AdditionWriter:
                 former_mac = count_mac(addition.authenticator, owner, before)
                 changed.append((owner, before, former_mac, number, mac))
                 self._count(owner, number)
-        counting = [lock_counts([row[0] for row in changed]), change_counts(changed)]
         return [
-            *(counting if changed else ()),
+            *([lock_counts([row[0] for row in changed])] if len(changed) > 1 else ()),
+            *([change_counts(changed)] if changed else ()),
             *prepared.commands,
             *(begin_counts(begun) if begun else ()),
         ]
@@ -249,22 +260,11 @@ class AdditionWriter:
                 if failed == APPEND:
                     raise ChainTaken from None
                 if failed in COUNT_TEXTS:
-                    raise _OtherCount(_read_locked(pipeline, commands)) from None
+                    raise _OtherCount from None
                 raise NotAdded from None
             raise
         check_committed(pipeline)
 
 
 class _OtherCount(Exception):
-    """The database has another number of an owner's objects. rows: the numbers that it has, if they are known."""
-
-    def __init__(self, rows: Sequence[Sequence[Any]]) -> None:
-        super().__init__()
-        self.rows = rows
-
-
-def _read_locked(pipeline: Pipeline, commands: Sequence[Command]) -> Sequence[Sequence[Any]]:
-    for (text, _), answer in zip(commands, pipeline.answers, strict=False):
-        if text == LOCK_COUNTS:
-            return answer.rows
-    return ()
+    """The database has another number of an owner's objects than was counted on."""

@@ -13,7 +13,7 @@ from ...sql.changes import collect_uids
 from ...sql.commits import Commit, GroupCommit, Job, join_commits
 from ...sql.statements import Runner
 from ..transaction import LockedOut
-from .additions import AdditionWriter, Contended, NotAdded, prepare_addition
+from .additions import AdditionWriter, NotAdded, prepare_addition
 from .queue import Keys, Waiting, collect_keys
 from .transactions import TransactionRunner
 
@@ -52,9 +52,6 @@ class BatchWriter:
             return await self._add_parts(batch, lock_timeout_ms)
         try:
             await self._adder.add(prepared, lock_timeout_ms=lock_timeout_ms)
-        except Contended:
-            if not await self._try_together(_join_all(commits), batch, lock_timeout_ms):
-                return await self._add_parts(batch, lock_timeout_ms)
         except NotAdded:
             return await self._add_parts(batch, lock_timeout_ms)
         for waiting in batch:

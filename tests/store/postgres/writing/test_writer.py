@@ -204,6 +204,34 @@ def test_servers_that_add_objects_of_one_owner_at_once_count_all_of_them(url):
     run(main())
 
 
+def test_the_number_of_an_owner_to_whom_others_add_is_read_under_a_lock_until_they_do_not(
+    url, tmp_path
+):
+    async def main():
+        async with (
+            proxied(url, tmp_path) as (through, proxy),
+            opened(through) as one,
+            opened(url) as other,
+        ):
+
+            async def count_trips(n, *, is_shared):
+                if is_shared:
+                    await other.commit(insert(f"other {n}"))
+                before = proxy.round_trips
+                await one.commit(insert(f"one {n}"))
+                return proxy.round_trips - before
+
+            firsts = [await count_trips(f"first {n}", is_shared=False) for n in range(3)]
+            assert firsts[-1] == 1
+            # To fail, to roll back, and again.
+            assert await count_trips("clash", is_shared=True) == 4
+            assert [await count_trips(f"{n} with", is_shared=True) for n in range(5)] == [2] * 5
+            calm = [await count_trips(f"{n} alone", is_shared=False) for n in range(10)]
+            assert calm == [2] * 8 + [1] * 2
+
+    run(main())
+
+
 def test_an_edited_number_of_objects_stops_its_owners_creates_alone(url):
     async def body(store):
         for owner in "ab":
@@ -226,8 +254,8 @@ def test_no_statement_is_taken_for_prepared_that_stood_behind_one_that_failed(ur
 
     async def main():
         async with opened(url) as one, opened(url) as other:
-            # In the last turns, the first attempt fails at the number that is remembered, and the second succeeds.
-            # A statement is prepared at the second time, which is such a first attempt.
+            # In the second turn, the first attempt fails at the number that is remembered, and the second succeeds.
+            # A statement is prepared at the second time, which is that first attempt.
             for turn, creates in enumerate([1, 2, 1, 1]):
                 for n in range(creates):
                     await one.commit(insert(f"{turn} {n}"))
