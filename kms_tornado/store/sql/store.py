@@ -13,45 +13,38 @@ from ...domain.search import LocatedPage, LocateSearch, TagSearch
 from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
-from ..bounds import check_tags, check_tags_of_changes
+from ..bounds import check_tags_of_changes
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
-from ..interface.changes import Change, Groups, Refused, ReserveNonces
+from ..interface.changes import Change, Groups, ReserveNonces
 from ..interface.compute import Compute, compute_in_slices, compute_on_any_thread
 from ..interface.lists import GrantedObject, OwnedObject
 from ..interface.master_keys import CheckValues, Reseal, ResealedPage, RowMAC
+from .altered_rows import logging_altered_rows
 from .audit.chains import AuditChains
 from .audit.log import AuditLog
 from .audit.object_checks import SQLObjectChecks
 from .audit.pages import AuditPages
 from .backend import Backend
-from .commits import Commit, GroupCommit, Job
+from .commits import Commit, GroupCommit
 from .queries import bind_groups, prepare_queries
 from .search.object_pages import SQLObjectPages
-from .search.searches import SearchStatements, shape_locate, shape_tag_search
-from .search.statements import parse_page
-from .statements import Prepared, Rows, Runner, Values
+from .search.object_search import ObjectSearch
+from .statements import Prepared, Rows, Values
 from .tables.bundles import add_bundles, parse_bundles, remove_bundle
 from .tables.grants import check_index_rows, parse_grants, rights_of
 from .tables.naming import change_naming, parse_naming, settle_naming
-from .tables.row_macs import AlteredRow, RowAuthenticator, altered_object, log_altered
+from .tables.row_macs import RowAuthenticator
 from .tables.rows import GRANTS, RowParser, is_long
 from .tables.tombstones import is_taken, rename_page
 from .tables.used_proofs import SQLUsedProofs
 from .upkeep.dump import dump_rows, fill_rows
-from .upkeep.index_check import IndexCheck
 from .upkeep.rewrap import EnvelopeRewriter
 from .upkeep.sealing import bring_under_macs, log_sealed
 from .watched import WatchedBackend
 
 # How long a stop waits for writes: whoever waited for their answers has waited the shutdown timeout already.
 _STOP_S = 3.0
-
-# Comparing the rows of one object takes less than a tenth of a millisecond, if its attributes are few.
-_MAX_CHECKED_ON_LOOP = 16
-
-# SQLite only compiles a statement for more tags in a millisecond or more.
-_MAX_TAGS_ON_LOOP = 32
 
 
 class SQLStore:
@@ -75,8 +68,14 @@ class SQLStore:
         self._authenticator = RowAuthenticator()
         self._parser = RowParser(self._authenticator)
         self._queries = prepare_queries(backend.dialect)
-        self._searches = SearchStatements(backend.dialect, compute)
-        self._index_check = IndexCheck(backend.dialect, self._authenticator)
+        self._objects = ObjectSearch(
+            self._database,
+            self._authenticator,
+            self._parser,
+            backend.dialect,
+            compute=compute,
+            clock=clock,
+        )
         self._chains = AuditChains(self._authenticator, clock)
         self.audit = AuditLog(backend, self._database, self._authenticator, self._chains)
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
@@ -99,7 +98,7 @@ class SQLStore:
         self._authenticator.use(row_mac)
 
     async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
-        with _logging_altered_rows:
+        with logging_altered_rows:
             rows = await self.backend.read(self._queries.naming_value)
             if rows and (kept := parse_naming(rows[0][0], self._authenticator)) == configured:
                 return kept
@@ -132,7 +131,7 @@ class SQLStore:
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
         rows = await self._database.read(self._queries.by_uid, {"uid": uid})
-        with _logging_altered_rows:
+        with logging_altered_rows:
             return await self._parse_row(rows[0]) if rows else None
 
     async def _parse_row(self, row: Sequence[Any], principal: str = "") -> ManagedObject:
@@ -143,7 +142,7 @@ class SQLStore:
 
     async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
         rows = await self._database.read(self._queries.identifier, {"uid": uid})
-        with _logging_altered_rows:
+        with logging_altered_rows:
             return is_taken(rows, uid, owner, self._authenticator)
 
     async def get_for(
@@ -157,7 +156,7 @@ class SQLStore:
         rows = await self._database.read(self._queries.by_uid, {"uid": uid})
         if not rows:
             return None
-        with _logging_altered_rows:
+        with logging_altered_rows:
             target = await self._parse_row(rows[0], principal)
         if target.owner == principal:
             return target
@@ -184,112 +183,26 @@ class SQLStore:
             check_index_rows(uid, table, grantees, [row[-2:] for row in rows])
             return target if rights_of(table, grantees).intersection(rights) else None
 
-        with _logging_altered_rows:
+        with logging_altered_rows:
             if is_long(rows[0]):
                 return await self._compute(decide, principal=principal)
             return decide()
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
-        if not search.tags:  # every object has all the tags of an empty list
-            return ()
-        check_tags(search.tags)
-        shape, values = shape_tag_search(search)
-        statement = await self._searches.tagged.get(shape, principal=search.principal)
-        if any(after):
-            rows = await self._search_after(after, statement, next(values))
-        elif len(search.tags) > _MAX_TAGS_ON_LOOP:
-            rows = await self._search(statement, next(values), search.principal)
-        else:
-            rows = await self._database.search_tagged(statement, values, principal=search.principal)
-        with _logging_altered_rows:
-            parse = partial(self._parse_tagged, search=search)
-            if any(map(is_long, rows)):
-                return await self._compute(lambda: [*map(parse, rows)], principal=search.principal)
-            return [*map(parse, rows)]
-
-    def _parse_tagged(self, row: Sequence[Any], search: TagSearch) -> ManagedObject:
-        """The object, which the statement found by its rows in other tables, if it is one to be found."""
-        target = self._parser.parse_row(row)
-        if not search.tags <= target.tags:
-            raise altered_object(target.uid, "rows of object_tags do not fit it")
-        if target.owner != search.principal:
-            rights = rights_of(parse_grants(row[GRANTS]), (search.principal, *search.groups))
-            if not rights.intersection(search.rights):  # what everyone may do does not count
-                raise altered_object(target.uid, "rows of grants do not fit it")
-        return target
+        return await self._objects.find_tagged(search, after)
 
     async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
-        check_tags(search.filter.tags)
-        shape, values = shape_locate(search)
-        statement = await self._searches.locate.get(shape, principal=search.principal)
-        if any(after):
-            page, rows = await self._locate_after(after, statement, values)
-        else:
-            page, rows = parse_page(await self._search(statement, values, search.principal)), []
-            for check, uids in self._index_check.prepare(page.uids):
-                rows += await self._search(check, uids, search.principal)
-        await self._check_index(rows, search.principal)
-        return page
+        return await self._objects.locate(search, after)
 
     def _search(self, statement: Prepared, values: Values, principal: str) -> Awaitable[Rows]:
         return self._database.search(statement, values, principal=principal)
-
-    async def _check_index(self, rows: Rows, principal: str) -> list[dict[str, Any]]:
-        """As `IndexCheck.check_rows`."""
-        with _logging_altered_rows:
-            if len(rows) > _MAX_CHECKED_ON_LOOP or any(map(is_long, rows)):
-                check = self._index_check.check_rows
-                return await compute_in_slices(self._compute, check, rows, principal=principal)
-            return self._index_check.check_rows(rows)
-
-    async def _locate_after(
-        self, groups: Groups, statement: Prepared, values: Values
-    ) -> tuple[LocatedPage, list[Sequence[Any]]]:
-        """As `_search_after`: (page, the rows that show whether it is authentic)."""
-        index_check = self._index_check
-
-        def search(runner: Runner) -> tuple[LocatedPage, list[Sequence[Any]]]:
-            page = parse_page(runner.select_prepared(statement, values))
-            rows: list[Sequence[Any]] = []
-            for check, uids in index_check.prepare(page.uids):
-                rows += runner.select_prepared(check, uids)
-            return page, rows
-
-        located: tuple[LocatedPage, list[Sequence[Any]]]
-        located = await self._rehearse(groups, search)
-        return located
-
-    async def _search_after(self, groups: Groups, statement: Prepared, values: Values) -> Rows:
-        """Search as if the changes had been made."""
-        rows: Rows
-        rows = await self._rehearse(
-            groups, lambda runner: runner.select_prepared(statement, values)
-        )
-        return rows
-
-    async def _rehearse(self, groups: Groups, search: Job) -> Any:
-        """Run the job after the changes: the writer makes them, and undoes them."""
-        changes = GroupCommit(groups, self._authenticator, int(self._clock()))
-
-        def job(runner: Runner) -> Any:
-            changes(runner)
-            return search(runner)
-
-        with _logging_altered_rows:
-            return await self._database.rehearse(job)
 
     # --- listings -------------------------------------------------------------------------------
 
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str
     ) -> Mapping[str, frozenset[Operation]] | None:
-        ((statement, values),) = self._index_check.prepare([uid])
-        rows = await self._database.read(statement, values)
-        for row in await self._check_index(rows, owner):
-            if row["owner"] == owner:
-                table = parse_grants(row["grants"])
-                return {user: frozenset(map(Operation, table[user])) for user in sorted(table)}
-        return None
+        return await self._objects.list_grants(uid, owner=owner)
 
     async def list_owned(self, principal: str) -> Sequence[OwnedObject]:
         rows = await self._search(self._queries.owned, {"principal": principal}, principal)
@@ -326,12 +239,12 @@ class SQLStore:
             job = partial(
                 rename_page, after=after, rename=rename, authenticator=self._authenticator
             )
-            with _logging_altered_rows:
+            with logging_altered_rows:
                 after = await self._database.submit(job)
 
     async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
         job = partial(change_naming, authenticator=self._authenticator, seen=seen, new=new)
-        with _logging_altered_rows:
+        with logging_altered_rows:
             await self._database.submit(job)
 
     # --- changes --------------------------------------------------------------------------------
@@ -346,7 +259,7 @@ class SQLStore:
         await self._commit(GroupCommit(groups, self._authenticator, int(self._clock()), drafts))
 
     async def _commit(self, commit: Commit | GroupCommit) -> None:
-        with _logging_altered_rows:
+        with logging_altered_rows:
             await self._database.submit(commit, erases=commit.erases)
         if commit.drafts:
             self.audit.changes += 1
@@ -402,21 +315,3 @@ class SQLStore:
 
     async def remove_key_bundle(self, key_id: bytes) -> None:
         await self.backend.run_exclusively(lambda runner: remove_bundle(runner, key_id))
-
-
-class _LoggingAlteredRows:
-    """Logs the AlteredRow that ends the block, also as one of the errors of a Refused. It has no state."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if error is None:
-            return
-        errors = error.failures.values() if isinstance(error, Refused) else (error,)
-        for one in errors:
-            if isinstance(one, AlteredRow):
-                log_altered(one)
-
-
-_logging_altered_rows = _LoggingAlteredRows()
