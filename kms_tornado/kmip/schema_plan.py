@@ -264,7 +264,8 @@ def _enumeration_converter(tag: str, cls: type[IntEnum]) -> _Converter:
 
 def _read(item_type: ItemType, node: Node) -> Any:
     if node.type is not item_type:
-        raise InvalidField(f"{node.tag} must be a {TYPE_NAMES[item_type]}")
+        name = TYPE_NAMES[item_type]
+        raise InvalidField(f"{node.tag} must be {'an' if name[0] in 'EI' else 'a'} {name}")
     return node.value
 
 

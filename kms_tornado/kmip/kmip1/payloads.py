@@ -142,7 +142,9 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
     if row is None:
         if ("Operation", operation) in gate.refused.values:
             return ReadPayload(payload)
-        name = OPERATION_TAGS.get(operation, str(operation))
+        name = OPERATION_TAGS.get(operation)
+        if name is None:
+            raise OperationNotSupported(f"Operation has no value {operation}")
         raise OperationNotSupported(f"{name} is not offered by this server")
     check_structure(payload)
     tags = {child.tag for child in children_of(payload)}
