@@ -186,6 +186,36 @@ def test_percona_server_for_mongodb(exchange):
     assert missing.reason is ResultReason.ITEM_NOT_FOUND
 
 
+def test_ceph_rgw(exchange):
+    """rgw_kmip_client_impl.cc: one item a message, on a connection that it keeps, in 1.0."""
+    header = [
+        number("MaximumResponseSize", 8192), Node("TimeStamp", ItemType.DATE_TIME, 1795988925),
+    ]  # fmt: skip
+
+    def ask_gateway(operation, *payload):
+        (result,) = ask(exchange, V10, item(operation, *payload), header=header)
+        assert result.reason is None, result["ResultMessage"]
+        return result
+
+    key = ask_gateway(Operation.CREATE, SYMMETRIC, template(*aes(256, name("bucket-key")))).uid
+    located = ask_gateway(Operation.LOCATE, name("bucket-key"))
+    # KMIP 1.0 has no LocatedItems, and the decoder of the gateway stops at what it does not know.
+    assert located.payload == (uid(key),)
+    given = ask_gateway(Operation.GET, uid(key))
+    assert [field.tag for field in given.payload] == [
+        "ObjectType",
+        "UniqueIdentifier",
+        "SymmetricKey",
+    ]
+    (block,) = children_of(given.payload[2])
+    assert [field.tag for field in children_of(block)] == [
+        "KeyFormatType", "KeyValue", "CryptographicAlgorithm", "CryptographicLength",
+    ]  # fmt: skip
+    (material,) = children_of(children_of(block)[1])
+    assert len(material.value) == 32
+    assert ask_gateway(Operation.LOCATE, name("nothing")).payload == ()
+
+
 def test_keyring_of_mysql_and_pg_tde(exchange):
     group = attribute("Object Group", "keyring")
     size = [number("MaximumResponseSize", 8192)]

@@ -1,4 +1,4 @@
-"""docs/kmip-clients.md: what it tells to grant is enough for the client."""
+"""The pages below docs/kmip-clients/: what they tell to grant is enough for the client, and each says what was tried."""
 
 from __future__ import annotations
 
@@ -11,6 +11,24 @@ from ..issuer import Issuer
 from ..kmip_server.client import Connection, Site, serving_kmip
 from ..kms import attributes, batch_item, name, number, octets, structure, text, uid
 from ..server import ServerProcess, trusting
+from .blocks import DOCS, blocks
+
+#: Who needs a page of their own.
+PAGES = ["ceph-rgw", "mongodb", "mysql", "openbao", "pg-tde", "vcenter"]
+
+
+def test_each_client_has_a_page_with_its_configuration_and_with_what_was_tried() -> None:
+    pages = sorted((DOCS / "kmip-clients").glob("*.md"))
+    assert [page.stem for page in pages] == PAGES
+    index = (DOCS / "kmip-clients.md").read_text()
+    for page in pages:
+        text = page.read_text()
+        assert f"\nkmip-clients/{page.stem}\n" in index
+        assert "\n## What was tried, and what was not\n" in text
+        assert "| not tried |" in text
+        what = [each.text for each in blocks(f"docs/kmip-clients/{page.stem}.md")]
+        assert page.stem == "vcenter" or what, "nothing to paste"
+        assert "(../kmip-clients.md#before-any-of-them)" in text
 
 
 @pytest.fixture(scope="module")
