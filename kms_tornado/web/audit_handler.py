@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from abc import ABC, abstractmethod
 from urllib.parse import urlencode
 
 from ..audit.query import RecordQuery
@@ -17,18 +18,18 @@ from ..service.auditing.request import (
 from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
 from .bearer.refusals import refuse
 from .protected_handler import ProtectedHandler
-from .query import decode_query
+from .query import BadQuery, decode_query
 
 _JSON_LINES = "application/x-ndjson"
 
 
-class RecordsHandler(ProtectedHandler):
+class RecordsHandler(ProtectedHandler, ABC):
     """Tells what the caller did, what anybody did with the caller's objects, and to --auditors everything."""
 
     async def get(self) -> None:
         try:
-            await self._answer(self._read_parameters())
-        except BadAuditRequest as exc:
+            await self._answer(decode_query(self.request))
+        except (BadQuery, BadAuditRequest) as exc:
             self._answer_error(400, "invalid_request", str(exc))
         except AmbiguousName as exc:
             self._answer_error(403, "access_denied", str(exc))
@@ -40,20 +41,13 @@ class RecordsHandler(ProtectedHandler):
         else:
             self.log_entry["result"] = "Success"
 
+    @abstractmethod
     async def _answer(self, parameters: dict[str, list[str]]) -> None:
         """Raises BadAuditRequest, AmbiguousName, KMIPError and Unavailable, before anything is answered."""
-        raise NotImplementedError
 
     def _log_uid(self, query: RecordQuery) -> None:
         if query.uid is not None:
             self.log_entry["uid"] = query.uid
-
-    def _read_parameters(self) -> dict[str, list[str]]:
-        """Raises BadAuditRequest."""
-        try:
-            return decode_query(self.request)
-        except UnicodeDecodeError:
-            raise BadAuditRequest("the parameters are no UTF-8") from None
 
     def _answer_error(self, status: int, error: str, description: str) -> None:
         self.log_entry["result"] = error

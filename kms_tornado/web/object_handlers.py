@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from urllib.parse import urlencode
 
 from ..audit.record import Origin
@@ -14,30 +15,23 @@ from ..service.objects.listing_request import (
 )
 from .access_handlers import AccessHandler
 from .answers import JSON_ERROR, Answer, render_error_body
-from .query import decode_query
+from .query import BadQuery, decode_query
 
 
-class ListingHandler(AccessHandler):
+class ListingHandler(AccessHandler, ABC):
     """Answers 400 where a parameter is unknown or makes no sense."""
 
     async def get(self) -> None:
         try:
-            await self._answer(self._read_parameters())
-        except BadListingRequest as exc:
+            await self._answer(decode_query(self.request))
+        except (BadQuery, BadListingRequest) as exc:
             self.log_entry["result"] = "invalid_request"
             body = render_error_body("invalid_request", str(exc))
             self.send_answer(Answer(400, JSON_ERROR, body))
 
+    @abstractmethod
     async def _answer(self, parameters: dict[str, list[str]]) -> None:
         """Raises BadListingRequest, before anything is answered."""
-        raise NotImplementedError
-
-    def _read_parameters(self) -> dict[str, list[str]]:
-        """Raises BadListingRequest."""
-        try:
-            return decode_query(self.request)
-        except UnicodeDecodeError:
-            raise BadListingRequest("the parameters are no UTF-8") from None
 
 
 class ObjectsHandler(ListingHandler):

@@ -5,9 +5,16 @@ from __future__ import annotations
 from tornado.httputil import HTTPServerRequest
 
 
+class BadQuery(Exception):
+    """The query cannot be read. Its text is for the caller."""
+
+
 def decode_query(request: HTTPServerRequest) -> dict[str, list[str]]:
-    """{name: its values}. Raises UnicodeDecodeError for what is no UTF-8."""
-    return {
-        name: [value.decode() for value in values]
-        for name, values in request.query_arguments.items()
-    }
+    """{name: its values}. Raises BadQuery."""
+    try:
+        return {
+            name: [value.decode() for value in values]
+            for name, values in request.query_arguments.items()
+        }
+    except UnicodeDecodeError:
+        raise BadQuery("the parameters are no UTF-8") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 
 from tornado.web import HTTPError
 
@@ -29,7 +30,7 @@ def accepts_gzip(header: str) -> bool:
     return weights.get("gzip", weights.get("*", False))
 
 
-class PageHandler(ServiceHandler):
+class PageHandler(ServiceHandler, ABC):
     """Answers with something of the page's. No token is asked for: all data come from elsewhere, with one."""
 
     _etag: str | None = None
@@ -46,8 +47,9 @@ class PageHandler(ServiceHandler):
     async def head(self, *path: str) -> None:
         await self.get(*path)
 
+    @abstractmethod
     async def get(self, *path: str) -> None:
-        raise NotImplementedError
+        """Answer; Tornado sends no body where the request is a HEAD."""
 
     def send_file(self, file: PageFile) -> None:
         """Send it; Tornado answers 304 where the browser has it already."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from .requests import OAuthError, Parameters, parse_client_id, parse_scope
 _FORM = "application/x-www-form-urlencoded"
 
 
-class ProgramHandler(IssuerHandler):
+class ProgramHandler(IssuerHandler, ABC):
     """Answers a form with JSON, and a refusal as RFC 6749 §5.2 has it."""
 
     def post(self) -> None:
@@ -29,8 +30,9 @@ class ProgramHandler(IssuerHandler):
             answer = {"error": exc.error, "error_description": str(exc)}
         self.write(answer)
 
+    @abstractmethod
     def answer(self, parameters: Parameters) -> dict[str, Any]:
-        raise NotImplementedError
+        """The members of the answer. Raises OAuthError."""
 
 
 class TokenHandler(ProgramHandler):
