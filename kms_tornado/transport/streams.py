@@ -37,6 +37,10 @@ _RECORD = 16 * 1024
 
 _BLANK_LINE = 4  # bytes, at most, by which a head ends
 
+# Tornado's pattern of the end of a head, and one that ends at the same place. What begins with a certain byte is looked for
+# as fast as memory is read, and Tornado's in ten times of that: a head with a token has a thousand bytes.
+_END_OF_HEAD, _SAME_END = b"\r?\n\r?\n", b"\n\r?\n"
+
 _KERNEL_MARGIN_S = 5.0
 
 _INT = struct.Struct("i")
@@ -121,7 +125,7 @@ class ServedStream(IOStream):
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Only heads are read this way."""
         self._searched = self._lines = 0
-        return super().read_until_regex(regex, max_bytes)
+        return super().read_until_regex(_SAME_END if regex == _END_OF_HEAD else regex, max_bytes)
 
     def _try_inline_read(self) -> None:
         """As Tornado's, but what has not come yet is not looked for: the loop tells.

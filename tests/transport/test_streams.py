@@ -176,11 +176,11 @@ def test_half_closed_connection_costs_nothing_while_its_answer_is_made(server):
 
 # --- heads --------------------------------------------------------------------------------------
 
-END = re.compile(rb"\r?\n\r?\n")
+END = re.compile(b"\r?\n\r?\n")  # as Tornado has it
 
 
 def read_head(*parts):
-    """What is read of a head that comes in these parts, and what stays."""
+    """What is read of a head that comes in these parts, as Tornado asks for it, and what stays."""
 
     async def main():
         near, far = socket.socketpair()
