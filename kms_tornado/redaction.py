@@ -26,6 +26,9 @@ _TOKEN = re.compile(
 # the whole pattern.
 _LAST_PART = re.compile(r"\.[A-Za-z0-9_-]{20}")
 
+# A whole JWT, signed or encrypted, and nothing that could be a name.
+_JWT = re.compile(r"eyJ[A-Za-z0-9_-]++(?:\.[A-Za-z0-9_-]*+){2,4}+")
+
 # The name of a parameter in a URL, or in a URL that is quoted within another one, and the equals sign.
 # Everything that separates parameters ends a name, so each character is looked at once or twice.
 _PARAMETER = re.compile(
@@ -63,6 +66,11 @@ def mask_tokens(text: str) -> str:
     ):
         text = _mask_parameters(text)
     return text
+
+
+def mask_jwts(text: str) -> str:
+    """The text without whole JWTs. It takes less away than `mask_tokens`: for names, none of which may be lost."""
+    return _JWT.sub("[token]", text) if "eyJ" in text else text
 
 
 def _mask_parameters(text: str) -> str:

@@ -1677,6 +1677,14 @@ FAULTS: tuple[Fault, ...] = (
         "record.msg = record.msg",
         ("web/bearer/test_tokens_in_queries.py",),
     ),
+    Fault(
+        "S15",
+        "a token in place of an identifier is in the audit",
+        "service/auditing/auditor.py",
+        "uid = None if uid is None else mask_jwts(uid)",
+        "pass",
+        ("web/test_audit.py",),
+    ),
     # --- S16: keys of issuers, and requests without tokens ------------------------------------------
     Fault(
         "S16",

@@ -50,6 +50,7 @@ ALLOWED = {
         "crypto",
         "store",
         "operations",
+        "redaction",
         "settings",
         "wording",
         "user_names",

@@ -141,6 +141,25 @@ def test_failure_is_a_record(
     assert record["reason"] == (reason or answer.text.partition(":")[0])
 
 
+def test_token_in_place_of_a_name_is_in_no_record(server: ServerProcess, issuer: Issuer) -> None:
+    given = f"eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.{'c' * 86}"
+    made = post(server, issuer, CREATE).json()["value"]
+    key = next(item["value"] for item in made if item["tag"] == "UniqueIdentifier")
+    grant = {"user_id": given, "operation_types": ["get"]}
+    answers = [
+        server.client.request("GET", f"/access/list/{given}", token=issuer.token(aud="kms")),
+        post(server, issuer, structure("Get", uid(given))),
+        post(server, issuer, {"unique_identifier": given, **grant}, "/access/grant"),
+        post(server, issuer, {"unique_identifier": key, **grant}, "/access/grant"),
+    ]
+    for answer, told in zip(answers, ("[token]", "[token]", "[token]", key), strict=True):
+        assert answer.status == 422
+        (record,) = records_of(server, answer)
+        assert record["uid"] == told
+        assert given.split(".")[1] not in json.dumps(record)
+    assert answers[3].text == "Invalid_Field: user_id is a token: give the name of its user"
+
+
 def test_each_item_of_a_message_is_a_record(server: ServerProcess, issuer: Issuer) -> None:
     items = [batch_item("Create", *CREATE["value"]), batch_item("Get", uid("absent"))]
     answer = post(server, issuer, message(*items), "/kmip")

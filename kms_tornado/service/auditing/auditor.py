@@ -9,6 +9,7 @@ from typing import Any
 
 from ...audit.record import FAILED, UNDONE, AuditEntry, Origin, make_draft
 from ...errors import KMIPError, KMSError, Unavailable
+from ...redaction import mask_jwts
 from .trail import AuditTrail
 
 #: What is recorded of a request that never named an operation.
@@ -37,8 +38,12 @@ class Auditor:
             self._trail.add(entry.draft_outcome(uid, detail=detail))
 
     def fail(self, entry: AuditEntry, reason: str, uid: str | None = None) -> None:
-        """Record that the operation was refused or failed."""
+        """Record that the operation was refused or failed.
+
+        uid: as the client named it, by mistake with a token perhaps, which is in no record.
+        """
         entry.origin.is_noted = True
+        uid = None if uid is None else mask_jwts(uid)
         self._trail.add(entry.draft_outcome(uid, result=FAILED, reason=reason))
 
     def undo(self, entry: AuditEntry, uid: str | None = None) -> None:

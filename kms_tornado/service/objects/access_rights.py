@@ -29,6 +29,7 @@ from ...errors import InvalidField, InvalidMessage, MissingData
 from ...kmip.enums import Operation
 from ...kmip.tables import ENUMERATIONS
 from ...operations.common.call import SharedOffload
+from ...redaction import mask_jwts
 from ...store.interface.changes import Conflict, Grant, Withdraw
 from ...store.interface.compute import compute_in_slices
 from ...store.interface.lists import GrantedObject, OwnedObject
@@ -93,6 +94,8 @@ class AccessRights:
         """
         with self._record(origin, "AccessGrant", request.uid, _describe(request)) as entry:
             check_new_grantee(request.user, has_groups=has_groups)
+            if mask_jwts(request.user) != request.user:  # it would stand in lists and records
+                raise InvalidField("user_id is a token: give the name of its user")
             await self._change(Grant, principal, request, entry)
 
     async def withdraw(
