@@ -49,9 +49,9 @@ def warm_kmsctl() -> WarmServers:
     return WarmServers(environment(), program="kmsctl")
 
 
-def run(*argv: str, cwd: Path, timeout_s: float = 60, **variables: str) -> Any:
+def run(*argv: str, cwd: Path, timeout_s: float = 60, stdin: str = "", **variables: str) -> Any:
     """Run the command to its end: a CompletedProcess with text output."""
-    return warm_servers().run(argv, cwd, timeout_s, **variables)
+    return warm_servers().run(argv, cwd, timeout_s, stdin, **variables)
 
 
 def trusting(issuer: Issuer, *more: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import threading
 import time
@@ -118,10 +119,11 @@ class WarmServers:
         variables: Mapping[str, str] | None = None,
         limits: Mapping[int, tuple[int, int]] | None = None,
         constants: Mapping[str, float] | None = None,
+        stdin: int | None = None,
     ) -> WarmProcess:
         """argv: behind the program's name. output: where all output goes; None makes two pipes.
 
-        errors: where stderr goes instead of `output`.
+        stdin: what it reads; None is nothing. errors: where stderr goes instead of `output`.
         variables: added to the environment. limits: of the resources that `resource` numbers, soft and hard.
         constants: "module.NAME" in the package → what it has in this server, so that a test need not wait long.
         """
@@ -133,13 +135,14 @@ class WarmServers:
             "constants": dict(constants or {}),
         }
         with open(os.devnull) as nothing:
+            reads = nothing.fileno() if stdin is None else stdin
             if output is not None:
                 pid, status = self._start(
-                    request, nothing.fileno(), output, output if errors is None else errors
+                    request, reads, output, output if errors is None else errors
                 )
                 return WarmProcess(pid, status, None, None)
             pipes = [os.pipe(), os.pipe()]
-            pid, status = self._start(request, nothing.fileno(), *(writer for _, writer in pipes))
+            pid, status = self._start(request, reads, *(writer for _, writer in pipes))
         files = []
         for reader, writer in pipes:
             os.close(writer)
@@ -181,10 +184,13 @@ class WarmServers:
         return pid, status
 
     def run(
-        self, argv: Sequence[str], cwd: Path, timeout_s: float, **variables: str
+        self, argv: Sequence[str], cwd: Path, timeout_s: float, stdin: str = "", **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """As `subprocess.run` does."""
-        process = self.start(argv, cwd, variables=variables)
+        """As `subprocess.run` does. stdin: what the program reads there."""
+        with tempfile.TemporaryFile() as file:
+            file.write(stdin.encode())
+            file.seek(0)
+            process = self.start(argv, cwd, variables=variables, stdin=file.fileno())
         assert process.stdout is not None
         assert process.stderr is not None
         # Both are read meanwhile: whoever writes more than a pipe holds waits for a reader.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +14,7 @@ from kms_tornado.commands.explain import ADVICE, advise
 
 from ..auth.rules.test_explaining import ROWS
 from ..issuer import Issuer
-from ..server import NO_AUTH, environment, free_port
+from ..server import NO_AUTH, free_port, run
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +23,8 @@ def issuer() -> Iterator[Issuer]:
         yield issuer
 
 
-def explain(*words: str, stdin: str = "", cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "kms_tornado", "explain", *words],
-        cwd=cwd, env=environment(), input=stdin, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def explain(*words: str, stdin: str = "", cwd: Path) -> Any:
+    return run("explain", *words, cwd=cwd, stdin=stdin)
 
 
 def trusting(issuer: Issuer, *more: str) -> list[str]:
