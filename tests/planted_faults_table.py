@@ -2634,6 +2634,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S25",
+        "a Host that a wildcard of the certificate names is believed for a proof",
+        "web/public_url.py",
+        'frozenset([name for name in self.certificate_names if "*" not in name])',
+        "self.certificate_names",
+        ("web/test_public_url.py",),
+    ),
+    Fault(
+        "S25",
+        "a request that is refused as one too many uses up its proof",
+        "auth/bound/possession.py",
+        "        facts.check_admission(principal.name)",
+        "        pass",
+        ("web/test_admission.py",),
+    ),
+    Fault(
+        "S25",
         "any Host is believed for a proof",
         "web/bearer/request_facts.py",
         '    if is_loopback_host(request.host_name.strip("[]")) and is_loopback_host(',
