@@ -1,7 +1,7 @@
 """The rows of an INSERT as one array for each column, so that one statement adds any number of them.
 
-The arrays are bound as text in PostgreSQL's own form, since a list of NULLs alone has no type in binary. Of
-long lists psycopg writes that form several times as slowly, and always on the event loop.
+The arrays are bound as text in PostgreSQL's own form, since a list of NULLs alone has no type in binary. psycopg
+writes that form several times as slowly, and always on the event loop.
 """
 
 from __future__ import annotations

@@ -74,27 +74,24 @@ FIND_OBJECTS = "SELECT uid, mac FROM objects WHERE uid = ANY(%t::text[]) FOR KEY
 
 def lock_counts(names: Sequence[str]) -> Command:
     """Reads the counts, (owner, objects, mac), of owners that have one."""
-    return _LOCK_COUNTS, (list(names),)
+    return _LOCK_COUNTS, (write_array(names),)
 
 
 def change_counts(rows: Sequence[tuple[str, int, bytes, int, bytes]]) -> Command:
     """rows: (owner, former number, its code, new number, its code). Fails where one is not as it was."""
-    return _CHANGE_COUNTS, (*map(list, zip(*rows, strict=True)), len(rows))
+    return _CHANGE_COUNTS, (*map(write_array, zip(*rows, strict=True)), len(rows))
 
 
 def begin_counts(rows: Sequence[tuple[str, int, bytes]]) -> list[Command]:
     """rows: (owner, number, code) of owners without a count. Fails where there is one or was one."""
-    names, numbers, macs = map(list, zip(*rows, strict=True))
+    names, numbers, macs = map(write_array, zip(*rows, strict=True))
     return [(_BEGIN_COUNTS, (names, numbers, macs)), (_CHECK_NEW_OWNERS, (names, numbers))]
 
 
-def add_objects(addition: Addition, *, is_long: bool) -> list[Command]:
-    """is_long: write the arrays here, on a thread. psycopg does it on the event loop, in up to 0.3 s."""
+def add_objects(addition: Addition) -> list[Command]:
     values = collect_columns(addition.objects, OBJECT_COLUMNS)
     for table, rows in zip(_BESIDE, (addition.tags, addition.values, addition.names), strict=True):
         others = [column.name for column in table.c if column.name != "object"]
         values += collect_columns(rows, ("object", *others))
-    uids = [row["uid"] for row in addition.objects]
-    if is_long:
-        return [(_ADD, [*map(write_array, values)]), (_CHECK_TOMBSTONES, (uids,))]
-    return [(_ADD, values), (_CHECK_TOMBSTONES, (uids,))]
+    uids = write_array([row["uid"] for row in addition.objects])
+    return [(_ADD, [*map(write_array, values)]), (_CHECK_TOMBSTONES, (uids,))]

@@ -74,13 +74,12 @@ class PreparedAddition:
 
 async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedAddition:
     """commits: as for `make_addition`."""
-    is_long = is_long_addition(commits)
 
     def prepare() -> PreparedAddition:
         addition = make_addition(commits)
-        return PreparedAddition(addition, add_objects(addition, is_long=is_long))
+        return PreparedAddition(addition, add_objects(addition))
 
-    return await asyncio.to_thread(prepare) if is_long else prepare()
+    return await asyncio.to_thread(prepare) if is_long_addition(commits) else prepare()
 
 
 class AdditionWriter:
