@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +21,7 @@ from tests.bench import certificates
 from tests.bench.figures import Ratio
 from tests.bench.harness import Side, add_arguments, report
 from tests.bench.load import Measurement
-from tests.bench.ours import TOGETHER, operations_of, our_server
+from tests.bench.ours import TOGETHER, cores_apart, operations_of, our_server
 from tests.issuer import Issuer
 
 _TOLERANCE = round(1 / 1.1, 3)  # of at most 1.1 times the CPU
@@ -105,16 +104,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows whose title contains this")
     options = parser.parse_args()
     wanted = [ratio for ratio in RATIOS if options.only in ratio.title]
-    cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as directory, Issuer("RS256") as issuer:
-        os.sched_setaffinity(0, {cores[-1]})
-        files = certificates.make(Path(directory))
-        report(
-            "beside itself",
-            wanted,
-            partial(open_sides, issuer, files, cores[0], options.seconds, wanted),
-            options,
-        )
+    with cores_apart() as (issuer, files, core):
+        open_wanted = partial(open_sides, issuer, files, core, options.seconds, wanted)
+        report("beside itself", wanted, open_wanted, options)
 
 
 if __name__ == "__main__":

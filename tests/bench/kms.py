@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
-import os
 import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +18,7 @@ from typing import Any
 from tests.bench import certificates, pykmip_peer
 from tests.bench.figures import Ratio
 from tests.bench.harness import Side, add_arguments, report
-from tests.bench.ours import CONNECTIONS, DATA, POOL, operations_of, our_server
+from tests.bench.ours import CONNECTIONS, DATA, POOL, cores_apart, operations_of, our_server
 from tests.issuer import Issuer
 
 _PEER_PORT = 15697
@@ -107,16 +106,9 @@ def main() -> None:
     parser.add_argument("--database-url", help="another database than SQLite")
     options = parser.parse_args()
     more = ("--database-url", options.database_url) if options.database_url else ()
-    cores = sorted(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as directory, Issuer("RS256") as issuer:
-        os.sched_setaffinity(0, {cores[-1]})
-        files = certificates.make(Path(directory))
-        report(
-            "beside PyKMIP 0.11.0",
-            _RATIOS,
-            partial(_open_sides, issuer, files, cores[0], options.seconds, more),
-            options,
-        )
+    with cores_apart() as (issuer, files, core):
+        open_sides = partial(_open_sides, issuer, files, core, options.seconds, more)
+        report("beside PyKMIP 0.11.0", _RATIOS, open_sides, options)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import ssl
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -189,6 +191,15 @@ def _together(items: Sequence[Item]) -> Item:
 def close(connections: Sequence[Connection]) -> None:
     for connection in connections:
         connection.socket.close()
+
+
+@contextlib.contextmanager
+def cores_apart() -> Iterator[tuple[Issuer, certificates.TLSFiles, int]]:
+    """An issuer, certificates, and the core for servers: this process, with the clients, moves to the last one."""
+    cores = sorted(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as directory, Issuer("RS256") as issuer:
+        os.sched_setaffinity(0, {cores[-1]})
+        yield issuer, certificates.make(Path(directory)), cores[0]
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ..audit_rows import find_records
 from ..server import NO_AUTH, run, serving
 from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
 
@@ -35,10 +36,7 @@ def command(place: Place, *words: str, data: str = "data") -> None:
 
 
 def read_records(place: Place, data: str, operation: str) -> list[dict[str, Any]]:
-    with sqlite3.connect(place.directory / data / "kms.db") as connection:
-        rows = connection.execute("SELECT lines FROM audit_segments ORDER BY serial").fetchall()
-    records = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-    return [record for record in records if record["operation"] == operation]
+    return find_records(place.directory / data / "kms.db", operation=operation)
 
 
 def back_up(place: Place) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import signal
 import socket
-import sqlite3
 import struct
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 
 from kms_tornado.kmip_server.context import OUTCOMES
 
+from ..audit_rows import find_records
 from ..issuer import Issuer
 from ..kms import name, number, octets, structure
 from ..server import ROOT, ServerProcess, check_refused, eventually, run, trusting
@@ -292,8 +291,4 @@ def test_port_of_ipv6_and_port_in_use(site: Site, issuer: Issuer) -> None:
 
 def find_record(server: ServerProcess, uid: str) -> dict[str, Any] | None:
     """What the audit says of an object, once it is on disk."""
-    path = server.data_dir / "kms.db"
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        rows = connection.execute("SELECT lines FROM audit_segments").fetchall()
-    records = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-    return next((record for record in records if record["uid"] == uid), None)
+    return next(iter(find_records(server.data_dir / "kms.db", uid=uid)), None)

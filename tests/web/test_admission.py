@@ -9,18 +9,11 @@ import socket
 
 import pytest
 
-from ..issuer import Issuer
 from ..kms import batch_item, message, structure
 from ..proofs import dpop_headers, thumbprint
 from ..server import eventually, send_head, serving, trusting
 
 LOCATE = structure("Locate")
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
 
 
 @pytest.fixture(scope="module")

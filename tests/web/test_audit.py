@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ..audit_rows import find_records, read_records
 from ..issuer import Issuer
 from ..kms import attributes, batch_item, message, name, structure, uid
 from ..server import ServerProcess, eventually, serving, trusting
@@ -17,12 +17,6 @@ from ..support import Response
 
 CREATE = structure("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256, mask=12))
 PROTECTED = ("/kmip_2_1", "/kmip", "/whoami", "/access/owned", "/access/obtained", "/access/list/a")
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -37,16 +31,13 @@ def records_of(server: ServerProcess, answer: Response) -> list[dict[str, Any]]:
     """The records of the request; waits until there are some."""
     request_id = answer.headers["X-Request-ID"]
 
-    def find() -> list[dict[str, Any]]:
-        path = Path(server.cwd) / "data/kms.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            rows = connection.execute("SELECT lines FROM audit_segments").fetchall()
-        records = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-        return [record for record in records if record["request_id"] == request_id]
-
-    found = eventually(find)
+    found = eventually(lambda: find_records(database_of(server), request_id=request_id))
     assert isinstance(found, list)
     return found
+
+
+def database_of(server: ServerProcess) -> Path:
+    return Path(server.cwd) / "data/kms.db"
 
 
 def post(server: ServerProcess, issuer: Issuer, item: Any, path: str = "/kmip_2_1") -> Response:
@@ -191,7 +182,6 @@ def test_paths_without_a_token_leave_no_record(server: ServerProcess, issuer: Is
         server.client.get(path)
     answer = server.client.get("/whoami", token=issuer.token(aud="kms"))
     records_of(server, answer)  # what was before it is on disk, too
-    with sqlite3.connect(Path(server.cwd) / "data/kms.db") as connection:
-        lines = b"\n".join(row[0] for row in connection.execute("SELECT lines FROM audit_segments"))
-    assert b"HTTP 404" not in lines
-    assert b'"HTTP 200"' not in lines
+    lines = json.dumps(read_records(database_of(server)))
+    assert "HTTP 404" not in lines
+    assert '"HTTP 200"' not in lines

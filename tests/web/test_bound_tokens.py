@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import sqlite3
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kms_tornado.auth.tokens.binding import encode_digest
 
 from .. import postgres
+from ..audit_rows import find_records
 from ..bound_tokens import REFUSED, Asked, Fields, check_refusal, send
 from ..issuer import Issuer
 from ..keys import certificate, private_key, private_pem
@@ -28,12 +28,6 @@ from ..server import CREATE, ServerProcess, eventually, serving, trusting
 
 BODY = json.dumps(CREATE).encode()
 MANY = 16  # requests, a connection each, so that both workers get some
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -113,11 +107,8 @@ def test_refusals_are_counted_logged_and_recorded_by_reason(
     eventually(lambda: "its jti was used before" in server.log)
 
     def reasons() -> list[str]:
-        path = Path(server.cwd) / "data/kms.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            rows = connection.execute("SELECT lines FROM audit_segments").fetchall()
-        records = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-        return [record["reason"] for record in records if record["request_id"] == identifier]
+        found = find_records(Path(server.cwd) / "data/kms.db", request_id=identifier)
+        return [record["reason"] for record in found]
 
     assert eventually(reasons) == ["dpop_replay"]
     assert headers["DPoP"] not in server.log

@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from ..issuer import Issuer
 from ..kms import batch_item, message, number, structure
 from ..server import check_log, eventually, send_head, serving, trusting
 
@@ -18,12 +17,6 @@ MIB = 1024 * 1024
 LOCATE = json.dumps(structure("Locate")).encode()
 #: An answer of 128 KiB to each of them.
 RNG = batch_item("RNGRetrieve", number("DataLength", 65536))
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
 
 
 @pytest.fixture(scope="module")

@@ -37,12 +37,6 @@ DOCUMENT = describe_api(
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("openapi")
     with serving(*trusting(issuer, *OPTIONS), cwd=directory) as server:

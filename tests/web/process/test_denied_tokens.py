@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from ...audit_rows import find_records
 from ...issuer import Issuer
 from ...server import ServerProcess, check_refused, eventually, run, serving, trusting
 
 MANY = 16  # requests, a connection each, so that both workers get some
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +38,8 @@ def test_every_worker_refuses_what_comes_on_the_list(server: ServerProcess, issu
     assert 'error_description="token denied"' in answer.headers["WWW-Authenticate"]
 
     def reasons() -> list[str]:
-        path = Path(server.cwd) / "data/kms.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-            rows = connection.execute("SELECT lines FROM audit_segments").fetchall()
-        records = [json.loads(line) for (lines,) in rows for line in lines.split(b"\n")]
-        request_id = answer.headers["X-Request-ID"]
-        return [record["reason"] for record in records if record["request_id"] == request_id]
+        request_id, database = answer.headers["X-Request-ID"], Path(server.cwd) / "data/kms.db"
+        return [record["reason"] for record in find_records(database, request_id=request_id)]
 
     assert eventually(reasons) == ["denied"]
     assert "its sid is on the deny list" in server.log

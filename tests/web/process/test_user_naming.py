@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ import pytest
 from ... import postgres
 from ...issuer import Issuer
 from ...server import check_refused, run, serving
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
-
 
 SECOND = ("--jwt-auth-provider", "https://second.example.com,,kms", "--jwt-user-namespace")
 REFUSED = [
