@@ -10,7 +10,9 @@ step, durable before the answer is sent. The option decides what a failed item u
 
 An item whose answer does not fit into the response fails like any other, so that nobody has to guess
 what was done. The client's MaximumResponseSize counts binary TTLV, whatever the encoding; the server's
-own limit counts what will be sent, as JSON has up to ten times as many bytes.
+own limit counts what will be sent, as JSON has up to ten times as many bytes. Room for that failure is kept for
+each item to come, and the texts of others are cut to it, as a client may have no more memory than it said; a
+message of several items for which all of that is too much is refused whole, with nothing done.
 
 Two things may go wrong at the commit. **Conflict**: another writer changed an object after an item had
 read it. Nothing was written, and the whole batch is run again, from the second attempt on in turn
@@ -53,7 +55,7 @@ from ..kmip.messages import responses
 from ..kmip.messages.batch_items import RequestItem
 from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.tables import OPERATION_TAGS
-from ..kmip.ttlv import Node, encoded_length
+from ..kmip.ttlv import ItemType, Node, encoded_length
 from ..kmip.version_gate import VersionGate
 from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
@@ -74,6 +76,10 @@ TURN_S = 0.0003
 
 # Bytes by which an answer grows before that is counted among what the server holds: it refuses none that is shorter.
 _HOLD_STEP = 16 * 1024
+
+
+def _too_large() -> ResponseTooLarge:
+    return ResponseTooLarge("the answer is longer than there is room for")
 
 
 class ItemResult(NamedTuple):
@@ -125,6 +131,8 @@ async def run(
         ]
     else:
         batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic, recorder)
+        if batch_run.room_for_items < batch_run.reserved[0] and len(message.items) > 1:
+            return [_make_failure(RequestItem(None, _too_large()), _too_large())]
         batch_run.option = message.header.batch_error_continuation_option or default_option
         if batch_run.option is _UNDO:
             results = await batch_run.run_all_or_nothing()
@@ -155,9 +163,8 @@ class _Checkpoint:
 class _BatchRun:
     """placeholder: the ID placeholder. room: bytes of TTLV that the response may still grow by.
 
-    sent: its bytes so far as they will be sent.
-
-    A failure is answered even where there is no room: it is short, and silence would be worse.
+    sent: its bytes so far as they will be sent. reserved: by position, bytes of TTLV that are kept for the items
+    from there on, to be told that they are too large; 0 where the client set no limit.
     """
 
     def __init__(
@@ -186,6 +193,11 @@ class _BatchRun:
         size = message.header.maximum_response_size
         limit = MAX_RESPONSE_BYTES if size is None else min(size, MAX_RESPONSE_BYTES)
         self.room_for_items = limit - overhead
+        self.reserved = [0] * (len(self.items) + 1)
+        if size is not None:
+            for position, item in reversed([*enumerate(self.items)]):
+                length = _make_failure(item, _too_large()).length
+                self.reserved[position] = self.reserved[position + 1] + length
         self.placeholder: str | None = None
         self.room, self.sent = self.room_for_items, 0
         #: How many bytes of the answer `hold` knows of.
@@ -302,6 +314,7 @@ class _BatchRun:
     async def _execute_item(self, position: int, transaction: Transaction) -> ItemResult:
         """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
         item = self.items[position]
+        room = self.room - self.reserved[position + 1]
         transaction.begin_item(position)
         uid = getattr(item.request, "unique_identifier", None)
         try:
@@ -320,14 +333,14 @@ class _BatchRun:
                 entry=self.recorder.begin(position),
             )
             node, length, sent_length = await self._render(item, response)
-            if length > self.room or self.sent + sent_length > MAX_RESPONSE_BYTES:
-                raise ResponseTooLarge("the answer is longer than there is room for")
+            if length > room or self.sent + sent_length > MAX_RESPONSE_BYTES:
+                raise _too_large()
             if self.sent + sent_length - self.held > _HOLD_STEP:
                 self.held = self.sent + sent_length
                 self.hold(self.held)
         except KMIPError as exc:
             self._clear_placeholder(item)
-            return _make_failure(item, exc, uid)
+            return _make_failure(item, exc, uid, room)
         self._set_placeholder(item, response)
         uid = find_identifier(response) or uid
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
@@ -404,7 +417,16 @@ def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[Ite
     ] + [failure]
 
 
-def _make_failure(item: RequestItem, error: KMIPError, uid: str | None = None) -> ItemResult:
+def _make_failure(
+    item: RequestItem, error: KMIPError, uid: str | None = None, room: int | None = None
+) -> ItemResult:
+    """room: bytes of TTLV for which its text is cut, but to no less than that of `_too_large`; None for no limit."""
     node = responses.render_failure(item, error)
+    length = encoded_length(node)
+    if room is not None and length > room:
+        least = encoded_length(responses.render_failure(item, _too_large()))
+        text = encoded_length(Node("ResultMessage", ItemType.TEXT_STRING, str(error)))
+        node = responses.render_failure(item, error, longest=max(room, least) - (length - text))
+        length = encoded_length(node)
     result = error.reason_with_underscores
-    return ItemResult(item, node, encoded_length(node), result, uid, has_failed=True)
+    return ItemResult(item, node, length, result, uid, has_failed=True)

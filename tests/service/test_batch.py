@@ -457,6 +457,10 @@ def test_placeholder_gives_no_right_to_another_s_object(alice, bob):
 # --- sizes --------------------------------------------------------------------------------------
 
 
+#: Its answer is longer than that it is too long, which is as long as the answer to Create.
+QUERY = batch_item("Query", name("QueryFunction", "QueryOperations"))
+
+
 def limited(size):
     return [number("MaximumResponseSize", size)]
 
@@ -512,10 +516,45 @@ def test_size_is_that_of_binary_ttlv(alice):
 
 
 def test_room_is_shared_by_the_items(alice):
-    found = statuses(alice.ask(*[create()] * 5, header=limited(500)))
-    assert found[0] == "Success"
-    assert found[-1] == "ResponseTooLarge"
-    assert alice.locate()[0] == found.count("Success")
+    found = statuses(alice.ask(create(), *[QUERY] * 4, create(), header=limited(1800)))
+    assert found[:2] == ["Success", "Success"]
+    assert found[-2:] == ["ResponseTooLarge", "Success"]
+    assert alice.locate()[0] == 2
+
+
+def length_in_ttlv(user, sent):
+    """(bytes of the answer, what became of each item)"""
+    root = json_codec.parse(json.dumps(sent).encode())[0]
+    answer = user.send_binary(binary_codec.format(root))
+    statuses_of = [
+        {part.tag: part.value for part in item.value}
+        for item in binary_codec.parse(answer).value[1:]
+    ]
+    return len(answer), statuses_of
+
+
+@pytest.mark.parametrize("option", [CONTINUE, UNDO], ids=["Continue", "Undo"])
+def test_answer_is_never_longer_than_the_client_said(alice, option):
+    """A client of a fixed buffer (libkmip: 8 KiB) loses what it was told of all items otherwise."""
+    long_reason = batch_item("Get", uid("x" * 500), item_id=b"x")
+    items = [create(), long_reason, *[create()] * 3, long_reason, QUERY]
+    counts = set()
+    for size in (200, 600, 900, 1000, 1100, 1200, 1500, 2000, 5000):
+        before = alice.locate()[0]
+        length, results = length_in_ttlv(alice, message(*items, header=[option, *limited(size)]))
+        assert length <= size
+        assert all(result["ResultMessage"] for result in results if result["ResultStatus"] == 1)
+        made = sum(result["ResultStatus"] == 0 and result["Operation"] == 1 for result in results)
+        assert alice.locate()[0] == before + made
+        counts.add(made)
+    assert counts == ({0, 4} if option is CONTINUE else {0})
+
+
+def test_message_of_which_not_even_the_failures_fit_is_refused_whole(alice):
+    (whole,) = alice.ask(*[create()] * 5, header=limited(400))
+    assert whole["ResultReason"] == "ResponseTooLarge"
+    assert whole.get("Operation") is None
+    assert alice.locate()[0] == 0
 
 
 def test_answer_in_json_is_as_long_as_it_may_be_and_not_twice_that(alice):
@@ -572,7 +611,7 @@ def test_undo_that_is_not_needed_keeps_every_change(alice):
 
 
 def test_answer_that_is_too_long_undoes_all(alice):
-    found = statuses(alice.ask(*[create()] * 5, header=[UNDO, *limited(500)]))
+    found = statuses(alice.ask(create(), create(), QUERY, header=[UNDO, *limited(600)]))
     assert found[-1] == "ResponseTooLarge"
     assert set(found[:-1]) == {"OperationUndone"}
     assert alice.locate()[0] == 0

@@ -88,14 +88,21 @@ def render_success(item: RequestItem, response: Declared, gate: VersionGate | No
     return _render_item(item, _SUCCESS, payload)
 
 
-def render_failure(item: RequestItem, error: KMIPError) -> Node:
-    """The item with both a reason and a message, as some clients read both without checking for them."""
+def render_failure(item: RequestItem, error: KMIPError, *, longest: int | None = None) -> Node:
+    """The item with both a reason and a message, as some clients read both without checking for them.
+
+    longest: bytes of TTLV that the message may have; it is cut where it has more.
+    """
+    text = str(error)
+    if longest is not None:
+        # Its header has 8, and it is padded to a multiple of 8.
+        text = text.encode()[: max(0, longest // 8 * 8 - 8)].decode(errors="ignore")
     number = ENUMERATIONS["ResultReason"].loose[loosen(error.reason)]
     return _render_item(
         item,
         _FAILED,
         Node("ResultReason", ItemType.ENUMERATION, number),
-        Node("ResultMessage", ItemType.TEXT_STRING, str(error)),
+        Node("ResultMessage", ItemType.TEXT_STRING, text),
     )
 
 
