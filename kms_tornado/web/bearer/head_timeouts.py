@@ -44,8 +44,11 @@ class HeadTimeouts:
     def start(self, server_conn: Any, request_conn: Any) -> AwaitedHead | None:
         """Say that a connection waits for the head of a request; whoever gets it sets `since` to None.
 
-        server_conn, request_conn: Tornado's, of the connection and of this request. None where there is no timeout.
+        server_conn, request_conn: Tornado's, of the connection and of this request. None where there is no timeout,
+        and where the head is there already: what has read it (a router in front) does not say when it waits for the next.
         """
+        if request_conn._request_start_line is not None:
+            return None
         head = self._heads.get(server_conn)
         if head is None:
             head = self._add(server_conn, request_conn.params)

@@ -107,6 +107,9 @@ FAST_ROUTES = (
         _SERVER_CONNECTION, "params", "those of the server, for all connections", "__init__"
     ),
     InternalName(
+        _SERVER_CONNECTION, "_request_start_line", "tells a head that was read already", "__init__"
+    ),
+    InternalName(
         "tornado.http1connection.HTTP1ConnectionParameters",
         "header_timeout",
         "taken from there: heads have no timers",

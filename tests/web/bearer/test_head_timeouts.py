@@ -67,6 +67,8 @@ class Stream:
 class Connection:
     """What Tornado makes of one, and of its requests."""
 
+    _request_start_line: object = None
+
     def __init__(self, parameters: HTTP1ConnectionParameters) -> None:
         self.params, self.stream = parameters, Stream()
 
@@ -114,6 +116,16 @@ def test_connection_that_is_gone_is_not_kept_for_its_timeout() -> None:
         del connection
         gc.collect()
         assert gone() is None
+
+    asyncio.run(main())
+
+
+def test_timers_stay_where_heads_are_read_before_they_come_here() -> None:
+    async def main() -> None:
+        connection = Connection(HTTP1ConnectionParameters(header_timeout=100.0))
+        connection._request_start_line = "GET / HTTP/1.1"
+        assert HeadTimeouts().start(connection, connection) is None
+        assert connection.params.header_timeout == 100.0
 
     asyncio.run(main())
 
