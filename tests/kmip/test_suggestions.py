@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from typing import Any
@@ -195,6 +196,12 @@ def test_lone_operation_is_told_where_it_is_posted() -> None:
 def test_binary_message_is_told_where_it_is_posted() -> None:
     with pytest.raises(InvalidMessage, match="binary TTLV is posted to /kmip, with Content-Type"):
         parse_request(bytes.fromhex("4200780100000000"), PAYLOADS)
+
+
+def test_compressed_message_is_told_to_be_sent_as_it_is() -> None:
+    body = json.dumps(item("Create", "Structure", create())).encode()
+    with pytest.raises(InvalidMessage, match=r"^the body is compressed: send it as it is$"):
+        parse_request(gzip.compress(body), PAYLOADS)
 
 
 @pytest.mark.parametrize(
