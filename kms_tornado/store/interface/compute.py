@@ -9,8 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
-#: Rows that are parsed and checked in one job: a millisecond or two.
-_ROWS_OF_SLICE = 32
+#: Rows that are parsed and checked in one job: one to four milliseconds. Half as many cost a tenth of the whole.
+_ROWS_OF_SLICE = 64
 
 
 class Compute(Protocol):

@@ -27,12 +27,12 @@ def run_in_slices(rows, *, places=1000):
     return asyncio.run(compute_in_slices(compute, double, rows, principal="alice")), sizes
 
 
-@pytest.mark.parametrize("count", [0, 1, 31, 32, 33, 1000])
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 65, 1000])
 def test_all_rows_are_worked_on_in_order_and_few_in_each_job(count):
     results, sizes = run_in_slices(range(count))
     assert results == [2 * row for row in range(count)]
-    assert max(sizes, default=0) <= 32
-    assert len(sizes) == -(-count // 32)
+    assert max(sizes, default=0) <= 64
+    assert len(sizes) == -(-count // 64)
 
 
 def test_job_that_finds_no_place_refuses_all_of_it():
