@@ -17,8 +17,9 @@ current_request_id: ContextVar[str] = ContextVar("kms_tornado_request_id", defau
 HEADER = "X-Request-ID"
 
 # What proxies and tracing make: UUIDs, ULIDs, base64, `1-67891233-abcdef012345678912345678`. No comma, so
-# that two headers are none, and no quotes or spaces, so that it reads as one word in a line.
-_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~:+/=@-]{0,127}", re.ASCII)
+# that two headers are none, and no quotes or spaces, so that it reads as one word in a line. And no JWT, which a
+# proxy may hand on from a client: the identifier stands in logs and in the audit.
+_PLAIN = re.compile(r"(?!eyJ[A-Za-z0-9_-]*\.)[A-Za-z0-9][A-Za-z0-9._~:+/=@-]{0,127}", re.ASCII)
 
 
 def make_request_id() -> str:

@@ -23,6 +23,7 @@ def test_made_identifiers_are_short_plain_and_never_the_same():
         "1-67891233-abcdef012345678912345678",
         "Root=1-67891233-abcdef012345678912345678",
         "dGhlIHNhbXBsZQ==",
+        "eyJpZCI6NX0",
         "a" * 128,
     ],
 )
@@ -34,8 +35,9 @@ def test_identifier_that_proxies_make_is_one(value):
     "value",
     [
         "", " ", "a" * 129, "a b", "a,b", "a;b", 'a"b', "a\n", "a\r\nSet-Cookie: x", "\x1b[31m", "a\x00", "ä", "١",
+        "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", "eyJhbGciOiJFUzI1NiJ9.",
         "-a", "<script>", "a'b", "a\\b", "{a}", "a%0d", None, 5, b"a",
     ],
 )  # fmt: skip
-def test_what_could_break_a_line_or_a_header_is_no_identifier(value):
+def test_what_could_break_a_line_or_a_header_or_is_a_token_is_no_identifier(value):
     assert not is_request_id(value)
