@@ -27,8 +27,8 @@ attempt succeeds, the items before the checkpoint are answered as they ended. Un
 back, so such an operation fails within Undo.
 
 The ID placeholder (§6.1) stands for the object of an item that names none. The catalogue says which
-operations set it, and `domain.search.choose_placeholder` which located object. It is cleared when one of them fails, or an operation that is not offered: the items
-after it were not meant for another object.
+operations set it, and `domain.search.choose_placeholder` which located object. It is cleared when one of them
+fails, or an operation that is not offered: the items after it were not meant for another object.
 """
 
 from __future__ import annotations

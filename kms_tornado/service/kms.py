@@ -94,52 +94,39 @@ class KMS:
     @property
     def service(self) -> Service:
         """Raises Unavailable while the KMS is not open."""
-        if self._service is None:
-            raise Unavailable("the key service is not started")
-        return self._service
+        return _require(self._service)
 
     @property
     def access(self) -> AccessRights:
         """Raises Unavailable while the KMS is not open."""
-        if self._access is None:
-            raise Unavailable("the key service is not started")
-        return self._access
+        return _require(self._access)
 
     @property
     def record_reader(self) -> RecordReader:
         """Raises Unavailable while the KMS is not open."""
-        if self._record_reader is None:
-            raise Unavailable("the key service is not started")
-        return self._record_reader
+        return _require(self._record_reader)
 
     @property
     def listing(self) -> ObjectListing:
         """Raises Unavailable while the KMS is not open."""
-        if self._listing is None:
-            raise Unavailable("the key service is not started")
-        return self._listing
+        return _require(self._listing)
 
     @property
     def store(self) -> ObjectStore:
         """Raises Unavailable while the KMS is not open."""
-        if self._store is None:
-            raise Unavailable("the key service is not started")
-        return self._store
+        return _require(self._store)
 
     @property
     def kept_keys_mac(self) -> Callable[[bytes], bytes]:
         """The code of a message, under a key for the issuers' keys that are kept. Raises Unavailable."""
-        if self._ring is None:
-            raise Unavailable("the key service is not started")
-        return self._ring.kept_keys_mac
+        return _require(self._ring).kept_keys_mac
 
     @property
     def shared_proofs(self) -> SharedProofs:
         """What all servers of the database share of DPoP. Raises Unavailable."""
-        if self._ring is None or self._proof_memory is None:
-            raise Unavailable("the key service is not started")
         # What is kept of issuers begins otherwise, so that no code of theirs is this key.
-        return SharedProofs(self._proof_memory, self._ring.kept_keys_mac(_NONCE_KEY))
+        nonce_key = _require(self._ring).kept_keys_mac(_NONCE_KEY)
+        return SharedProofs(_require(self._proof_memory), nonce_key)
 
     def reload_master_keys_soon(self) -> None:
         """Read the master keys again, as on SIGHUP; the log says which ones count from then on."""
@@ -197,9 +184,8 @@ class KMS:
         size: bytes of data that the function holds while it waits for a thread.
         Raises Unavailable where the queue is full, and while the KMS is not open.
         """
-        if self.executor is None:
-            raise Unavailable("the key service is not started")
-        return await self.executor.run(function, principal=principal, heavy=heavy, size=size)
+        executor = _require(self.executor)
+        return await executor.run(function, principal=principal, heavy=heavy, size=size)
 
     async def run_surely(self, function: Callable[[], T], *, principal: str) -> T:
         """As `offload`; where the queue is full, the function runs on a thread apart from it.
@@ -257,32 +243,35 @@ class KMS:
         audit = await self._start_audit(data_dir, store, anchor_file, anchor)
         self._stack.push_async_callback(audit.stop)
         self._store, self._ring, self.audit = store, ring, audit
+        self._start_tasks(store)
+        self._make_services(store, ring, audit.auditor)
+
+    def _start_tasks(self, store: ObjectStore) -> None:
+        """What goes on beside the requests, until the end."""
         self._proof_memory = ProofMemory(store.proofs)
-        self._proof_memory.start()
-        self._stack.push_async_callback(self._proof_memory.stop)
         self.scrubber = Scrubber(store, interval_s=self._settings.scrub_interval_s)
-        self.scrubber.start()
-        self._stack.push_async_callback(self.scrubber.stop)
-        self._access = AccessRights(store, self.offload, auditor=audit.auditor)
-        self._service = self._make_service(store, ring, audit.auditor)
+        self.indexer = AuditIndexer(store.records)
+        for part in (self._proof_memory, self.scrubber, self.indexer):
+            part.start()
+            self._stack.push_async_callback(part.stop)
+
+    def _make_services(self, store: ObjectStore, ring: KeyRing, auditor: Auditor) -> None:
+        """What answers requests."""
+        settings = self._settings
+        assert self.indexer is not None
+        self._access = AccessRights(store, self.offload, auditor=auditor)
+        self._service = Service(
+            store, ring, self.offload, settings, auditor=auditor, loop_turns=self.loop_turns
+        )
         self._listing = ObjectListing(
             store,
-            audit.auditor,
+            auditor,
             self.offload,
             ListingCursors(ring.bundle.make_cursor_seal()),
             readers=self._service.attribute_readers,
-            knows_uses=self._settings.audit_reads,
+            knows_uses=settings.audit_reads,
         )
-        self.indexer = AuditIndexer(store.records)
-        self.indexer.start()
-        self._stack.push_async_callback(self.indexer.stop)
-        self._record_reader = RecordReader(
-            store, self.indexer, audit.auditor, self._settings.auditors
-        )
-
-    def _make_service(self, store: ObjectStore, ring: KeyRing, auditor: Auditor) -> Service:
-        settings, turns = self._settings, self.loop_turns
-        return Service(store, ring, self.offload, settings, auditor=auditor, loop_turns=turns)
+        self._record_reader = RecordReader(store, self.indexer, auditor, settings.auditors)
 
     async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
         """Of --audit-log. Raises ConfigurationError where it cannot be opened."""
@@ -335,6 +324,13 @@ class KMS:
         )
         await audit.start(accepted=accepted)
         return audit
+
+
+def _require(part: T | None) -> T:
+    """The part of a KMS that is open. Raises Unavailable for one that is not."""
+    if part is None:
+        raise Unavailable("the key service is not started")
+    return part
 
 
 async def _start_store(

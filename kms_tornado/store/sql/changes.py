@@ -79,8 +79,9 @@ def apply_changes(
 ) -> States:
     """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made.
 
-    Returns the codes of the changed objects' rows. Every row that is written gets its code, and every row that is changed must have had the right one:
-    otherwise a change would make a row of ours out of one that somebody else wrote. Raises AlteredRow.
+    Returns the codes of the changed objects' rows. Every row that is written gets its code, and every row that is
+    changed must have had the right one: otherwise a change would make a row of ours out of one that somebody else
+    wrote. Raises AlteredRow.
     now: seconds since the Unix epoch.
     """
     applier = _ChangeApplier(runner, authenticator, now)

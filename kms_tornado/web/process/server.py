@@ -105,16 +105,7 @@ class Server:
 
     async def _start(self) -> None:
         settings = self.settings
-        check_tornado(TOKEN_LAYER + SERVER)
-        self._ssl = tls.make_context(settings)
-        # Before the start leaves a database and a master key behind:
-        if settings.trust is not None:
-            BearerAuth(settings.trust).check_files()  # CA file, deny file and proxy
-        if self._sockets is None:
-            try_ports(settings)
-        self._read_certificate()
-        if settings.has_kmip:
-            self._kmip = KMIPPort(settings)
+        self._prepare()
         service_settings = self._service_settings()
         assert service_settings.data_dir is not None
         is_first = self._worker is None or self._worker.is_first
@@ -126,19 +117,39 @@ class Server:
             )
         )
         if (trust := settings.trust) is not None:
-            await kms.check_user_naming(
-                describe_naming(trust),
-                trust.issuer_uris,
-            )
-        self._auth = await self._start_auth(kms)
+            await kms.check_user_naming(describe_naming(trust), trust.issuer_uris)
+        auth = self._auth = await self._start_auth(kms)
         trusted_proxies = TrustedProxies(settings.trusted_proxies)
         connections = limit_connections(settings, trusted_proxies, is_told=is_first)
-        context = ServerContext(
+        context = self._make_context(kms, auth, trusted_proxies, connections)
+        if context.metrics is not None:
+            await self._start_metrics(context, context.metrics)
+        listening = self._listen(context, connections, service_settings.data_dir)
+        await self._stack.enter_async_context(listening)
+
+    def _prepare(self) -> None:
+        """What may be refused before the start leaves a database and a master key behind."""
+        settings = self.settings
+        check_tornado(TOKEN_LAYER + SERVER)
+        self._ssl = tls.make_context(settings)
+        if settings.trust is not None:
+            BearerAuth(settings.trust).check_files()  # CA file, deny file and proxy
+        if self._sockets is None:
+            try_ports(settings)
+        self._read_certificate()
+        if settings.has_kmip:
+            self._kmip = KMIPPort(settings)
+
+    def _make_context(
+        self, kms: KMS, auth: RequestAuth, trusted_proxies: TrustedProxies, connections: Connections
+    ) -> ServerContext:
+        settings = self.settings
+        return ServerContext(
             kms=kms,
-            auth=self._auth,
+            auth=auth,
             max_body_size=settings.max_body_size,
             admission=Admission(AdmissionBounds(settings.user_rate, settings.user_concurrency)),
-            metrics=_make_metrics(self._auth, kms) if settings.has_metrics else None,
+            metrics=_make_metrics(auth, kms) if settings.has_metrics else None,
             metrics_are_apart=settings.metrics_listen is not None,
             trusted_proxies=trusted_proxies,
             asks_certificates=settings.clients_ca_cert_file is not None,
@@ -148,10 +159,6 @@ class Server:
             loop_turns=kms.loop_turns,
             page=self._make_page() if settings.has_ui else None,
         )
-        if context.metrics is not None:
-            await self._start_metrics(context, context.metrics)
-        self._data_dir = service_settings.data_dir
-        await self._stack.enter_async_context(self._listen(context, connections))
 
     def _make_page(self) -> Page:
         settings = self.settings
@@ -196,9 +203,9 @@ class Server:
         await self._stack.enter_async_context(serve_metrics(context, sockets))
 
     def reload(self) -> None:
-        """On SIGHUP: read TLS files and master keys again, open the audit's log again, and fetch the issuers' keys when their cooldown is over.
+        """On SIGHUP: read again TLS files, master keys, the audit's log, and the issuers' keys when their cooldown is over.
 
-        If one of the files cannot be used, the old ones stay in use, all of them, and the log says so.
+        If one of the TLS files cannot be used, the old ones stay in use, all of them, and the log says so.
         """
         self._read_tls_files()
         if self._auth is not None:
@@ -294,7 +301,7 @@ class Server:
 
     @contextlib.asynccontextmanager
     async def _listen(
-        self, context: ServerContext, connections: Connections
+        self, context: ServerContext, connections: Connections, data_dir: Path
     ) -> AsyncIterator[None]:
         settings = self.settings
         assert self._auth is not None
@@ -310,7 +317,7 @@ class Server:
         if self.dev_issuer is not None:
             self.dev_issuer.let_page_in(self.url)
         front.start(sockets)
-        self._listen_for_kmip(context)
+        self._listen_for_kmip(context, data_dir)
         if self._sockets is None:  # otherwise the supervisor logs this, once for all workers
             log.info("listening on %s", self.url)
         try:
@@ -322,7 +329,7 @@ class Server:
                 stopping.append(self._kmip.stop(settings.shutdown_timeout_s))
             await asyncio.gather(*stopping)
 
-    def _listen_for_kmip(self, context: ServerContext) -> None:
+    def _listen_for_kmip(self, context: ServerContext, data_dir: Path) -> None:
         if self._kmip is None:
             return
         settings = self.settings
@@ -331,7 +338,7 @@ class Server:
         else:
             sockets = open_kmip_sockets(settings)
             log.info("KMIP over TLS is at %s", kmip_address(settings, sockets))
-        self._kmip.start(context, sockets, self._data_dir / "dev-kmip")
+        self._kmip.start(context, sockets, data_dir / "dev-kmip")
         if self._kmip.dev is not None:
             self.dev_kmip = self._kmip.dev.describe(
                 settings.kmip_hostname, sockets[0].getsockname()[1]
