@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 
@@ -122,12 +123,17 @@ def loosen(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
+_SIGN_BEFORE_WORD = re.compile(r"[^\w\s](?=[A-Za-z][a-z])")
+_SIGN = re.compile(r"[^\w\s]")
+_DIGITS = re.compile(r"\d*")
+
+
+@cache  # of the specification's names alone, most of which the tables need more than once
 def normalise(name: str) -> str:
     """The name as the OASIS JSON profile writes it: "IV/Counter/Nonce" → "IVCounterNonce"."""
     name = name.replace("(", " ").replace(")", " ")
-    name = re.sub(r"[^\w\s](?=[A-Za-z][a-z])", " ", name)
-    words = re.sub(r"[^\w\s]", "_", name).split()
-    leading = re.match(r"\d*", words[0])
+    words = _SIGN.sub("_", _SIGN_BEFORE_WORD.sub(" ", name)).split()
+    leading = _DIGITS.match(words[0])
     digits = leading.group() if leading else ""
     words[0] = words[0][len(digits) :] + digits  # 3DES → DES3
     return "".join(word[0].upper() + word[1:] for word in words)
