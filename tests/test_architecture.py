@@ -37,6 +37,7 @@ ALLOWED = {
         "domain",
         "crypto",
         "store",
+        "redaction",
         "settings",
         "wording",
     },

@@ -11,6 +11,7 @@ import uuid
 from ... import strict_json
 from ...domain.managed_object import UniqueIdentifier
 from ...errors import InvalidAttributeValue, InvalidField
+from ...redaction import mask_jwts
 
 MAX_IDENTIFIER_LENGTH = 1024  # characters
 #: RFC 3986 §5.2.4: browsers and libraries remove them from a path, encoded ones, too. So nobody could list such an
@@ -23,8 +24,8 @@ MAX_TAG_LIST_LENGTH = 64 * 1024
 def new_identifier(requested: str | None) -> UniqueIdentifier:
     """The identifier that the client chose, else a random one, which nobody can guess.
 
-    Raises InvalidAttributeValue for one that looks like a tag list, is too long, has a null character, or that no
-    URL can name.
+    Raises InvalidAttributeValue for one that looks like a tag list, is too long, has a null character or a token, or
+    that no URL can name.
     """
     if not requested:
         return UniqueIdentifier(str(uuid.uuid4()))
@@ -34,6 +35,8 @@ def new_identifier(requested: str | None) -> UniqueIdentifier:
         raise InvalidAttributeValue(
             "an identifier may not be . or .., which every URL resolves to another path, also as %2e"
         )
+    if mask_jwts(requested) != requested:
+        raise InvalidAttributeValue("an identifier may not be a token, which records would name")
     if len(requested) > MAX_IDENTIFIER_LENGTH or "\0" in requested:
         raise InvalidAttributeValue(
             f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"

@@ -48,6 +48,9 @@ def test_identifier_of_any_text_works_everywhere(alice, identifier):
     [
         pytest.param("[", "Invalid_Attribute_Value", id="bracket alone"),
         pytest.param("[a]", "Invalid_Attribute_Value", id="bracketed"),
+        pytest.param(
+            "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln", "Invalid_Attribute_Value", id="a token"
+        ),
         pytest.param('["t"]', "Invalid_Attribute_Value", id="tag list"),
         pytest.param(".", "Invalid_Attribute_Value", id="this segment of a path"),
         pytest.param("..", "Invalid_Attribute_Value", id="the segment above"),
