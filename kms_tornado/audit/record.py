@@ -280,8 +280,11 @@ def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[Stat
 
 def canonical(value: Any) -> bytes:
     """RFC 8785 of a value without fractions, whose members' names are ASCII and whose texts are whole characters."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return text.encode()
+    return _encode(value).encode()
+
+
+# `json.dumps` would make an encoder for each value.
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Link(NamedTuple):
