@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from .chain import ChainHead, hash_line
-from .record import MalformedRecord, canonical, parse_object
+from .parsing import MalformedRecord, parse_object
+from .record import canonical
 from .signing import AuditKey, AuditPublicKey
 
 _CONTEXT = b"kms_tornado audit checkpoint 1\n"

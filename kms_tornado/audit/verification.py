@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .chain import NOTHING, ChainHead, hash_line
 from .checkpoint import Checkpoint, hash_checkpoint, parse_checkpoint
+from .parsing import MalformedRecord, read_link
 from .paths import ObjectPaths
-from .record import MalformedRecord, read_link
 from .signing import AuditPublicKey
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from kms_tornado.audit.chain import ChainHead
 from kms_tornado.audit.checkpoint import BadSignature, UnknownSigner, parse_checkpoint
-from kms_tornado.audit.record import MalformedRecord, canonical
+from kms_tornado.audit.parsing import MalformedRecord
+from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem, parse_public_pem
 
 from .logs import DATABASE, KEY, make_checkpoint

@@ -6,17 +6,8 @@ import json
 
 import pytest
 
-from kms_tornado.audit.record import (
-    AuditEntry,
-    Link,
-    MalformedRecord,
-    Origin,
-    canonical,
-    make_draft,
-    parse_line,
-    read_link,
-    render,
-)
+from kms_tornado.audit.parsing import Link, MalformedRecord, parse_line, read_link
+from kms_tornado.audit.record import AuditEntry, Origin, canonical, make_draft, render
 
 ZEROS = "0" * 64
 ORIGIN = Origin("alice@example.com", "https://issuer.example", "127.0.0.1", "dfb8822b6b0e65ef")

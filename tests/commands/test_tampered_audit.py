@@ -19,7 +19,8 @@ import sqlalchemy
 
 from kms_tornado.audit.chain import hash_line
 from kms_tornado.audit.checkpoint import read_checkpoint, sign_checkpoint
-from kms_tornado.audit.record import canonical, parse_object
+from kms_tornado.audit.parsing import parse_object
+from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS

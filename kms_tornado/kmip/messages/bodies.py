@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ...errors import InvalidMessage, KMIPError, OperationNotSupported
-from ..codecs import binary_codec, json_codec, json_parsing
+from ..codecs import binary_codec, binary_frames, json_codec, json_parsing
 from ..codecs.long_answers import format_long
 from ..enums import Operation
 from ..schema import Declared, from_node, to_node
@@ -73,7 +73,7 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
     except KMIPError as exc:
         version = find_version(octets)
         try:
-            binary_codec.check_frame(octets, "RequestMessage")
+            binary_frames.check_frame(octets, "RequestMessage")
         except InvalidMessage:
             return refuse_message(InvalidMessage(str(exc)), Dialect.BINARY, version)
         return _read_damaged(open_binary(octets), Dialect.BINARY, payloads, version)
@@ -120,7 +120,7 @@ def find_authentication(octets: bytes) -> Node | None:
     header = octets[8:end]
     if _AUTHENTICATION_TAG not in header:  # nearly every message
         return None
-    for item in binary_codec.split(header):
+    for item in binary_frames.split(header):
         if item.startswith(_AUTHENTICATION_TAG):
             authentication = binary_codec.parse_item(item)
             if not isinstance(authentication.value, tuple):

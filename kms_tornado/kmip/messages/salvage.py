@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from ...errors import InvalidField, InvalidMessage, KMIPError
-from ..codecs import binary_codec, json_parsing
+from ..codecs import binary_codec, binary_frames, json_parsing
 from ..tables import MAX_NAME_LENGTH, find_tag
 from ..ttlv import ItemType, Node
 from .batch_items import Damaged, unknown_operation
@@ -124,9 +124,9 @@ def _split_json(members: dict[str, Any]) -> Sequence[Encoded]:
 
 
 def open_binary(octets: bytes) -> Encoded:
-    """octets: one item, in a message that `binary_codec.check_frame` has passed."""
+    """octets: one item, in a message that `binary_frames.check_frame` has passed."""
     return Encoded(
-        binary_codec.find_tag_of(octets),
+        binary_frames.find_tag_of(octets),
         partial(binary_codec.parse_item, octets),
-        lambda: [open_binary(part) for part in binary_codec.split(octets)],
+        lambda: [open_binary(part) for part in binary_frames.split(octets)],
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...audit.checkpoint import Checkpoint, read_checkpoint
-from ...audit.record import MalformedRecord, parse_object
+from ...audit.parsing import MalformedRecord, parse_object
 from ...errors import ConfigurationError
 from ..private_file import replace_private_file
 

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 from ...audit.chain import ChainHead
 from ...audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
-from ...audit.record import COMMAND, SERVER, make_draft, parse_object
+from ...audit.parsing import parse_object
+from ...audit.record import COMMAND, SERVER, make_draft
 from ...audit.rollback import find_rollback
 from ...audit.signing import AuditKey
 from ...errors import ConfigurationError, Unavailable

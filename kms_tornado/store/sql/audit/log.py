@@ -11,7 +11,8 @@ from sqlalchemy import bindparam, func, insert, select, update
 
 from ....audit.chain import NOTHING, ChainHead, Segment, hash_line
 from ....audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
-from ....audit.record import SERVER, Draft, MalformedRecord, make_draft, parse_object
+from ....audit.parsing import MalformedRecord, parse_object
+from ....audit.record import SERVER, Draft, make_draft
 from ...progress import LoggedProgress
 from ..backend import Backend
 from ..queries import any_object

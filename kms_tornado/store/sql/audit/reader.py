@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select, tuple_
 
 from ....audit.chain import ChainHead, hash_line
 from ....audit.checkpoint import Checkpoint, read_checkpoint
-from ....audit.record import parse_object
+from ....audit.parsing import parse_object
 from ....audit.rollback import AuditPosition
 from ...interface.audit import EVER, Span
 from ...interface.object_checks import StoredSegment
