@@ -35,10 +35,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..audit.record import Origin
 from ..auth.principal import Principal
@@ -46,7 +46,6 @@ from ..errors import (
     GeneralFailure,
     KMIPError,
     MissingData,
-    ResponseTooLarge,
     Unavailable,
 )
 from ..kmip.codecs.long_answers import LONG_ITEM, replace_by_written, write_item
@@ -54,13 +53,13 @@ from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.messages import responses
 from ..kmip.messages.batch_items import RequestItem
 from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
-from ..kmip.tables import OPERATION_TAGS
-from ..kmip.ttlv import ItemType, Node, encoded_length
+from ..kmip.ttlv import Node, encoded_length
 from ..kmip.version_gate import VersionGate
 from ..operations.common.client_profile import choose_message_profile
 from ..operations.common.transaction import Transaction
 from ..store.interface.changes import Conflict, Refused
 from .auditing.item_records import ItemRecorder
+from .item_results import ItemResult, make_failure, mark_undone, too_large
 from .load.limits import MAX_RESPONSE_BYTES, has_many_values
 from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 
@@ -76,32 +75,6 @@ TURN_S = 0.0003
 
 # Bytes by which an answer grows before that is counted among what the server holds: it refuses none that is shorter.
 _HOLD_STEP = 16 * 1024
-
-
-def _too_large() -> ResponseTooLarge:
-    return ResponseTooLarge("the answer is longer than there is room for")
-
-
-class ItemResult(NamedTuple):
-    """node: the item of the response; of a success as it is written (`long_answers.replace_by_written`).
-
-    length: its bytes in TTLV. result, uid: for log and metrics.
-    sent_length: its bytes as sent; 0 for a failure, which is always sent.
-    is_undone: whether the operation was done and taken back.
-    """
-
-    item: RequestItem
-    node: Node
-    length: int
-    result: str
-    uid: str | None = None
-    has_failed: bool = False
-    sent_length: int = 0
-    is_undone: bool = False
-
-    @property
-    def operation(self) -> str:
-        return "none" if self.item.operation is None else OPERATION_TAGS[self.item.operation]
 
 
 async def run(
@@ -125,14 +98,14 @@ async def run(
     recorder = ItemRecorder(service.auditor, origin, message.items)
     if message.header is None:
         results = [
-            _make_failure(item, item.request)
+            make_failure(item, item.request)
             for item in message.items
             if isinstance(item.request, KMIPError)
         ]
     else:
         batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic, recorder)
         if batch_run.room_for_items < batch_run.reserved[0] and len(message.items) > 1:
-            return [_make_failure(RequestItem(None, _too_large()), _too_large())]
+            return [make_failure(RequestItem(None, too_large()), too_large())]
         batch_run.option = message.header.batch_error_continuation_option or default_option
         if batch_run.option is _UNDO:
             results = await batch_run.run_all_or_nothing()
@@ -196,7 +169,7 @@ class _BatchRun:
         self.reserved = [0] * (len(self.items) + 1)
         if size is not None:
             for position, item in reversed([*enumerate(self.items)]):
-                length = _make_failure(item, _too_large()).length
+                length = make_failure(item, too_large()).length
                 self.reserved[position] = self.reserved[position + 1] + length
         self.placeholder: str | None = None
         self.room, self.sent = self.room_for_items, 0
@@ -220,7 +193,7 @@ class _BatchRun:
         """For Undo."""
         results = await self._attempt_in_turn(self._attempt_all_or_nothing)
         if results is None:
-            return _mark_undone([], _make_failure(self.items[0], TooManyConflicts()))
+            return mark_undone([], make_failure(self.items[0], TooManyConflicts()))
         return results
 
     async def _attempt_in_turn(
@@ -285,7 +258,7 @@ class _BatchRun:
         for position in range(len(self.items)):
             result = await self._execute_item(position, transaction)
             if result.has_failed:
-                return _mark_undone(results, result)
+                return mark_undone(results, result)
             self._add(result, results)
             if self._has_had_turn():
                 await self._let_others_run()
@@ -309,7 +282,7 @@ class _BatchRun:
         rest = self.items[self.checkpoint.position :]
         if self.option is _STOP:
             rest = rest[:1]
-        return [*self.checkpoint.results, *(_make_failure(item, error) for item in rest)]
+        return [*self.checkpoint.results, *(make_failure(item, error) for item in rest)]
 
     async def _execute_item(self, position: int, transaction: Transaction) -> ItemResult:
         """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
@@ -334,13 +307,13 @@ class _BatchRun:
             )
             node, length, sent_length = await self._render(item, response)
             if length > room or self.sent + sent_length > MAX_RESPONSE_BYTES:
-                raise _too_large()
+                raise too_large()
             if self.sent + sent_length - self.held > _HOLD_STEP:
                 self.held = self.sent + sent_length
                 self.hold(self.held)
         except KMIPError as exc:
             self._clear_placeholder(item)
-            return _make_failure(item, exc, uid, room)
+            return make_failure(item, exc, uid, room)
         self._set_placeholder(item, response)
         uid = find_identifier(response) or uid
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
@@ -403,30 +376,3 @@ def _render(item: RequestItem, response: Any, gate: VersionGate | None) -> tuple
     """The item of the response, and its length in TTLV."""
     node = responses.render_success(item, response, gate)
     return node, encoded_length(node)
-
-
-def _mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:
-    """The results of items that were taken back because of the failure, and the failure itself."""
-    return [
-        result._replace(
-            node=responses.render_undone(result.item, result.uid),
-            result="Operation_Undone",
-            is_undone=True,
-        )
-        for result in results
-    ] + [failure]
-
-
-def _make_failure(
-    item: RequestItem, error: KMIPError, uid: str | None = None, room: int | None = None
-) -> ItemResult:
-    """room: bytes of TTLV for which its text is cut, but to no less than that of `_too_large`; None for no limit."""
-    node = responses.render_failure(item, error)
-    length = encoded_length(node)
-    if room is not None and length > room:
-        least = encoded_length(responses.render_failure(item, _too_large()))
-        text = encoded_length(Node("ResultMessage", ItemType.TEXT_STRING, str(error)))
-        node = responses.render_failure(item, error, longest=max(room, least) - (length - text))
-        length = encoded_length(node)
-    result = error.reason_with_underscores
-    return ItemResult(item, node, length, result, uid, has_failed=True)

@@ -20,6 +20,7 @@ from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
 from ..kmip.messages.responses import make_correlation_value, render_failure, render_response
 from ..kmip.ttlv import encoded_length
 from . import batch
+from .item_results import ItemResult
 from .kms import KMS
 from .load.bytes_in_flight import HeldBytes
 from .service import Service
@@ -129,7 +130,7 @@ def render_refusal(octets: bytes, error: KMIPError, *, now: int) -> bytes:
 
 
 def _make_log_entries(
-    message: RequestMessage, results: list[batch.ItemResult], correlation: str | None
+    message: RequestMessage, results: list[ItemResult], correlation: str | None
 ) -> list[LogEntry]:
     common: LogEntry = {}
     if message.header is not None and message.header.client_correlation_value is not None:

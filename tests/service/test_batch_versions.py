@@ -17,6 +17,7 @@ from kms_tornado.kmip.ttlv import Node, children_of
 from kms_tornado.kmip.version_gate import make_gate
 from kms_tornado.kmip.versions import Changes, ProtocolVersion, Vocabulary
 from kms_tornado.service import batch
+from kms_tornado.service.item_results import ItemResult
 
 from ..kms import attributes, batch_item, message, name, number, uid, version
 from ..operations.inside import ALICE, Inside, a_principal
@@ -30,12 +31,10 @@ def kms(tmp_path: Path) -> Iterator[Inside]:
         yield inside
 
 
-def ask(
-    kms: Inside, minor: int, *items: Any, header: tuple[Any, ...] = ()
-) -> list[batch.ItemResult]:
+def ask(kms: Inside, minor: int, *items: Any, header: tuple[Any, ...] = ()) -> list[ItemResult]:
     body = message(*items, header=[version(2, minor), *header])
     read = parse_message(json.dumps(body).encode(), kms.service.payloads)
-    results: list[batch.ItemResult] = kms.run(
+    results: list[ItemResult] = kms.run(
         batch.run(kms.service, a_principal(ALICE), read, overhead=0)
     )
     return results

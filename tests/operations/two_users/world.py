@@ -25,6 +25,7 @@ from kms_tornado.kmip.versions import DEFAULT_VERSION
 from kms_tornado.operations.common.call import Call
 from kms_tornado.operations.common.client_profile import BARE_OPERATION
 from kms_tornado.service import batch
+from kms_tornado.service.item_results import ItemResult
 from kms_tornado.service.service import Service
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.interface.changes import Conflict
@@ -173,7 +174,7 @@ class World(Inside):
         results = self.run(batch.run(self.service, a_principal(user), message, overhead=0))
         return [self._outcome_of(result, attempts) for result in results]
 
-    def _outcome_of(self, result: batch.ItemResult, attempts: list[tuple[Any, Any]]) -> Outcome:
+    def _outcome_of(self, result: ItemResult, attempts: list[tuple[Any, Any]]) -> Outcome:
         shown, lines = [*strings_in(result.node)], [*self.log.lines]
         made = [
             (request, response)

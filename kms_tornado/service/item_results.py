@@ -1,0 +1,68 @@
+"""What an item of a message ended with, and how it is answered when it failed or was taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ..errors import (
+    KMIPError,
+    ResponseTooLarge,
+)
+from ..kmip.messages import responses
+from ..kmip.messages.batch_items import RequestItem
+from ..kmip.tables import OPERATION_TAGS
+from ..kmip.ttlv import ItemType, Node, encoded_length
+
+
+def too_large() -> ResponseTooLarge:
+    return ResponseTooLarge("the answer is longer than there is room for")
+
+
+class ItemResult(NamedTuple):
+    """node: the item of the response; of a success as it is written (`long_answers.replace_by_written`).
+
+    length: its bytes in TTLV. result, uid: for log and metrics.
+    sent_length: its bytes as sent; 0 for a failure, which is always sent.
+    is_undone: whether the operation was done and taken back.
+    """
+
+    item: RequestItem
+    node: Node
+    length: int
+    result: str
+    uid: str | None = None
+    has_failed: bool = False
+    sent_length: int = 0
+    is_undone: bool = False
+
+    @property
+    def operation(self) -> str:
+        return "none" if self.item.operation is None else OPERATION_TAGS[self.item.operation]
+
+
+def make_failure(
+    item: RequestItem, error: KMIPError, uid: str | None = None, room: int | None = None
+) -> ItemResult:
+    """room: bytes of TTLV for which its text is cut, but to no less than that of `too_large`; None for no limit."""
+    node = responses.render_failure(item, error)
+    length = encoded_length(node)
+    if room is not None and length > room:
+        least = encoded_length(responses.render_failure(item, too_large()))
+        text = encoded_length(Node("ResultMessage", ItemType.TEXT_STRING, str(error)))
+        node = responses.render_failure(item, error, longest=max(room, least) - (length - text))
+        length = encoded_length(node)
+    result = error.reason_with_underscores
+    return ItemResult(item, node, length, result, uid, has_failed=True)
+
+
+def mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:
+    """The results of items that were taken back because of the failure, and the failure itself."""
+    return [
+        result._replace(
+            node=responses.render_undone(result.item, result.uid),
+            result="Operation_Undone",
+            is_undone=True,
+        )
+        for result in results
+    ] + [failure]
