@@ -39,6 +39,8 @@ _serial = BigInteger().with_variant(Integer, "sqlite")
 # `mac` covers the other columns (`row_macs`): sealed by its digest, and those that repeat a value by
 # comparing them with it.
 # `grants` decides who may do what; the rows of the table of that name are its index by grantee.
+# The columns stand in the order in which the migrations made them: by `SELECT *`, a row is put back from a database that
+# was restored, thus new, into one that was upgraded (docs/runbook.md).
 objects = Table(
     "objects",
     metadata,
@@ -60,7 +62,6 @@ objects = Table(
     Column("changed_at", BigInteger, nullable=False),
     Column("activation_date", BigInteger),
     Column("always_sensitive", BigInteger),
-    Column("archive_date", BigInteger),
     Column("deactivation_date", BigInteger),
     Column("extractable", BigInteger),
     Column("fresh", BigInteger),
@@ -75,6 +76,7 @@ objects = Table(
     Column("nonce_source", Integer),
     Column("sealed_digest", LargeBinary),
     Column("mac", LargeBinary),
+    Column("archive_date", BigInteger),
     # The columns after serial let a database count an owner's objects by their values from the index
     # alone, which takes a quarter of the time.
     Index(
