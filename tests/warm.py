@@ -214,7 +214,8 @@ _LOADED_FIRST = {
     "server": (
         "kms_tornado.__main__", "kms_tornado.commands.verify", "kms_tornado.store.migrate",
         "kms_tornado.store.sqlite.backend", "kms_tornado.web.metrics.metrics",
-        "kms_tornado.web.metrics.workers", "kms_tornado.web.process.serving",
+        "kms_tornado.web.metrics.workers", "kms_tornado.web.process.dev.text",
+        "kms_tornado.web.process.serving",
         "tornado.platform.asyncio", "uvloop",
     ),
     "kmsctl": (

@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ...auth.certificates import CertificatePolicy
 from ...errors import ConfigurationError
@@ -24,7 +25,9 @@ from ...transport.in_flight import InFlight
 from ..metrics.figures import Figure
 from ..metrics.sources import kmip_figures
 from ..server_context import ServerContext
-from .dev.kmip import DevCertificates, write_certificates
+
+if TYPE_CHECKING:
+    from .dev.kmip import DevCertificates
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -61,6 +64,8 @@ class KMIPPort:
         """
         settings, kms, auth = self._settings, server.kms, server.auth
         if self._tls is None:
+            from .dev.kmip import write_certificates
+
             self.dev = write_certificates(directory, settings.kmip_hostname)
             self._tls = self._make_tls()
         assert auth is not None

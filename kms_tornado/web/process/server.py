@@ -38,8 +38,6 @@ from ..trusted_proxies import TrustedProxies
 from ..ui.discovery import Discovery
 from ..ui.page import Page
 from . import tls
-from .dev.issuer import DevIssuer
-from .dev.kmip import DevKMIP
 from .http_front import HTTPFront, limit_connections
 from .kmip_port import KMIPPort
 from .listening import (
@@ -58,6 +56,8 @@ from .workers import Worker
 
 if TYPE_CHECKING:
     from ..metrics.metrics import Metrics
+    from .dev.issuer import DevIssuer
+    from .dev.kmip import DevKMIP
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -291,6 +291,8 @@ class Server:
 
         Raises ConfigurationError where the server would not accept the issuer's tokens.
         """
+        from .dev.issuer import DevIssuer
+
         settings = self.settings
         if ALGORITHM not in settings.policy.algorithms:
             raise ConfigurationError(f"the issuer of --dev signs with {ALGORITHM}", "algorithms")

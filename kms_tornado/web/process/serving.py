@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 
 from ...settings import Settings
-from .dev.text import format_dev_text
 from .listening import Sockets
 from .notify import notify_manager
 from .server import Server
@@ -58,6 +57,8 @@ async def _serve(server: Server, worker: Worker | None) -> None:
     async with _waking_on_signals(), server:
         exempt_from_collection()
         if server.dev_issuer is not None:
+            from .dev.text import format_dev_text
+
             text = format_dev_text(
                 server.dev_issuer, server.url, settings.tls_cert_file, server.dev_kmip
             )
