@@ -2045,7 +2045,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "requests that take the long way do not count",
-        "web/protected_handler.py",
+        "web/handlers/protected_handler.py",
         "self.context.admission.enter(self, principal.name)",
         "pass",
         ("web/test_admission.py",),
@@ -2077,7 +2077,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "bodies that take the long way count for nothing",
-        "web/protected_handler.py",
+        "web/handlers/protected_handler.py",
         "size = length if",
         "size = 0 if",
         ("web/test_bytes_in_flight.py",),
@@ -2085,7 +2085,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S17",
         "chunks of a body without a length count for nothing",
-        "web/protected_handler.py",
+        "web/handlers/protected_handler.py",
         "if held is not None and self._grows:",
         "if False:",
         ("web/test_bytes_in_flight.py",),
@@ -2350,10 +2350,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "an export of edited records is told to be well",
-        "commands/audit_export.py",
+        "commands/audit/export.py",
         "return 1 if export.faults else 0",
         "return 0",
-        ("commands/test_tampered_audit.py",),
+        ("commands/audit/test_tampered.py",),
     ),
     # --- S23: KMIP over TLS --------------------------------------------------------------------------
     Fault(
@@ -2450,7 +2450,7 @@ FAULTS: tuple[Fault, ...] = (
         "service/objects/listing.py",
         "may_read = not self._readers.isdisjoint(granted.operations)",
         "may_read = True",
-        ("web/test_object_handlers.py",),
+        ("web/handlers/test_objects.py",),
     ),
     Fault(
         "S20",
@@ -2627,7 +2627,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S25",
         "anybody's header tells the client certificate",
-        "web/protected_handler.py",
+        "web/handlers/protected_handler.py",
         "        if self.context.trusted_proxies.is_peer_of(self.request.connection):",
         "        if CLIENT_CERT_HEADER in self.request.headers:",
         ("web/test_bound_tokens.py",),

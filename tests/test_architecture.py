@@ -176,9 +176,11 @@ ALLOWED_WITHIN: dict[str, set[str]] = {
     "store/postgres/writing": {
         "store", "store/interface", "store/postgres", "store/postgres/connections", "store/sql", "store/sql/audit", "store/sql/tables",
     },
+    "commands/audit": {"commands"},
     "web/bearer": set(),
     "web/metrics": {"web/paced.py"},
-    "web/ui": {"web", "web/bearer"},
+    "web/handlers": {"web", "web/bearer", "web/metrics", "web/ui/page.py"},
+    "web/ui": {"web", "web/bearer", "web/handlers"},
     "web/process": {"web", "web/bearer", "web/metrics", "web/process/dev", "web/ui"},
     "web/process/dev": {"web/ui/discovery.py"},
 }  # fmt: skip

@@ -28,7 +28,7 @@ def _parse_result(text: str) -> str:
 _ROWS = (
     Command(
         "audit verify",
-        "audit_verify",
+        "audit.verify",
         "compare every record of the audit, every checkpoint and every stored object with one another; exit "
         "code 0: all is well, 1: something was changed",
         (
@@ -42,7 +42,7 @@ _ROWS = (
     ),
     Command(
         "audit tail",
-        "audit_tail",
+        "audit.tail",
         "print the newest records of the audit, one JSON object a line",
         (
             Argument(
@@ -55,7 +55,7 @@ _ROWS = (
     ),
     Command(
         "audit export",
-        "audit_export",
+        "audit.export",
         "print every checkpoint and every record of the audit, which can be verified elsewhere, or a selection "
         "of the records, while servers serve",
         (
@@ -77,7 +77,7 @@ _ROWS = (
     ),
     Command(
         "audit reindex",
-        "audit_reindex",
+        "audit.reindex",
         "make the index anew by which GET /audit finds records and uses of keys are counted, while servers serve",
     ),
     Command(

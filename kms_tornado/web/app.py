@@ -16,18 +16,19 @@ from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..service.load.admission import CONCURRENCY, Admission, AdmissionBounds
 from ..settings import ServiceArguments, make_service_settings, parse_public_url
-from .access_handlers import (
+from .access_log import log_handled_request
+from .bearer.arguments import check_argument_names
+from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
+from .handlers.access import (
     GrantHandler,
     GrantsHandler,
     ObtainedHandler,
     OwnedHandler,
     WithdrawHandler,
 )
-from .access_log import log_handled_request
-from .audit_handler import AuditHandler, AuditStatisticsHandler
-from .bearer.arguments import check_argument_names
-from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
-from .handlers import (
+from .handlers.audit import AuditHandler, AuditStatisticsHandler
+from .handlers.objects import ObjectsHandler, ObjectSummaryHandler
+from .handlers.server import (
     HealthHandler,
     KMIPHandler,
     MetadataHandler,
@@ -37,11 +38,10 @@ from .handlers import (
     VersionHandler,
     WhoAmIHandler,
 )
+from .handlers.service_handler import NotFoundHandler, ServiceHandler
 from .kmip_exchange import ROUTES as KMIP_ROUTES
-from .object_handlers import ObjectsHandler, ObjectSummaryHandler
 from .public_url import PublicURL
 from .server_context import METADATA_PATH, ServerContext
-from .service_handler import NotFoundHandler, ServiceHandler
 from .trusted_proxies import TrustedProxies
 from .ui.handlers import PAGE_ROUTES
 from .ui.page import Page

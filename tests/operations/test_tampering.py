@@ -232,7 +232,7 @@ NOTICED_BY = {
     "used_nonces": {"*": "use the nonce again"},
 }
 #: Tables whose columns tests/store/sql/upkeep/test_sealing.py edits: what stands there is read at a start. And those of
-#: the audit, which tests/commands/test_audit_verify.py and tests/store/sql/audit/test_log.py edit, and its index, which
+#: the audit, which tests/commands/audit/test_verify.py and tests/store/sql/audit/test_log.py edit, and its index, which
 #: tests/store/sql/audit/test_index.py does. used_proofs decides about no object.
 ELSEWHERE = {
     "server_state", "audit_chains", "audit_checkpoints", "audit_segments",

@@ -10,8 +10,8 @@ from tornado.web import Application
 
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.app import ROUTES, handlers
-from kms_tornado.web.protected_handler import ProtectedHandler
-from kms_tornado.web.service_handler import ServiceHandler
+from kms_tornado.web.handlers.protected_handler import ProtectedHandler
+from kms_tornado.web.handlers.service_handler import ServiceHandler
 
 from ..issuer import Issuer
 from ..server import (

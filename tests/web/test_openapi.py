@@ -19,9 +19,9 @@ from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE, select_operations
 from kms_tornado.web.app import METRICS_ROUTE, ROUTES, handlers
+from kms_tornado.web.handlers.protected_handler import ProtectedHandler
+from kms_tornado.web.handlers.service_handler import _implemented_methods
 from kms_tornado.web.openapi import describe_api, document_path
-from kms_tornado.web.protected_handler import ProtectedHandler
-from kms_tornado.web.service_handler import _implemented_methods
 
 from ..issuer import Issuer
 from ..server import NO_AUTH, ServerProcess, eventually, serving, trusting

@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from tornado.web import HTTPError
 
 from ..answers import JSON, Answer
-from ..service_handler import ServiceHandler
+from ..handlers.service_handler import ServiceHandler
 from .page import Page
 from .page_files import PageFile
 

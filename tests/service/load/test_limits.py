@@ -62,7 +62,7 @@ MORE_ELSEWHERE = {
     "connections of one address, not of loopback and trusted proxies": "the same",
     "time for an answer to be read on": "tests/web/process/test_http_front.py",
     "time for a handshake of TLS": "the same",
-    "head of a request": "tests/web/test_service_handler.py",
+    "head of a request": "tests/web/handlers/test_service_handler.py",
     "lines of a head": "tests/web/process/test_http_front.py",
     "unfinished heads of all connections": "the same",
     "time for the head of a request": "the same",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..audit.record import Origin
-from ..auth.bound.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
-from ..auth.principal import Principal
-from ..auth.request_auth import RequestAuth
-from ..service.load.bytes_in_flight import HeldBytes, TooManyBytes
-from .answers import Answer
-from .bearer.mixin import BearerAuthMixin
-from .bearer.refusals import Hooks, refuse
-from .body_length import parse_content_length
+from ...audit.record import Origin
+from ...auth.bound.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
+from ...auth.principal import Principal
+from ...auth.request_auth import RequestAuth
+from ...service.load.bytes_in_flight import HeldBytes, TooManyBytes
+from ..answers import Answer
+from ..bearer.mixin import BearerAuthMixin
+from ..bearer.refusals import Hooks, refuse
+from ..body_length import parse_content_length
 from .service_handler import ServiceHandler
 
 

@@ -6,12 +6,12 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..audit.record import Origin
-from ..domain.access import format_operation_names
-from ..errors import KMIPError, Unavailable
-from ..service.objects.access_rights import AccessRequest, AccessRights, parse_access_request
-from .answers import JSON, Answer, render_failure
-from .bearer.refusals import refuse
+from ...audit.record import Origin
+from ...domain.access import format_operation_names
+from ...errors import KMIPError, Unavailable
+from ...service.objects.access_rights import AccessRequest, AccessRights, parse_access_request
+from ..answers import JSON, Answer, render_failure
+from ..bearer.refusals import refuse
 from .protected_handler import ProtectedHandler
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from .. import __version__
-from ..auth.rules.claims import list_scopes
-from ..errors import Unavailable
-from .answers import JSON, Answer, render_unavailable
-from .bearer.metadata import describe_resource
-from .bearer.refusals import refuse
-from .kmip_exchange import Exchange
-from .openapi import APIDocument, render_document
+from ... import __version__
+from ...auth.rules.claims import list_scopes
+from ...errors import Unavailable
+from ..answers import JSON, Answer, render_unavailable
+from ..bearer.metadata import describe_resource
+from ..bearer.refusals import refuse
+from ..kmip_exchange import Exchange
+from ..openapi import APIDocument, render_document
 from .protected_handler import ProtectedHandler
 from .service_handler import ServiceHandler
 

@@ -7,18 +7,18 @@ import time
 from abc import ABC, abstractmethod
 from urllib.parse import urlencode
 
-from ..audit.query import RecordQuery
-from ..errors import KMIPError, Unavailable
-from ..service.auditing.record_reader import AmbiguousName
-from ..service.auditing.request import (
+from ...audit.query import RecordQuery
+from ...errors import KMIPError, Unavailable
+from ...service.auditing.record_reader import AmbiguousName
+from ...service.auditing.request import (
     BadAuditRequest,
     parse_audit_request,
     parse_statistics_request,
 )
-from .answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
-from .bearer.refusals import refuse
+from ..answers import JSON, JSON_ERROR, Answer, render_error_body, render_failure
+from ..bearer.refusals import refuse
+from ..query import BadQuery, decode_query
 from .protected_handler import ProtectedHandler
-from .query import BadQuery, decode_query
 
 _JSON_LINES = "application/x-ndjson"
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ..kms import User
-from ..server import eventually
-from ..store.helpers import write_behind
-from .conftest import Place
+from ...kms import User
+from ...server import eventually
+from ...store.helpers import write_behind
+from ..conftest import Place
 
 
 def read_uses(user: User) -> list[int]:

@@ -26,9 +26,9 @@ from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
 
-from .. import postgres
-from ..server import NO_AUTH, ROOT, environment, run
-from ..service.auditing.test_audit import use
+from ... import postgres
+from ...server import NO_AUTH, ROOT, environment, run
+from ...service.auditing.test_audit import use
 
 VERIFIER = ROOT / "examples" / "verify_audit_log.py"
 OTHER_KEY = parse_private_pem(make_private_pem())

@@ -5,17 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from urllib.parse import urlencode
 
-from ..audit.record import Origin
-from ..service.objects.access_rights import AccessRights
-from ..service.objects.listing import ListingAnswer
-from ..service.objects.listing_request import (
+from ...audit.record import Origin
+from ...service.objects.access_rights import AccessRights
+from ...service.objects.listing import ListingAnswer
+from ...service.objects.listing_request import (
     BadListingRequest,
     parse_listing_request,
     refuse_parameters,
 )
-from .access_handlers import AccessHandler
-from .answers import JSON_ERROR, Answer, render_error_body
-from .query import BadQuery, decode_query
+from ..answers import JSON_ERROR, Answer, render_error_body
+from ..query import BadQuery, decode_query
+from .access import AccessHandler
 
 
 class ListingHandler(AccessHandler, ABC):

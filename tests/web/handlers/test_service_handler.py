@@ -18,9 +18,9 @@ from tornado.web import Application
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.app import handlers
 
-from ..issuer import Issuer
-from ..server import CREATE, LOCATE, check_log, data, eventually, node, serving, trusting
-from ..support import running
+from ...issuer import Issuer
+from ...server import CREATE, LOCATE, check_log, data, eventually, node, serving, trusting
+from ...support import running
 
 LIMIT = 100_000
 MIB = 1024 * 1024

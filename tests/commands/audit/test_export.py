@@ -14,14 +14,14 @@ import pytest
 from kms_tornado.audit.chain import ChainHead
 from kms_tornado.audit.signing import parse_public_pem
 from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
-from kms_tornado.commands import audit_tail
-from kms_tornado.commands.line_output import escape_line
+from kms_tornado.commands.audit import tail as audit_tail
+from kms_tornado.commands.audit.line_output import escape_line
 from kms_tornado.errors import Unavailable
 from kms_tornado.store.interface.object_checks import StoredSegment
 
-from ..kms import uid
-from ..server import check_refused, eventually, run, warm_servers
-from .conftest import Place
+from ...kms import uid
+from ...server import check_refused, eventually, run, warm_servers
+from ..conftest import Place
 
 
 def test_export_of_everything_is_verified_without_the_database(place: Place) -> None:

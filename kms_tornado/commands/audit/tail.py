@@ -6,12 +6,12 @@ import asyncio
 import sys
 from collections.abc import Mapping
 
-from ..audit.chain import ChainHead
-from ..errors import Unavailable
-from ..store.interface.audit import AuditStore
+from ...audit.chain import ChainHead
+from ...errors import Unavailable
+from ...store.interface.audit import AuditStore
+from ..opening import open_database
+from ..running import CommandContext
 from .line_output import write_lines
-from .opening import open_database
-from .running import CommandContext
 
 _POLL_S = 0.5
 

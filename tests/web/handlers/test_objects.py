@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlencode
 
 import pytest
 
-from ..issuer import Issuer
-from ..kms import attributes, date, name, octets, structure, tagged, text, uid
-from ..server import ServerProcess, eventually, serving, trusting
-from ..support import Response
+from ...issuer import Issuer
+from ...kms import attributes, date, name, octets, structure, tagged, text, uid
+from ...server import ServerProcess, eventually, serving, trusting
+from ...support import Response
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
 SOON = "2020-01-01T00:00:00Z"

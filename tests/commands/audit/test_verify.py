@@ -13,9 +13,9 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from ..issuer import Issuer
-from ..kms import KMS, name, structure, uid
-from ..server import run
+from ...issuer import Issuer
+from ...kms import KMS, name, structure, uid
+from ...server import run
 
 Edit = Callable[[sqlite3.Connection], object]
 

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
-from ..audit.chain import is_chained
-from ..audit.query import RecordQuery
-from ..errors import ConfigurationError
-from ..store.interface.audit import EVER, AuditStore, Span
-from ..store.interface.object_checks import StoredSegment
+from ...audit.chain import is_chained
+from ...audit.query import RecordQuery
+from ...errors import ConfigurationError
+from ...store.interface.audit import EVER, AuditStore, Span
+from ...store.interface.object_checks import StoredSegment
+from ..opening import open_database
+from ..progress import Progress
+from ..running import CommandContext
 from .line_output import write_lines
-from .opening import open_database
-from .progress import Progress
-from .running import CommandContext
 
 EVERYTHING = RecordQuery()
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..audit.signing import AuditPublicKey, parse_public_pems
-from ..errors import ConfigurationError
-from ..service.auditing.anchor_file import AnchorFile
-from ..service.auditing.signing_key import KEY_FILE
-from ..service.verification.records import Report, verify_audit
-from ..settings import ServiceSettings
-from .opening import find_data_dir, open_database
-from .running import CommandContext
-from .verify import count_faults, print_objects
+from ...audit.signing import AuditPublicKey, parse_public_pems
+from ...errors import ConfigurationError
+from ...service.auditing.anchor_file import AnchorFile
+from ...service.auditing.signing_key import KEY_FILE
+from ...service.verification.records import Report, verify_audit
+from ...settings import ServiceSettings
+from ..opening import find_data_dir, open_database
+from ..running import CommandContext
+from ..verify import count_faults, print_objects
 
 
 async def run(context: CommandContext) -> int:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from .opening import open_database
-from .progress import Progress
-from .running import CommandContext
+from ..opening import open_database
+from ..progress import Progress
+from ..running import CommandContext
 
 
 async def run(context: CommandContext) -> int:

@@ -12,13 +12,13 @@ from typing import Any
 from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, HTTPError, RequestHandler, stream_request_body
 
-from ..auth.request_auth import RequestAuth
-from ..request_context import HEADER
-from ..wording import cut_value
-from .answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
-from .body_length import ends_piece, is_framed, parse_content_length
-from .request_identity import identify_request
-from .server_context import ServerContext
+from ...auth.request_auth import RequestAuth
+from ...request_context import HEADER
+from ...wording import cut_value
+from ..answers import COMMON_HEADERS, JSON_ERROR, Answer, render_error
+from ..body_length import ends_piece, is_framed, parse_content_length
+from ..request_identity import identify_request
+from ..server_context import ServerContext
 
 log = logging.getLogger("kms_tornado.web")
 

@@ -1,0 +1,1 @@
+"""`kms-tornado audit …`: what an operator asks of the audit: verified, exported, followed, indexed anew."""

@@ -1,0 +1,1 @@
+"""The request handlers: what each path answers, and what all handlers share."""
