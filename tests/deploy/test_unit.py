@@ -172,7 +172,7 @@ CALL = re.compile(r"^(?:\d+ +)?(\w+)\(")
 
 @pytest.fixture(scope="module")
 def trace(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """The system calls of a server with workers, TLS and PostgreSQL: it starts, serves, reloads and stops.
+    """The system calls of a server with workers, TLS, metrics and PostgreSQL: it starts, serves, reloads and stops.
 
     Slow, as strace stops the server at every call.
     """
@@ -188,7 +188,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     with (
         Issuer("ES256") as issuer,
         ServerProcess(
-            *trusting(issuer, *tls, "--workers", "2", "--database-url", database),
+            *trusting(issuer, *tls, "--workers", "2", "--metrics", "--database-url", database),
             cwd=directory,
             wrapper=["strace", "-f", "-qq", "-o", "trace"],
         ) as server,
