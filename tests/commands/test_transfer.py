@@ -56,6 +56,17 @@ def test_named_objects_move_without_the_rights_of_others(
     assert old.grants_on(keys[2]) == {"*": ["get"]}
 
 
+def test_named_object_that_is_not_the_old_owners_is_told(
+    place: Place, old: User, new: User
+) -> None:
+    key, theirs = old.create(), new.create()
+    said = place.transfer(old.name, new.name, "--uid", key, "--uid", theirs, code=1)
+    assert said == (
+        f"1 object of {old.name} became those of {new.name}\n"
+        f"{theirs} stays: {old.name} has no object of this identifier\n"
+    )
+
+
 def test_object_that_stays_is_told(place: Place, old: User, new: User) -> None:
     from ..operations.test_groups import name_attribute
 

@@ -76,12 +76,14 @@ class Transferrer:
         Raises Unavailable; what was moved before stays moved.
         """
         result = TransferResult()
-        after = 0
+        after, absent = 0, set(transfer.uids)
         while entries := await self._store.list_uids(transfer.old, after=after, limit=_PAGE):
             after = entries[-1][0]
             uids = [uid for _, uid in entries if not transfer.uids or uid in transfer.uids]
             await self._move_page(transfer, uids, result, is_rehearsal=is_rehearsal)
+            absent.difference_update(uids)
             report(result.moved)
+        result.failures |= dict.fromkeys(absent, f"{transfer.old} has no object of this identifier")
         return result
 
     async def _move_page(
