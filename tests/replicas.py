@@ -66,9 +66,19 @@ class Node(Cluster):
             connection.execute("SELECT pg_promote(false)")
 
     def alter(self, statement: str) -> None:
+        """Returns when all sessions have been told: PostgreSQL reads its files some time after it was asked to."""
+        before = self._read_load_time()
         with self.connect() as connection:
             connection.execute(f"ALTER SYSTEM {statement}")
             connection.execute("SELECT pg_reload_conf()")
+        deadline = time.monotonic() + 30
+        while self._read_load_time() == before:
+            assert time.monotonic() < deadline, "PostgreSQL did not read its configuration again"
+
+    def _read_load_time(self) -> Any:
+        """As new sessions find it, thus PostgreSQL's first process, which tells the others of a new configuration at once."""
+        with self.connect() as connection:
+            return connection.execute("SELECT pg_conf_load_time()").fetchone()
 
     def _initialise(self, programs_dir: Path) -> None:
         if self._source is None:
