@@ -206,7 +206,7 @@ HOMES = {
     "keyring": {"client/login/token_keyring.py"},
     "cryptography": {
         "crypto", "audit/signing.py", "auth/certificates.py", "auth/issuers/jwk.py", "auth/issuers/keyset.py", "auth/tokens/signature.py", "auth/minting.py",
-        "client/tls.py", "client/key_files", "client/files", "client/cli/keys",
+        "client/tls.py", "client/proof_key.py", "client/key_files", "client/files", "client/cli/keys",
     },
 }  # fmt: skip
 

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from .calls.keys import KeyPair
     from .connection import (
         ConnectionSettings,
+        DPoPToken,
         PEMPair,
         PKCS12File,
         ProxySettings,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         TooManyRequests,
         UnexpectedAnswer,
     )
+    from .proof_key import ProofKey
 
 #: The module of each name; those of `..errors`, one a result reason, are the others.
 _HOMES = {
@@ -89,9 +91,17 @@ _HOMES = {
     "Ciphertext": ".calls.cryptography",
     "KeyPair": ".calls.keys",
     **dict.fromkeys(
-        ("ConnectionSettings", "PEMPair", "PKCS12File", "ProxySettings", "TokenSource"),
+        (
+            "ConnectionSettings",
+            "DPoPToken",
+            "PEMPair",
+            "PKCS12File",
+            "ProxySettings",
+            "TokenSource",
+        ),
         ".connection",
     ),
+    "ProofKey": ".proof_key",
     **dict.fromkeys(
         (
             "AccessDenied",
@@ -128,6 +138,7 @@ __all__ = [
     "ConnectionFailed",
     "ConnectionSettings",
     "CryptographicFailure",
+    "DPoPToken",
     "FeatureNotSupported",
     "GeneralFailure",
     "Grant",
@@ -162,6 +173,7 @@ __all__ = [
     "PEMPair",
     "PKCS12File",
     "PermissionDenied",
+    "ProofKey",
     "ProxySettings",
     "RequestTooLarge",
     "ResponseTooLarge",

@@ -8,12 +8,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
 from .errors import InvalidSettings
 
-#: RFC 6750 §2.1. Anything else would be refused by the server, or would end the header.
+if TYPE_CHECKING:
+    from .proof_key import ProofKey
+
+#: RFC 6750 §2.1, and RFC 9449 §7.1. Anything else would be refused by the server, or would end the header.
 _BEARER_TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _HEADER_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
@@ -22,15 +25,15 @@ _HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
 MAX_TIMEOUT_S = 86_400
 
 #: Set for each request by the client itself.
-_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "host"})
+_OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "dpop", "host"})
 
 
 @runtime_checkable
 class TokenSource(Protocol):
-    """Where the bearer token comes from. Several threads may call it at once."""
+    """Where the token comes from. Several threads may call it at once."""
 
-    def token(self) -> str | None:
-        """The token to send, asked for before each request; None to send none."""
+    def token(self) -> str | DPoPToken | None:
+        """The token to send, asked for before each request: a text is a bearer token; None to send none."""
 
     def renew(self) -> bool:
         """Called where the server says that the token has expired.
@@ -46,15 +49,30 @@ class FixedToken:
     value: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.value:
-            raise InvalidSettings("the token is empty: leave it out where there is none")
-        if not _BEARER_TOKEN.fullmatch(self.value):
-            raise InvalidSettings(
-                "the token has characters that no bearer token has: give it without quotes and spaces"
-            )
+        _check_token(self.value)
 
     def token(self) -> str:
         return self.value
+
+    def renew(self) -> bool:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class DPoPToken:
+    """A token that is bound to a key (RFC 9449), and that key: each request brings a proof that it signs.
+
+    A TokenSource by itself, which renews nothing. Raises InvalidSettings for what is no token.
+    """
+
+    value: str = field(repr=False)
+    key: ProofKey
+
+    def __post_init__(self) -> None:
+        _check_token(self.value)
+
+    def token(self) -> Self:
+        return self
 
     def renew(self) -> bool:
         return False
@@ -139,6 +157,15 @@ class ConnectionSettings:
     def prefix(self) -> str:
         """The path in front of the server's own, without a slash at its end."""
         return urlsplit(self.server_url).path.rstrip("/")
+
+
+def _check_token(token: str) -> None:
+    if not token:
+        raise InvalidSettings("the token is empty: leave it out where there is none")
+    if not _BEARER_TOKEN.fullmatch(token):
+        raise InvalidSettings(
+            "the token has characters that no bearer token has: give it without quotes and spaces"
+        )
 
 
 def _check_url(subject: str, url: str) -> SplitResult:

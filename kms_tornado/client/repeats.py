@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
 from urllib3 import BaseHTTPResponse
 from urllib3.connectionpool import ConnectionPool
-from urllib3.exceptions import ReadTimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 from urllib3.util import Retry
 
 #: Of one request, at most. The pauses are 0, 0.4, 0.8 and 1.6 s and a random part more: a restart takes about
@@ -53,8 +54,34 @@ class _Repeats(Retry):
         return min(int(value), MAX_RETRY_AFTER_S)
 
 
-def make_repeats(is_repeatable: bool) -> Retry:
-    """The rules for one request. The last answer is returned, whatever its status is."""
+def send_until_answered(
+    send: Callable[[], BaseHTTPResponse], *, method: str, is_repeatable: bool
+) -> tuple[BaseHTTPResponse, bool]:
+    """The answer, whatever its status is, and whether it is that of a repeat.
+
+    send: one try, which urllib3 does not repeat: each try may have to bring something new.
+    Raises HTTPError where no try is left.
+    """
+    rules = _make_rules(is_repeatable)
+    while True:
+        try:
+            answer = send()
+        except HTTPError as exc:
+            rules = rules.increment(method, error=exc)
+            rules.sleep()
+            continue
+        if not rules.is_retry(method, answer.status, "Retry-After" in answer.headers):
+            break
+        try:
+            rules = rules.increment(method, response=answer)
+        except MaxRetryError:
+            break
+        rules.sleep(answer)
+    return answer, bool(rules.history)
+
+
+def _make_rules(is_repeatable: bool) -> Retry:
+    """The rules for one request."""
     return _Repeats(
         total=MAX_REPEATS,
         connect=MAX_CONNECTION_REPEATS,
@@ -65,6 +92,4 @@ def make_repeats(is_repeatable: bool) -> Retry:
         status_forcelist=(429, 503),
         backoff_factor=BACKOFF_S,
         backoff_jitter=JITTER_S,
-        raise_on_status=False,
-        raise_on_redirect=False,
     )

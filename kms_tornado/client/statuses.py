@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from urllib.parse import urlsplit
 
 import urllib3
 
-from ..errors import ExpiredToken, KMSError
+from ..errors import ExpiredToken, KMSError, NonceNeeded
 from ..wording import make_printable
 from .errors import (
     AccessDenied,
@@ -24,10 +25,25 @@ from .refusals import parse_refusal
 #: A longer description is none of this server's.
 _MAX_DESCRIPTION = 500
 
+#: RFC 9449 §8.1; longer ones would make a proof that nobody reads.
+_NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
+
 
 def is_expired(answer: urllib3.BaseHTTPResponse) -> bool:
     """Whether a newer token would have been accepted, as far as the server can say."""
     return answer.status == 401 and _description(answer) == ExpiredToken.description
+
+
+def find_nonce(answer: urllib3.BaseHTTPResponse) -> str | None:
+    """The nonce that the next DPoP proof is to have (RFC 9449 §8.2); None where the answer brings none."""
+    nonce = answer.headers.get("DPoP-Nonce", "")
+    return nonce if _NONCE.fullmatch(nonce) else None
+
+
+def needs_nonce(answer: urllib3.BaseHTTPResponse) -> bool:
+    """Whether the request is to be sent again, with a proof that has the nonce of this answer (RFC 9449 §9)."""
+    challenges = ", ".join(answer.headers.getlist("WWW-Authenticate"))
+    return answer.status == 401 and f'error="{NonceNeeded.code}"' in challenges
 
 
 def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:

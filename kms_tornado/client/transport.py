@@ -1,7 +1,6 @@
 """Transport: one exchange over HTTP, from the request to the result or the exception.
 
-urllib3 keeps the connections and repeats what is repeatable (`repeats`). No redirect is followed: the token
-would go along.
+urllib3 keeps the connections, `repeats` says what is repeatable. No redirect is followed: the token would go along.
 """
 
 from __future__ import annotations
@@ -14,17 +13,17 @@ from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError
-from urllib3.util import Timeout
+from urllib3.util import Timeout, parse_url
 
 from .. import __version__
 from ..errors import KMIPError
-from .connection import ConnectionSettings, FixedToken, TokenSource
+from .connection import ConnectionSettings, DPoPToken, FixedToken, TokenSource
 from .errors import ClientWarning, UnexpectedAnswer
 from .exchanges import Exchange
 from .failures import explain
 from .pool import make_pool
-from .repeats import make_repeats
-from .statuses import is_expired, make_error
+from .repeats import send_until_answered
+from .statuses import find_nonce, is_expired, make_error, needs_nonce
 
 T = TypeVar("T")
 
@@ -46,6 +45,7 @@ class Transport:
         self._observe = observe
         self._pool = make_pool(settings)
         self._may_warn = _is_readable_by_others(settings.server_url)
+        self._nonce: str | None = None  # of the server, for the next DPoP proof
 
     def close(self) -> None:
         self._pool.clear()
@@ -54,9 +54,9 @@ class Transport:
         """The result of the exchange. Raises ClientError, and KMIPError where the server refused."""
         if self._observe is not None and exchange.body is not None:
             self._observe("request", exchange.body)
-        answer = self._send(exchange)
+        answer, was_repeated = self._send(exchange)
         if is_expired(answer) and self._tokens.renew():
-            answer = self._send(exchange)
+            answer, was_repeated = self._send(exchange)
         if self._observe is not None and answer.status in (200, 422):
             self._observe("answer", answer.data)
         if answer.status in (200, 422) and "Content-Encoding" in answer.headers:
@@ -65,36 +65,76 @@ class Transport:
         if answer.status == 200:
             return exchange.read(answer.data, answer.headers)
         error = make_error(answer)
-        was_repeated = answer.retries is not None and bool(answer.retries.history)
         if isinstance(error, KMIPError) and was_repeated and exchange.conclude is not None:
             return exchange.conclude(error)
         raise error
 
-    def _send(self, exchange: Exchange[T]) -> urllib3.BaseHTTPResponse:
-        headers = dict(self._settings.custom_headers)
-        headers["User-Agent"] = f"kms-tornado-client/{__version__}"
-        headers["Accept"] = "application/json"
+    def _send(self, exchange: Exchange[T]) -> tuple[urllib3.BaseHTTPResponse, bool]:
+        """The last answer, and whether it is that of a repeat."""
         token = self._tokens.token()
         if token is not None:
-            # As a check: a token with a line break in it would end the header.
-            headers["Authorization"] = f"Bearer {FixedToken(token).value}"
             self._warn_of_http()
-        if exchange.body is not None:
-            headers["Content-Type"] = "application/json"
-        timeout_s = self._settings.timeout_s
         try:
-            return self._pool.urlopen(
-                exchange.method,
-                _join(self._settings, exchange.path),
-                body=exchange.body,
-                headers=headers,
-                retries=make_repeats(exchange.is_repeatable),
-                redirect=False,
-                decode_content=False,
-                timeout=Timeout(connect=min(timeout_s, _CONNECT_TIMEOUT_S), read=timeout_s),
+            return send_until_answered(
+                lambda: self._try(exchange, token),
+                method=exchange.method,
+                is_repeatable=exchange.is_repeatable,
             )
         except HTTPError as exc:
             raise explain(exc, self._settings, is_repeatable=exchange.is_repeatable) from exc
+
+    def _try(
+        self, exchange: Exchange[T], token: str | DPoPToken | None
+    ) -> urllib3.BaseHTTPResponse:
+        """One request; with a nonce that the server asks for (RFC 9449 §9), a second one, as it did nothing."""
+        answer = self._request(exchange, token)
+        if isinstance(token, DPoPToken) and self._remember_nonce(answer) and needs_nonce(answer):
+            answer = self._request(exchange, token)
+            self._remember_nonce(answer)
+        return answer
+
+    def _remember_nonce(self, answer: urllib3.BaseHTTPResponse) -> bool:
+        """Whether the answer brings one. Threads may overwrite each other's: each of them is good."""
+        nonce = find_nonce(answer)
+        self._nonce = nonce or self._nonce
+        return nonce is not None
+
+    def _request(
+        self, exchange: Exchange[T], token: str | DPoPToken | None
+    ) -> urllib3.BaseHTTPResponse:
+        url = _join(self._settings, exchange.path)
+        timeout_s = self._settings.timeout_s
+        return self._pool.urlopen(
+            exchange.method,
+            url,
+            body=exchange.body,
+            headers=self._make_headers(exchange, url, token),
+            retries=False,
+            redirect=False,
+            decode_content=False,
+            timeout=Timeout(connect=min(timeout_s, _CONNECT_TIMEOUT_S), read=timeout_s),
+        )
+
+    def _make_headers(
+        self, exchange: Exchange[T], url: str, token: str | DPoPToken | None
+    ) -> dict[str, str]:
+        headers = dict(self._settings.custom_headers)
+        headers["User-Agent"] = f"kms-tornado-client/{__version__}"
+        headers["Accept"] = "application/json"
+        if isinstance(token, DPoPToken):
+            headers["Authorization"] = f"DPoP {token.value}"
+            headers["DPoP"] = token.key.make_proof(
+                exchange.method,
+                parse_url(url).url,  # in the spelling in which it is asked for
+                access_token=token.value,
+                nonce=self._nonce,
+            )
+        elif token is not None:
+            # As a check: a token with a line break in it would end the header.
+            headers["Authorization"] = f"Bearer {FixedToken(token).value}"
+        if exchange.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
 
     def _warn_of_http(self) -> None:
         """Once, before the first token leaves."""

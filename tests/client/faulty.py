@@ -131,7 +131,7 @@ class Tap(_Listener):
 
     def __init__(self, port: int) -> None:
         super().__init__()
-        self._target = port
+        self.target = port
         self.loses: Callable[[str], bool] = lambda request: False
         self.requests: list[str] = []
 
@@ -148,7 +148,7 @@ class Tap(_Listener):
         self.loses = loses
 
     def serve(self, connection: socket.socket) -> None:
-        with socket.create_connection(("127.0.0.1", self._target)) as server:
+        with socket.create_connection(("127.0.0.1", self.target)) as server:
             for request in read_requests(connection):
                 self.requests.append(request)
                 is_lost = self.loses(request)

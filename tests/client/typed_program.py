@@ -9,6 +9,7 @@ from kms_tornado.client import (
     AuditRecords,
     Ciphertext,
     ConnectionSettings,
+    DPoPToken,
     Grant,
     KeyPair,
     KMIPError,
@@ -16,6 +17,7 @@ from kms_tornado.client import (
     ObtainedObject,
     OwnedObject,
     PKCS12File,
+    ProofKey,
     ProxySettings,
     TokenSource,
 )
@@ -42,6 +44,18 @@ class Tokens:
         return False
 
 
+class BoundTokens:
+    """Fits TokenSource."""
+
+    def token(self) -> DPoPToken:
+        key = ProofKey.generate()
+        assert_type(key.make_proof("POST", "https://issuer.example/token"), str)
+        return DPoPToken("token", key)
+
+    def renew(self) -> bool:
+        return False
+
+
 def settings() -> ConnectionSettings:
     from pathlib import Path
 
@@ -55,6 +69,8 @@ def settings() -> ConnectionSettings:
 
 def blocking() -> None:
     source: TokenSource = Tokens()
+    KMSClient("https://kms.example", BoundTokens()).close()
+    KMSClient("https://kms.example", BoundTokens().token()).close()
     with KMSClient(settings=settings(), token=source) as client:
         key = client.create_symmetric_key(
             "AES", 256, name="invoices", attributes=Attributes(comment="text")

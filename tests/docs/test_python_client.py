@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,11 +15,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, pkcs12
 
 from kms_tornado import client
+from kms_tornado.auth.bound.proof_key import compute_thumbprint
 from kms_tornado.client import AsyncKMSClient, ClientError, ConnectionSettings, KMSClient, repeats
 from kms_tornado.client.pool import MAX_KEPT
 from kms_tornado.client.refusals import EXCEPTIONS
 
+from ..issuer import Issuer
 from ..keys import certificate, private_key
+from ..server import serving, trusting
 from .blocks import DOCS, blocks
 
 BLOCKS = blocks("docs/python-client.md", "python")
@@ -76,6 +82,21 @@ def test_any_operation_and_a_batch_give_their_responses(names: dict[str, Any]) -
 def test_error_is_printed_with_its_reason(names: dict[str, Any]) -> None:
     assert names["printed"].getvalue().startswith("Item Not Found: ")
     assert "no-such-key" in names["printed"].getvalue()
+
+
+def test_program_with_bound_tokens_gets_in_where_no_others_do(
+    names: dict[str, Any], tmp_path: Path
+) -> None:
+    def fetch(headers: dict[str, str]) -> str:
+        header = json.loads(base64.urlsafe_b64decode(headers["DPoP"].split(".")[0] + "=="))
+        return issuer.token(aud="kms", cnf={"jkt": compute_thumbprint(header["jwk"])})
+
+    with Issuer("ES256") as issuer:
+        flags = trusting(issuer, "--jwt-bound-tokens", "required")
+        with serving(*flags, cwd=tmp_path) as server:
+            tokens = names["BoundTokens"](f"{issuer.uri}/token", fetch)
+            with KMSClient(server.url, tokens) as bound:
+                assert bound.whoami()["name"] == "alice"
 
 
 def test_table_of_calls_has_every_method() -> None:
