@@ -72,6 +72,10 @@ class Cluster:
         self._process = self._start(programs_dir)
         self._await()
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def url(self, database: str) -> str:
         return f"postgresql://{USER}@/{database}?host={quote(str(self.directory), safe='')}"
 

@@ -8,10 +8,13 @@ and the spread is that between the starts.
 from __future__ import annotations
 
 import math
+import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
+
+_RESAMPLES = 2_000
 
 
 class Cost(NamedTuple):
@@ -40,6 +43,24 @@ def spread(starts: Sequence[Sequence[float]]) -> Spread:
     """starts: the values of each start, of which its median counts."""
     medians = [statistics.median(values) for values in starts]
     return Spread(statistics.median(medians), min(medians), max(medians))
+
+
+class Interval(NamedTuple):
+    """A median, and between which values that of many more such measurements lies, with 95 % confidence."""
+
+    middle: float
+    low: float
+    high: float
+
+
+def median_interval(values: Sequence[float]) -> Interval:
+    """By bootstrap: the medians of as many values, drawn at random from these, with repeats. The same each time."""
+    draw = random.Random(0)
+    medians = sorted(
+        statistics.median(draw.choices(values, k=len(values))) for _ in range(_RESAMPLES)
+    )
+    cut = _RESAMPLES // 40
+    return Interval(statistics.median(values), medians[cut], medians[-1 - cut])
 
 
 class Ratio(NamedTuple):

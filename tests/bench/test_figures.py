@@ -7,11 +7,29 @@ import json
 import pytest
 
 from tests.bench.compare import find_moved
-from tests.bench.figures import Cost, Ratio, Row, Spread, has_moved, measure_row, spread, to_json
+from tests.bench.figures import (
+    Cost,
+    Interval,
+    Ratio,
+    Row,
+    Spread,
+    has_moved,
+    measure_row,
+    median_interval,
+    spread,
+    to_json,
+)
 
 
 def test_the_median_of_each_start_counts_and_their_range_is_the_spread() -> None:
     assert spread([[1, 2, 9], [4, 4, 4], [3, 3, 300]]) == Spread(middle=3, low=2, high=4)
+
+
+def test_values_that_agree_have_a_narrow_interval_although_one_is_far_away() -> None:
+    middle, low, high = median_interval([*(1 + number / 1000 for number in range(30)), 40.0])
+    assert middle == 1.015
+    assert 1.0 <= low < middle < high < 1.03
+    assert median_interval([2.0]) == Interval(2.0, 2.0, 2.0)
 
 
 def test_rounds_of_one_turn_are_compared() -> None:
