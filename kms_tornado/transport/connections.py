@@ -13,6 +13,7 @@ wait too long for their client. A timer for each request would cost more than al
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import logging
 import time
@@ -37,6 +38,9 @@ _SWEEP_S = 1.0
 
 #: Bytes of heads that have begun and do not end, of all connections. They come at once, so a busy site has few.
 MOST_UNREAD = 32 * 1024 * 1024
+
+#: Addresses whose client is remembered: to read one takes as long as to accept its connection.
+_REMEMBERED = 1024
 
 _CALM_S = 60.0  # between two lines of the log about refused connections
 
@@ -106,7 +110,9 @@ class Connections:
         self.dropped = dict.fromkeys(DROPS, 0)
         self.accept_pauses = 0
         self._send_timeout_s = send_timeout_s
-        self._is_trusted = is_trusted
+        self._find_client = functools.lru_cache(_REMEMBERED)(
+            functools.partial(_find_client, is_trusted=is_trusted)
+        )
         self._idle_s = idle_s
         self._open: dict[Stream, None] = {}
         #: In the order in which they became quiet; without those that are busy.
@@ -138,10 +144,7 @@ class Connections:
 
         A site or a device has a /64 at least, and its computers choose any address of it.
         """
-        ip = parse_address(address)
-        if ip is None or ip.is_loopback or self._is_trusted(address):
-            return None
-        return str(ip) if ip.version == 4 else str(IPv6Network((ip, 64), strict=False))
+        return self._find_client(address)
 
     def admit(self, client: str | None) -> bool:
         """Whether there is a place for another connection of the client; a quiet one may lose its own."""
@@ -316,3 +319,10 @@ class Connections:
         if stream.unread:
             return "head", stream.changed_at, HEAD_S  # bytes that drip in are no progress
         return "idle", 0, IDLE_S if self._idle_s is None else self._idle_s
+
+
+def _find_client(address: str, *, is_trusted: Callable[[str], bool]) -> str | None:
+    ip = parse_address(address)
+    if ip is None or ip.is_loopback or is_trusted(address):
+        return None
+    return str(ip) if ip.version == 4 else str(IPv6Network((ip, 64), strict=False))

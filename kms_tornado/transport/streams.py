@@ -218,6 +218,14 @@ class TLSStream(ServedStream, SSLIOStream):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, read_chunk_size=_RECORD, **options)
+        self._handshake_reading = True
+
+    def _add_io_state(self, state: int) -> None:
+        """As Tornado's, but the handshake begins with what the client sends, and is not tried before.
+
+        Tornado waits until it may write, which is at once; then the loop is told anew to wait for the client.
+        """
+        super()._add_io_state(self.io_loop.READ if self._ssl_accepting else state)
 
     def _holds_more(self) -> bool:
         return super()._holds_more() or self.socket.pending() > 0

@@ -179,13 +179,21 @@ SERVER = (
     ),
     InternalName(_STREAM, "_read_from_buffer", "what has come already is read"),
     InternalName(_STREAM, "_check_closed", "nothing is read from a stream that is closed"),
-    InternalName(_STREAM, "_add_io_state", "a stream that waits is told what comes"),
+    InternalName(
+        _STREAM, "_add_io_state", "overridden: a handshake is not tried before the client speaks"
+    ),
     InternalName(_STREAM, "_read_partial", "as much is read as has come", "__init__"),
     InternalName(_STREAM, "_total_write_done_index", "tells whether anybody reads", "__init__"),
     InternalName(
         "tornado.iostream.SSLIOStream",
         "_ssl_accepting",
         "tells a handshake that does not end",
+        "__init__",
+    ),
+    InternalName(
+        "tornado.iostream.SSLIOStream",
+        "_handshake_reading",
+        "a handshake waits for what the client sends",
         "__init__",
     ),
 )
