@@ -1665,7 +1665,7 @@ FAULTS: tuple[Fault, ...] = (
         "S15",
         "a scope without a word guards nothing, and nobody is told",
         "web/bearer/required_claims.py",
-        "if not values or not all(",
+        "if not pairs or not all(",
         "if not all(",
         ("web/bearer/test_arguments.py",),
     ),

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from ...errors import ConfigurationError
 from ...user_names import find_user_fault
 from ..request_url import normalise_url
-from ..tokens.token_policy import RequiredClaim, TokenPolicy
+from ..tokens.token_policy import RequiredClaim, TokenPolicy, make_tuple
 from .issuer_urls import (
     TENANT_PLACE,
     check_file_url,
@@ -43,7 +43,8 @@ class TrustedIssuer:
     of the tenants.
     jwks_uri: ``https://…``, ``http://…`` on a loopback host where the issuer is on one, or ``file:///…``; None
     means ``<uri>/.well-known/jwks.json`` or what OpenID Connect discovery names.
-    audiences: a token must carry one of them; empty means that none is needed.
+    audiences: a token must carry one of them; empty means that none is needed. As with jwks_allow_http and tenants,
+    any iterable is taken, and a text alone is one entry.
     audience_claim, user_claim, required_claims, token_types: as in TokenPolicy, for this issuer's tokens; None
     leaves it to the policy.
     jwks_token_file: holds a bearer token for fetching the keys, which is sent to the hosts of uri and jwks_uri alone.
@@ -64,6 +65,8 @@ class TrustedIssuer:
     tenants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        for name in ("audiences", "jwks_allow_http", "tenants"):
+            object.__setattr__(self, name, frozenset(make_tuple(getattr(self, name))))
         hosts = frozenset(host.lower().strip("[]") for host in self.jwks_allow_http)
         object.__setattr__(self, "jwks_allow_http", hosts)
         if self.jwks_uri is None:
@@ -83,6 +86,8 @@ class TrustedIssuer:
         check_for_placeholders(self.uri)
         if "" in self.audiences:
             raise ConfigurationError("audience: an empty one accepts no token")
+        if not all(isinstance(audience, str) for audience in self.audiences):
+            raise ConfigurationError("audience: a text is needed")
         for tenant in self.tenants:
             if not _TENANT.fullmatch(tenant):
                 raise ConfigurationError("tenant: letters, digits, dots, dashes and underscores")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, cast
+from typing import Any, TypedDict, TypeVar, Unpack, cast
 
 from ...errors import ConfigurationError
 from .binding import BINDING_RULES
@@ -24,6 +24,7 @@ ALGORITHMS = (
 DEFAULT_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt", "at+jwt"})
 
 ClaimValue = str | int | float | bool
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,10 @@ class RequiredClaim:
         check_claim_path(self.name, "required claim")
         if self.value == ():
             raise ConfigurationError("required claim: a value is needed")
+        if not all(isinstance(value, (str, int, float)) for value in self.values):
+            raise ConfigurationError(
+                "required claim: a value is a text, a number, True or False; several stand in a tuple"
+            )
 
     @property
     def values(self) -> tuple[ClaimValue, ...]:
@@ -67,7 +72,7 @@ class TokenPolicy:
     name the same one.
     token_types: accepted values of ``typ``, lower case without ``application/``; None stands for a
     token without ``typ``.
-    required_claims: all of them must be met, or the answer is 403 insufficient_scope.
+    required_claims: all of them must be met, or the answer is 403 insufficient_scope; one alone needs no tuple.
     deny_file: lists tokens that are refused all the same (`deny_list`); None refuses none.
     group_claim: the claim that names the user's groups, or where it stands (`claim_path`); None reads none.
     bound_tokens: what is done about tokens that are bound to a certificate or a key, one of `BINDING_RULES`.
@@ -90,7 +95,8 @@ class TokenPolicy:
     needs_dpop_nonce: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "algorithms", frozenset(map(normalise_algorithm, self.algorithms)))
+        algorithms = map(normalise_algorithm, make_tuple(self.algorithms))
+        object.__setattr__(self, "algorithms", frozenset(algorithms))
         unknown = sorted(self.algorithms - set(ALGORITHMS))
         if unknown:
             raise ConfigurationError(
@@ -113,9 +119,9 @@ class TokenPolicy:
             raise ConfigurationError(f"bound tokens: one of {' '.join(BINDING_RULES)}")
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
-        object.__setattr__(
-            self, "token_types", frozenset(normalise_type(t) for t in self.token_types)
-        )
+        types = frozenset(map(normalise_type, make_tuple(self.token_types)))
+        object.__setattr__(self, "token_types", types)
+        object.__setattr__(self, "required_claims", _make_claims(self.required_claims))
 
     @property
     def audience_claims(self) -> tuple[str, ...]:
@@ -139,7 +145,7 @@ class TokenPolicyArguments(TypedDict, total=False):
     allow_unverified_email: bool
     namespace_by_issuer: bool
     token_types: str | Iterable[str | None]
-    required_claims: Iterable[RequiredClaim]
+    required_claims: RequiredClaim | Iterable[RequiredClaim]
     group_claim: str | None
     deny_file: str | Path | None
     bound_tokens: str
@@ -152,23 +158,24 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
     Raises ConfigurationError as TokenPolicy does.
     """
     fields: dict[str, Any] = dict(arguments)
-    for name in ("algorithms", "token_types"):
-        if name in fields:
-            value = fields[name]
-            fields[name] = frozenset({value} if isinstance(value, str) else value)
-    for name in ("audience_claim", "user_claim"):
-        if name in fields:
-            fields[name] = make_tuple(fields[name])
     if fields.get("deny_file") is not None:
         fields["deny_file"] = str(fields["deny_file"])
-    if "required_claims" in fields:
-        fields["required_claims"] = tuple(fields["required_claims"])
     return TokenPolicy(**fields)
 
 
-def make_tuple(names: str | Iterable[str]) -> tuple[str, ...]:
-    """A string alone counts as one entry."""
+def make_tuple(names: str | Iterable[Name]) -> tuple[Name | str, ...]:
+    """A string alone counts as one entry: its letters are never meant."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _make_claims(claims: RequiredClaim | Iterable[RequiredClaim]) -> tuple[RequiredClaim, ...]:
+    """Raises ConfigurationError for what no claim can be compared with: found at the first token, it lets nobody in."""
+    found = (claims,) if isinstance(claims, RequiredClaim) else tuple(claims)
+    if not all(isinstance(claim, RequiredClaim) for claim in found):
+        raise ConfigurationError(
+            'required claim: write it as RequiredClaim("scope", "orders:read")'
+        )
+    return found
 
 
 def normalise_algorithm(alg: str) -> str:

@@ -47,17 +47,22 @@ class ProtectedResourceMetadataHandler(RequestHandler):
     def initialize(
         self,
         resource: str,
-        scopes_supported: Iterable[str] = (),
+        scopes_supported: str | Iterable[str] = (),
         has_client_certificates: bool = False,
     ) -> None:
         """resource: the URL by which clients reach the application (§1.2), as they must compare it (§3.3).
 
-        scopes_supported: () stands for those that ``bearer_auth`` requires of every token.
+        scopes_supported: () stands for those that ``bearer_auth`` requires of every token; in one text, spaces part them.
         has_client_certificates: whether tokens may be bound to certificates (RFC 8705), as the application, or the
         proxy in front of it, asks clients for theirs.
         """
         self._resource = resource
-        self._scopes = list(scopes_supported)
+        # One text is a list of scopes as tokens have it, with spaces between.
+        self._scopes = (
+            scopes_supported.split()
+            if isinstance(scopes_supported, str)
+            else list(scopes_supported)
+        )
         self._has_certificates = has_client_certificates
 
     def get(self) -> None:

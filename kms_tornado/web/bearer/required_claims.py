@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from tornado.web import Finish
 
 from ...auth.principal import Principal
 from ...auth.rules.claims import has_claim
-from ...auth.tokens.token_policy import RequiredClaim
+from ...auth.tokens.token_policy import ClaimValue, RequiredClaim
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .fast_request import FastRequest
 from .mixin import BearerAuthMixin
@@ -32,17 +32,17 @@ def requires(
     answer is 401.
     Raises TypeError for what would guard nothing or nobody could meet.
     """
-    required = [
-        RequiredClaim(name, part)
+    pairs: list[tuple[str, object]] = [
+        (name, part)
         for name, value in claims.items()
         for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
     ]
-    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
-    values: list[object] = [claim.value for claim in required]
-    if not values or not all(isinstance(value, (str, int, float)) for value in values):
+    if not pairs or not all(isinstance(value, (str, int, float)) for _, value in pairs):
         raise TypeError(
             'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
         )
+    required = [RequiredClaim(name, cast("ClaimValue", value)) for name, value in pairs]
+    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
 
     def decorate(
         method: Callable[Concatenate[Handler, P], R],
