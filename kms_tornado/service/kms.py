@@ -200,21 +200,29 @@ class KMS:
     async def __aenter__(self) -> Self:
         """Raises ConfigurationError where directory, database or master key cannot be used.
 
-        Raises Unavailable where the database is out of reach for now.
+        Raises Unavailable where the database is out of reach for now, and RuntimeError where it is open already.
         """
+        if self._store is not None:
+            raise RuntimeError("the KMS is open already: what opens it twice would close it once")
         try:
             await self._open()
         except BaseException:
+            self._forget_parts()
             await self._stack.aclose()
             raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        self._service = self._access = self._ring = self.audit = self.scrubber = None
-        self.indexer = self._record_reader = self._listing = self._proof_memory = None
+        self._forget_parts()
         if self._reload is not None:
             self._reload.cancel()
         await self._stack.aclose()
+
+    def _forget_parts(self) -> None:
+        """From now on requests are refused, and no check of readiness asks a database that is closed."""
+        self._service = self._access = self._ring = self.audit = self.scrubber = None
+        self.indexer = self._record_reader = self._listing = self._proof_memory = None
+        self._store = self.executor = self._stream = None
 
     async def _open(self) -> None:
         data_dir = self._settings.data_dir

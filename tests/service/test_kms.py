@@ -27,7 +27,7 @@ def open_and_close(settings):
 
 
 @pytest.mark.parametrize("part", ["service", "access", "store"])
-def test_nothing_is_there_before_the_start_and_no_service_after_the_end(tmp_path, part):
+def test_nothing_is_there_before_the_start_and_after_the_end(tmp_path, part):
     async def run():
         kms = KMS(ServiceSettings(data_dir=tmp_path / "data"))
         with pytest.raises(Unavailable):
@@ -35,7 +35,17 @@ def test_nothing_is_there_before_the_start_and_no_service_after_the_end(tmp_path
         async with kms:
             assert getattr(kms, part)
         with pytest.raises(Unavailable):
-            _ = kms.service
+            getattr(kms, part)
+
+    asyncio.run(run())
+
+
+def test_one_that_is_open_is_not_opened_again_and_stays_open(tmp_path):
+    async def run():
+        async with KMS(ServiceSettings(data_dir=tmp_path / "data")) as kms:
+            with pytest.raises(RuntimeError, match="open already"):
+                await kms.__aenter__()
+            assert await kms.store.holds_objects() is False
 
     asyncio.run(run())
 

@@ -226,6 +226,12 @@ def test_mounted_kms_that_is_not_open_says_so_and_is_no_fault(tmp_path):
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
     with running(lambda: Application(kms), kms) as client:
         assert client.get("/kms/whoami").json()["name"] == "somebody"
+        assert client.get("/kms/ready").status == 200
+    with running(lambda: Application(kms)) as client:  # it was open before
+        answer = client.get("/kms/ready")
+        assert (answer.status, answer.json()["checks"]["database"]["cause"]) == (503, "not started")
+    with running(lambda: Application(kms), kms) as client:
+        assert client.get("/kms/ready").status == 200
 
 
 def test_health_says_it_lives(server):
