@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.issuer_urls import is_loopback_host
-from .auth.tokens.token_policy import TokenPolicy
+from .auth.tokens.token_policy import TokenPolicy, make_tuple
 from .errors import ConfigurationError
 from .kmip_settings import KMIPSettings, find_kmip_faults
 from .networks import Network
@@ -86,18 +86,18 @@ class ServiceSettings:
     scrub_interval_s: float = 86400.0
 
     def __post_init__(self) -> None:
-        _refuse(_find_service_faults(self))
+        refuse_faults(_find_service_faults(self))
 
 
 class ServiceArguments(TypedDict, total=False):
-    """The fields of ServiceSettings as an application writes them down."""
+    """The fields of ServiceSettings as an application writes them down; a text alone counts as one entry."""
 
     data_dir: str | Path
     database_url: str
     master_key_file: str | Path | Iterable[str | Path] | None
     master_key: str | None
-    privileged_users: Iterable[str]
-    auditors: Iterable[str]
+    privileged_users: str | Iterable[str]
+    auditors: str | Iterable[str]
     crypto_policy: str
     kmip_interop: bool
     audit_log: str | Path | None
@@ -131,8 +131,9 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "audit_log": Path,
     "audit_key_file": Path,
     "master_key": Secret,
-    "privileged_users": frozenset,
-    "auditors": frozenset,
+    # One name alone is one user: the letters of "alice" are not.
+    "privileged_users": lambda names: frozenset(make_tuple(names)),
+    "auditors": lambda names: frozenset(make_tuple(names)),
 }
 
 
@@ -193,7 +194,9 @@ class Settings:
     service: ServiceSettings = field(default_factory=ServiceSettings)
 
     def __post_init__(self) -> None:
-        _refuse((*_find_field_faults(self), *_find_trust_faults(self), *_find_pair_faults(self)))
+        refuse_faults(
+            (*_find_field_faults(self), *_find_trust_faults(self), *_find_pair_faults(self))
+        )
 
     @property
     def has_metrics(self) -> bool:
@@ -243,20 +246,13 @@ def parse_public_url(text: str) -> str:
             f"{quote(text)}: the host is no name of ASCII letters and no address"
         )
     segments = parts.path.rstrip("/").split("/")[1:]
-    if not all(
-        re.fullmatch(r"[A-Za-z0-9._~%!$&'()*+,;=:@-]+", part, re.ASCII) for part in segments
-    ) or ({".", ".."} & set(segments)):
+    if not all(map(_is_plain_segment, segments)):
         raise ConfigurationError(
             f"{quote(text)}: the path has parts that clients would write otherwise"
         )
     return f"{parts.scheme.lower()}://{parts.netloc.lower()}" + "".join(
         f"/{part}" for part in segments
     )
-
-
-def _refuse(faults: Iterable[ConfigurationError]) -> None:
-    if all_faults := tuple(faults):
-        raise InconsistentSettings(all_faults)
 
 
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
@@ -275,6 +271,48 @@ def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationErr
         )
 
 
+def find_load_faults(
+    max_body_size: int, user_rate: int, user_concurrency: int
+) -> Iterator[ConfigurationError]:
+    """Faults of what bounds requests, in the server and in an application that mounts the KMS."""
+    bounds = {
+        "max_body_size": (max_body_size, 1, "a whole number, at least 1 byte"),
+        "user_rate": (user_rate, 0, "a whole number, not negative"),
+        "user_concurrency": (user_concurrency, 0, "a whole number, not negative"),
+    }
+    for name, (value, least, text) in bounds.items():
+        if not isinstance(value, int) or value < least:
+            yield ConfigurationError(text, name)
+
+
+def parse_prefix(text: str) -> str:
+    """The path below which an application mounts the KMS, as requests have it; empty where it is the root.
+
+    Raises ValueError.
+    """
+    if not text:
+        return ""
+    if not text.startswith("/") or text.endswith("/"):
+        raise ValueError("a prefix starts with a slash and does not end with one")
+    if not all(map(_is_plain_segment, text[1:].split("/"))):
+        raise ValueError(
+            f"the prefix {quote(text)} has parts that clients would write otherwise, or none between two slashes"
+        )
+    return text
+
+
+def _is_plain_segment(text: str) -> bool:
+    """Whether a URL's path has this part as it is (RFC 3986 §3.3): clients take away dots and escape all else."""
+    is_allowed = re.fullmatch(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", text, re.ASCII)
+    return is_allowed is not None and text not in (".", "..")
+
+
+def refuse_faults(faults: Iterable[ConfigurationError]) -> None:
+    """Raise InconsistentSettings for all of them, if there are any."""
+    if all_faults := tuple(faults):
+        raise InconsistentSettings(all_faults)
+
+
 def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
     """Faults of a single field. `options` accepts no wider range than these checks."""
     if not 0 <= settings.port <= 65535:
@@ -285,12 +323,9 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError("at least 1", "max_connections")
     if not 0 < settings.send_timeout_s < float("inf"):
         yield ConfigurationError("seconds, more than 0", "send_timeout_s")
-    if settings.max_body_size < 1:
-        yield ConfigurationError("at least 1 byte", "max_body_size")
-    if settings.user_rate < 0:
-        yield ConfigurationError("not negative", "user_rate")
-    if settings.user_concurrency < 0:
-        yield ConfigurationError("not negative", "user_concurrency")
+    yield from find_load_faults(
+        settings.max_body_size, settings.user_rate, settings.user_concurrency
+    )
     if not 0 <= settings.shutdown_timeout_s < float("inf"):
         yield ConfigurationError("seconds, not negative", "shutdown_timeout_s")
     if settings.log_level not in LOG_LEVELS:

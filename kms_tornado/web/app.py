@@ -15,7 +15,14 @@ from ..networks import parse_networks
 from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..service.load.admission import CONCURRENCY, Admission, AdmissionBounds
-from ..settings import ServiceArguments, make_service_settings, parse_public_url
+from ..settings import (
+    ServiceArguments,
+    find_load_faults,
+    make_service_settings,
+    parse_prefix,
+    parse_public_url,
+    refuse_faults,
+)
 from .access_log import log_handled_request
 from .bearer.arguments import check_argument_names
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
@@ -103,15 +110,16 @@ class MountedKMS(list[Any]):
     """Routes for another application, and the KMS behind them, open within ``async with``."""
 
     def __init__(self, prefix: str, kms: KMS, context: ServerContext) -> None:
+        below = re.escape(prefix)  # Tornado's routes are patterns, and this is a path
         # RFC 9728 §3.1: the well-known part stands between host and path.
         super().__init__(
             _make_spec(
-                path + prefix if path == METADATA_PATH else prefix + path, handler, context, path
+                path + below if path == METADATA_PATH else below + path, handler, context, path
             )
             for path, handler in (ROUTES if context.page is None else [*ROUTES, *PAGE_ROUTES])
         )
         if public_path := context.public_url.path:
-            path = METADATA_PATH + re.escape(public_path) + prefix
+            path = METADATA_PATH + re.escape(public_path) + below
             self.append(_make_spec(path, MetadataHandler, context, METADATA_PATH))
         self._kms = kms
 
@@ -139,6 +147,7 @@ def handlers(
 
     ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
     ``async with auth, kms:``. The arguments mean what the options of the same names do.
+    prefix: as it stands in the URL, with a slash before and none behind.
     max_body_size: in bytes. user_rate, user_concurrency: of one process, 0 means any number.
     auth: the token checker, if it is not the application's ``bearer_auth``.
     public_url: the URL by which clients reach the application, without the prefix; None means the Host that was
@@ -147,12 +156,12 @@ def handlers(
     ``HTTPServer(xheaders=True)`` believes everybody's. On a Unix socket every peer is ``0.0.0.0``.
     ui: whether the page for people is at ``<prefix>/ui/``, where they paste a token.
     service: the fields of `settings.ServiceArguments`, by name.
-    Raises ValueError for a prefix that does not start with a slash or that ends with one, TypeError for an
-    argument that does not exist, and ConfigurationError for invalid settings.
+    Raises ValueError for a prefix that is no such path, TypeError for an argument that does not exist, and
+    ConfigurationError for invalid settings.
     """
-    if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-        raise ValueError("a prefix starts with a slash and does not end with one")
+    prefix = parse_prefix(prefix)
     check_argument_names(handlers, service, ServiceArguments.__annotations__)
+    refuse_faults(find_load_faults(max_body_size, user_rate, user_concurrency))
     check_tornado(TOKEN_LAYER + SERVER)
     mask_logs()
     kms = KMS(make_service_settings(**service))

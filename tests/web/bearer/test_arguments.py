@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,10 @@ from tornado.web import Application, RequestHandler
 
 from kms_tornado import BearerAuth, BearerRequestHandler, RequiredClaim, handlers, requires
 from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
+from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.tokens.token_policy import TokenPolicy
+from kms_tornado.errors import ConfigurationError
+from kms_tornado.settings import make_service_settings
 
 from ...support import running
 
@@ -63,6 +67,79 @@ def test_policy_takes_any_iterable_and_a_single_text() -> None:
             algorithms=frozenset({"RS256"}), token_types=frozenset({"at+jwt"}), required_claims=(claim,)
         )  # fmt: skip
     assert BearerAuth.from_issuer(ISSUER, audience="a").settings.policy == TokenPolicy()
+
+
+def test_a_text_alone_is_one_entry_and_never_its_letters() -> None:
+    claim = RequiredClaim("role", "clerk")
+    one: Any = TrustedIssuer(
+        ISSUER, audiences="my-api", token_types="at+jwt", required_claims=claim  # type: ignore[arg-type]
+    )  # fmt: skip
+    many: Any = TrustedIssuer(ISSUER, audiences=["my-api"], token_types=["AT+JWT"])  # type: ignore[arg-type]
+    assert one.audiences == many.audiences == {"my-api"}
+    trust = TrustSettings(issuers=(one,))
+    assert trust.policy_of(one) == TokenPolicy(
+        token_types=frozenset({"at+jwt"}), required_claims=(claim,)
+    )
+    policy: Any = TokenPolicy(algorithms="ES256", token_types="JWT")  # type: ignore[arg-type]
+    assert (policy.algorithms, policy.token_types) == ({"ES256"}, {"jwt"})
+    settings = make_service_settings(privileged_users="alice", auditors="root")
+    assert [*settings.privileged_users, *settings.auditors] == ["alice", "root"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: RequiredClaim("role", ["clerk"]),  # type: ignore[arg-type]
+        lambda: RequiredClaim("role", None),  # type: ignore[arg-type]
+        lambda: RequiredClaim("role", ({"clerk"},)),  # type: ignore[arg-type]
+        lambda: BearerAuth.from_issuer(ISSUER, required_claims={"scope": "read"}),  # type: ignore[dict-item]
+        lambda: BearerAuth.from_issuer(ISSUER, required_claims="scope=read"),  # type: ignore[arg-type]
+        lambda: TrustSettings((TrustedIssuer(ISSUER, required_claims=("scope",)),)),  # type: ignore[arg-type]
+        lambda: TrustedIssuer(ISSUER, audiences=[7]),  # type: ignore[arg-type]
+    ],
+    ids=["list", "None", "set", "mapping", "text", "of an issuer", "audience"],
+)
+def test_what_no_token_can_be_compared_with_is_refused_where_it_is_written(
+    make: Callable[[], object],
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"^(required claim|audience): "):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        ({"max_body_size": 0}, "max_body_size: a whole number, at least 1 byte"),
+        ({"max_body_size": "1M"}, "max_body_size: a whole number, at least 1 byte"),
+        ({"user_rate": -1}, "user_rate: a whole number, not negative"),
+        ({"user_concurrency": 0.5}, "user_concurrency: a whole number, not negative"),
+    ],
+)
+def test_bounds_that_handlers_cannot_keep_are_refused(
+    arguments: dict[str, Any], text: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        handlers("/kms", data_dir=tmp_path / "data", **arguments)
+    assert str(refused.value) == text
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["kms", "/", "/kms/", "//kms", "/a//b", "/a/../b", "/.", "/k ms", "/kms?x", "/kms#x", "/ü", "/%zz", "/a|b"],
+)  # fmt: skip
+def test_prefix_that_no_request_would_have_is_refused(prefix: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"prefix"):
+        handlers(prefix, data_dir=tmp_path / "data")
+
+
+def test_prefix_is_a_path_and_no_pattern(tmp_path: Path) -> None:
+    kms = handlers("/c++/(kms.v1)*", data_dir=tmp_path / "data", auth=InsecureNoAuth("somebody"))
+    with running(lambda: Application([*kms])) as client:
+        metadata = client.get("/.well-known/oauth-protected-resource/c++/(kms.v1)*")
+        assert metadata.json()["resource"].endswith("/c++/(kms.v1)*")
+        assert client.get("/c++/(kms.v1)*/version").status == 200
+        for other in ("/c++/kms.v1/version", "/c++/(kmsxv1)*/version", "/c/(kms.v1)*/version"):
+            assert client.get(other).status == 404
 
 
 @pytest.mark.parametrize(
