@@ -14,11 +14,14 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
+
+from kms_tornado.auth.bound.proof_key import ProofKey, parse_proof_header
 
 from ..keys import compact, jwk, private_key
 
@@ -39,6 +42,9 @@ class OAuthIssuer:
     metadata, claims, answer: replace members of the discovery document, of id tokens, and parameters of
     the authorization response; None takes away.
     scripted: {path: answers}, given before all others, one a request.
+    proof_algorithms: those of DPoP proofs that are announced; tokens are bound to the key of a proof that comes, a refresh
+    token, too, and an access token unless `binds_access_tokens` is false. nonce: that has to be in each proof.
+    proofs: the claims of those that came. skew_s: how much the issuer's clock is ahead.
     requests: (path, parameters) as they come. origin: its URL, where it is not that of the port.
     """
 
@@ -65,9 +71,14 @@ class OAuthIssuer:
         self.signing_key = "first"
         self.is_approved = False
         self.codes: dict[str, dict[str, str]] = {}
-        self.refresh_tokens: set[str] = set()
+        self.refresh_tokens: dict[str, str | None] = {}  # {token: the key to which it is bound}
         self.revoked: list[str] = []
         self.is_over = False
+        self.proof_algorithms: list[str] = []
+        self.binds_access_tokens = True
+        self.nonce: str | None = None
+        self.proofs: list[dict[str, Any]] = []
+        self.skew_s = 0.0
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -99,13 +110,20 @@ class OAuthIssuer:
         header = {"alg": "ES256", "kid": "k1", "typ": "JWT"}
         return compact(header, claims, "ES256", private_key("ES256", self.signing_key))
 
-    def token_response(self, nonce: str | None = None, **members: Any) -> dict[str, Any]:
+    def token_response(
+        self, nonce: str | None = None, key: str | None = None, **members: Any
+    ) -> dict[str, Any]:
+        """key: the thumbprint of the one that the tokens are bound to."""
         refresh_token = secrets.token_urlsafe(16)
-        self.refresh_tokens.add(refresh_token)
+        self.refresh_tokens[refresh_token] = key
+        is_bound = key is not None and self.binds_access_tokens
+        confirmation = {"cnf": {"jkt": key}} if is_bound else {}
         claims = {"aud": "kmsctl", "nonce": nonce, "email": "alice@example.com", **self.claims}
         return {
-            "access_token": secrets.token_urlsafe(16) if self.is_opaque else self.jwt(),
-            "token_type": "Bearer",
+            "access_token": secrets.token_urlsafe(16)
+            if self.is_opaque
+            else self.jwt(**confirmation),
+            "token_type": "DPoP" if is_bound else "Bearer",
             "expires_in": self.lifetime_s,
             "refresh_token": refresh_token,
             "id_token": self.jwt(**claims),
@@ -115,7 +133,9 @@ class OAuthIssuer:
 
     # --- endpoints --------------------------------------------------------------------------------
 
-    def respond(self, path: str, parameters: dict[str, str], authorization: str) -> Answer:
+    def respond(
+        self, path: str, parameters: dict[str, str], authorization: str, proof: str = ""
+    ) -> Answer:
         self.requests.append((path, parameters))
         self.authorizations.append(authorization)
         if self.scripted.get(path):
@@ -125,7 +145,7 @@ class OAuthIssuer:
             "/.well-known/openid-configuration": lambda _: json_answer(self.discovery_document()),
             "/.well-known/jwks.json": lambda _: json_answer({"keys": [jwk("ES256", "k1")]}),
             "/authorize": self._authorize,
-            "/token": self._token,
+            "/token": lambda parameters: self._prove(parameters, proof),
             "/device_authorization": self._device_authorization,
             "/revoke": self._revoke,
         }
@@ -142,6 +162,7 @@ class OAuthIssuer:
             "scopes_supported": ["openid", "email", "offline_access"],
             "id_token_signing_alg_values_supported": ["ES256"],
             "authorization_response_iss_parameter_supported": True,
+            "dpop_signing_alg_values_supported": self.proof_algorithms or None,
             **self.metadata,
         }
         return {name: value for name, value in document.items() if value is not None}
@@ -153,7 +174,30 @@ class OAuthIssuer:
         query = urlencode({name: value for name, value in given.items() if value is not None})
         return 302, {"Location": f"{parameters['redirect_uri']}?{query}"}, b""
 
-    def _token(self, parameters: dict[str, str]) -> Answer:
+    def _prove(self, parameters: dict[str, str], proof: str) -> Answer:
+        """Check the proof, if one comes (RFC 9449 §4.3, §8)."""
+        if not proof:
+            return self._token(parameters, None)
+        header, payload, signature = proof.split(".")
+        key: ProofKey = parse_proof_header(header.encode(), frozenset(self.proof_algorithms))
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        assert key.verify(
+            f"{header}.{payload}".encode(), base64.urlsafe_b64decode(signature + "==")
+        )
+        assert (claims["htm"], claims["htu"]) == ("POST", f"{self.uri}/token")
+        assert claims["jti"] not in [earlier["jti"] for earlier in self.proofs]
+        assert "ath" not in claims
+        self.proofs.append(claims)
+        if self.nonce is not None and claims.get("nonce") != self.nonce:
+            status, headers, body = error("use_dpop_nonce")
+            return status, {**headers, "DPoP-Nonce": self.nonce}, body
+        if abs(time.time() + self.skew_s - claims["iat"]) > 60:
+            date = formatdate(time.time() + self.skew_s, usegmt=True)
+            status, headers, body = error("invalid_dpop_proof", error_description="not fresh")
+            return status, {**headers, "Date": date}, body
+        return self._token(parameters, key.thumbprint)
+
+    def _token(self, parameters: dict[str, str], key: str | None) -> Answer:
         match parameters["grant_type"]:
             case "authorization_code":
                 asked = self.codes.pop(parameters["code"], None)
@@ -163,17 +207,21 @@ class OAuthIssuer:
                 challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
                 if (asked["code_challenge_method"], asked["code_challenge"]) != ("S256", challenge):
                     return error("invalid_grant")
-                return json_answer(self.token_response(asked.get("nonce")))
+                if asked.get("dpop_jkt") != key:
+                    return error("invalid_grant")
+                return json_answer(self.token_response(asked.get("nonce"), key))
             case "refresh_token":
                 if self.is_over or parameters["refresh_token"] not in self.refresh_tokens:
                     self.is_over = True  # RFC 9700 §4.14.2: used twice, so somebody stole it
                     return error("invalid_grant")
-                self.refresh_tokens.remove(parameters["refresh_token"])
-                return json_answer(self.token_response())
+                if self.refresh_tokens[parameters["refresh_token"]] not in (None, key):
+                    return error("invalid_grant")  # bound to another key
+                del self.refresh_tokens[parameters["refresh_token"]]
+                return json_answer(self.token_response(key=key))
             case _:
                 if not self.is_approved:
                     return error("authorization_pending")
-                return json_answer(self.token_response())
+                return json_answer(self.token_response(key=key))
 
     def _device_authorization(self, parameters: dict[str, str]) -> Answer:
         return json_answer(
@@ -215,11 +263,16 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(self.path, self.rfile.read(length).decode())
 
     def _respond(self, path: str, query: str) -> None:
-        authorization = self.headers.get("Authorization", "")
         status, headers, body = self.server.issuer.respond(
-            path, dict(parse_qsl(query)), authorization
+            path,
+            dict(parse_qsl(query)),
+            self.headers.get("Authorization", ""),
+            self.headers.get("DPoP", ""),
         )
-        self.send_response(status)
+        if "Date" in headers:
+            self.send_response_only(status)
+        else:
+            self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name, value)
         self.end_headers()

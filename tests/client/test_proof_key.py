@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -268,7 +269,7 @@ def test_clock_that_is_wrong_is_made_up_for_by_a_nonce(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = bound_token(server, ProofKey.generate())
-    monkeypatch.setattr("kms_tornado.client.proof_key.time.time", lambda: 1.0)
+    monkeypatch.setattr("kms_tornado.client.proof_key.time", SimpleNamespace(time=lambda: 1.0))
     with KMSClient(server.url, token) as client:
         assert client.whoami()["name"] == "alice"
 

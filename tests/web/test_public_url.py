@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import shutil
+import ssl
 import subprocess
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -17,7 +21,8 @@ from kms_tornado.web.app import handlers
 from kms_tornado.web.public_url import PublicURL
 from kms_tornado.web.server_context import METADATA_PATH
 
-from ..issuer import Issuer
+from ..issuer import Issuer, write_tls_files
+from ..keys import certificate, private_key, private_pem
 from ..server import NO_AUTH, check_refused, eventually, free_port, run, serving, trusting
 from ..support import Client, running
 
@@ -132,6 +137,22 @@ def test_name_by_a_wildcard_of_the_certificate_is_none_for_which_a_proof_is_good
         own, asked = "https://kms.example.com:9998", f"https://{host}:9998"
         assert url.find_base(request) == (asked if named else own)
         assert url.find_proven_base(request) == (asked if proven else own)
+
+
+def test_metadata_offer_no_proofs_where_none_can_be_good(issuer, tmp_path):
+    key = private_key("ES256", "wildcard")
+    pem = certificate(key, names=("localhost", "kms.example", "*.example"))
+    write_tls_files(tmp_path, pem, private_pem(key))
+    argv = trusting(issuer, "--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
+    with serving(*argv, cwd=tmp_path) as server:
+        context = ssl.create_default_context(cadata=pem.decode())
+        for name, is_offered in (("kms.example", True), ("other.example", False)):
+            connection = http.client.HTTPSConnection("localhost", server.port, context=context)
+            with closing(connection):
+                connection.request("GET", METADATA_PATH, headers={"Host": f"{name}:{server.port}"})
+                document = json.load(connection.getresponse())
+            assert document["resource"] == f"https://{name}:{server.port}"
+            assert ("dpop_signing_alg_values_supported" in document) == is_offered
 
 
 NGINX = """

@@ -9,7 +9,15 @@ from typing import Final
 
 import click
 
-from ...errors import ConfigurationError, KMIPError, KMSError
+from ...errors import (
+    ConfigurationError,
+    KMIPError,
+    KMSError,
+    ProofMissing,
+    ProofNotFresh,
+    UnboundToken,
+    WrongProofURL,
+)
 from ..errors import (
     AccessDenied,
     AuthenticationFailed,
@@ -46,6 +54,17 @@ FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (OSError, REFUSED, ""),
 )
 
+#: What to do where the server refuses a token for what it is bound to: its description, and the advice.
+BINDING_ADVICE: Final = {
+    UnboundToken.description: "run kmsctl login, with DPoP switched on for this client at the issuer",
+    ProofMissing.description: "run kmsctl login, as its key is not kept here",
+    ProofNotFresh.description: "check this machine's clock",
+    WrongProofURL.description: (
+        "the server needs --public-url, with the URL that you reach it by; until then set dpop = "
+        '"never" in [http_config.oauth2_conf] and run kmsctl login'
+    ),
+}
+
 
 def describe_failure(error: Exception, token_variable: str | None = None) -> tuple[str, int]:
     """What to print, on one line, and the exit code. token_variable: from which the server's token was taken."""
@@ -65,8 +84,11 @@ def describe_failure(error: Exception, token_variable: str | None = None) -> tup
     )
 
 
-def _advise_on_token(error: Exception, token_variable: str | None) -> str:
+def _advise_on_token(error: AuthenticationFailed, token_variable: str | None) -> str:
     """A login changes nothing while a variable holds a token, which stands above it."""
+    advice = BINDING_ADVICE.get(error.description)
+    if advice is not None:
+        return advice if token_variable is None else f"unset {token_variable}, and {advice}"
     if token_variable is not None:
         return f"set {token_variable} anew, or unset it and run kmsctl login"
     if isinstance(error, TokenExpired):

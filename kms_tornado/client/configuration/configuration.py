@@ -51,6 +51,7 @@ class OAuth2Configuration:
     audience: str | None = None
     resource: str | None = None
     redirect_port: int | None = None
+    dpop: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

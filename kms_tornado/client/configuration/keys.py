@@ -64,6 +64,7 @@ KEYS: Final[Mapping[str, Mapping[str, Key]]] = {
         "audience": _STRING,
         "resource": _STRING,
         "redirect_port": _INTEGER,
+        "dpop": _STRING,
     },
 }
 

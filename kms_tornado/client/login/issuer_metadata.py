@@ -39,6 +39,7 @@ class IssuerMetadata:
     scopes: frozenset[str] = frozenset()
     auth_methods: frozenset[str] = frozenset({"client_secret_basic"})  # RFC 8414 §2's default
     algorithms: frozenset[str] = SIGNATURE_ALGORITHMS
+    proof_algorithms: frozenset[str] = frozenset()  #: of DPoP proofs, RFC 9449 §5.1
 
     def __post_init__(self) -> None:
         for url in (
@@ -110,6 +111,7 @@ def parse_metadata(answer: Any, issuer: str) -> IssuerMetadata:
         auth_methods=strings(document, "token_endpoint_auth_methods_supported")
         or frozenset({"client_secret_basic"}),
         algorithms=SIGNATURE_ALGORITHMS & algorithms or SIGNATURE_ALGORITHMS,
+        proof_algorithms=strings(document, "dpop_signing_alg_values_supported"),
     )
 
 

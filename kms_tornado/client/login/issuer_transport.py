@@ -23,6 +23,7 @@ from ..connection import ConnectionSettings
 from ..pool import make_pool
 from .login_errors import IssuerUnreachable, LoginFailed
 from .login_settings import LoginSettings
+from .token_proofs import TokenProofs
 
 #: A whole answer; issuers answer in a fraction of a second, and a person waits for it.
 TIMEOUT_S = 15.0
@@ -73,10 +74,14 @@ def is_loopback(host: str | None) -> bool:
 
 
 class IssuerAdapter(BaseAdapter):
-    """Requests' transport over the pool of the client, so that there is one TLS setup."""
+    """Requests' transport over the pool of the client, so that there is one TLS setup.
+
+    proofs: for the token endpoint; None makes none.
+    """
 
     def __init__(self, settings: ConnectionSettings) -> None:
         super().__init__()
+        self.proofs: TokenProofs | None = None
         self._settings = replace(
             settings,
             accept_invalid_certs=False,
@@ -99,6 +104,9 @@ class IssuerAdapter(BaseAdapter):
         url = str(request.url)
         check_is_protected(url)
         answer, body = self._exchange(request, url)
+        if self.proofs is not None and self.proofs.needs_another(url, answer, body):
+            answer, body = self._exchange(request, url)
+            self.proofs.needs_another(url, answer, body)  # a newer nonce is for the next request
         if 300 <= answer.status < 400:
             # A redirected POST would take the code and the secret along to wherever it points.
             raise LoginFailed(f"{origin(url)} answers with a redirect: configure its target")
@@ -125,12 +133,15 @@ class IssuerAdapter(BaseAdapter):
         pool = make_pool(replace(self._settings, server_url=f"{parts.scheme}://{parts.netloc}"))
         # Authlib sends forms, whose text is whole and not a stream.
         body = request.body if isinstance(request.body, str | bytes) else None
+        fields = {name: _text(value) for name, value in request.headers.items()}
+        if self.proofs is not None:
+            fields |= self.proofs.make_fields(str(request.method), url)
         try:
             answer = pool.request(
                 str(request.method),
                 url,
                 body=body,
-                headers={name: _text(value) for name, value in request.headers.items()},
+                headers=fields,
                 redirect=False,
                 retries=False,
                 preload_content=False,

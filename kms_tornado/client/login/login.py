@@ -1,8 +1,8 @@
 """Signing in, refreshing and signing out at an OAuth 2.0 issuer, by Authlib.
 
 Authorization code with PKCE on a loopback redirect (RFC 6749 §4.1, RFC 7636, RFC 8252), device
-authorization (RFC 8628), refresh (RFC 6749 §6) and revocation (RFC 7009). Codes, verifiers and tokens
-leave this module as `Tokens` only, never in a text.
+authorization (RFC 8628), refresh (RFC 6749 §6) and revocation (RFC 7009), and tokens that are bound to a key
+(DPoP, RFC 9449). Codes, verifiers and tokens leave this module as `Tokens` only, never in a text.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
 from ..connection import ConnectionSettings
+from ..proof_key import ProofKey
 from .id_tokens import ExpectedIDToken, check_id_token, read_claims
 from .issuer_metadata import IssuerMetadata, discover, fetch_key_set, json_object, text
 from .issuer_transport import open_issuer_session
 from .login_errors import IssuerUnreachable, LoginFailed, SessionEnded, one_line
 from .login_settings import LoginSettings
 from .loopback_redirect import LoopbackRedirect, check_answer, describe_refusal
+from .token_proofs import TokenProofs, load_proof_key
 from .tokens import Tokens
 
 #: How long somebody may take to find a password and a second factor.
@@ -57,11 +59,15 @@ class DevicePrompt:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer as the configuration and its metadata describe it, and a session with it."""
+    """An issuer as the configuration and its metadata describe it, and a session with it.
+
+    proof_key: to which tokens are to be bound; None: to none.
+    """
 
     settings: LoginSettings
     metadata: IssuerMetadata
     session: Any = field(repr=False)
+    proof_key: ProofKey | None = None
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -103,6 +109,13 @@ def open_issuer(connection: ConnectionSettings, settings: LoginSettings) -> Iter
         session.close()
 
 
+def bind_tokens(issuer: Issuer, key: ProofKey) -> Issuer:
+    """The same issuer, which is shown by a proof with each request for tokens that we hold the key (RFC 9449 §5)."""
+    url = issuer.url("token_url")
+    issuer.session.get_adapter(url).proofs = TokenProofs(key, url)
+    return replace(issuer, proof_key=key)
+
+
 def sign_in_with_browser(
     issuer: Issuer,
     show_url: Callable[[str], None],
@@ -116,6 +129,8 @@ def sign_in_with_browser(
         asked: dict[str, str] = _audience(issuer) | _resource(issuer)
         if OFFLINE_ACCESS in issuer.scopes and "prompt=" not in issuer.url("authorize_url"):
             asked["prompt"] = "consent"  # OpenID Connect Core 1.0 §11 demands it
+        if issuer.proof_key is not None:
+            asked["dpop_jkt"] = issuer.proof_key.thumbprint  # RFC 9449 §10: binds the code, too
         url, _ = issuer.session.create_authorization_url(
             issuer.url("authorize_url"),
             state=state,
@@ -211,11 +226,13 @@ def refresh(issuer: Issuer, tokens: Tokens) -> Tokens:
 
     Raises SessionEnded where the issuer gives no more, IssuerUnreachable where it cannot be asked.
     """
+    if tokens.is_bound or tokens.proof_key is not None:
+        issuer = bind_tokens(issuer, load_proof_key(tokens))
     with _explained(is_refresh=True):
         given = issuer.session.refresh_token(
             issuer.url("token_url"), refresh_token=tokens.refresh_token, **_resource(issuer)
         )
-    renewed = _parse_tokens(given)
+    renewed = _parse_bound_tokens(issuer, given)
     if renewed.refresh_token is None:
         renewed = replace(renewed, refresh_token=tokens.refresh_token)
     if renewed.id_token is None:  # it need not come again
@@ -263,7 +280,7 @@ def _resource(issuer: Issuer) -> dict[str, str]:
 
 def _checked_tokens(issuer: Issuer, given: Mapping[str, Any], *, nonce: str | None) -> Tokens:
     """The tokens of a sign-in; an id token among them is verified by the issuer's key set."""
-    tokens = _parse_tokens(given)
+    tokens = _parse_bound_tokens(issuer, given)
     if tokens.id_token is not None:
         _check_id_token(issuer, tokens, fetch_key_set(issuer.session, issuer.metadata), nonce=nonce)
     return tokens
@@ -290,6 +307,25 @@ def _check_id_token(
     )
 
 
+def _parse_bound_tokens(issuer: Issuer, given: Mapping[str, Any]) -> Tokens:
+    """The tokens, with the key to which they may be bound.
+
+    Raises LoginFailed where the access token is bound to another key than ours, or to none although it has to be.
+    """
+    tokens, key = _parse_tokens(given), issuer.proof_key
+    if tokens.is_bound and key is None:
+        raise LoginFailed(
+            "the issuer's token is bound to a key (DPoP), and none was shown to it: set dpop = "
+            '"always" in [http_config.oauth2_conf]'
+        )
+    if issuer.settings.dpop == "always" and not tokens.is_bound:
+        raise LoginFailed(
+            "the issuer's token is bound to no key: switch DPoP on for this client at the issuer, or set "
+            'dpop = "auto" in [http_config.oauth2_conf]'
+        )
+    return tokens if key is None else replace(tokens, proof_key=key.to_pem().decode())
+
+
 def _parse_tokens(given: Mapping[str, Any]) -> Tokens:
     access_token = text(given, "access_token")
     if not access_token:
@@ -301,6 +337,7 @@ def _parse_tokens(given: Mapping[str, Any]) -> Tokens:
         id_token=text(given, "id_token"),
         expires_at=time.time() + lifetime_s if lifetime_s else _expiry(access_token),
         scopes=tuple((text(given, "scope") or "").split()),
+        token_type=text(given, "token_type") or "Bearer",
     )
 
 

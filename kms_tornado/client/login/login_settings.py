@@ -15,6 +15,15 @@ DEFAULT_REDIRECT_PORT: Final = 17899
 #: The name that ckms gives it, and stronger than the file.
 PORT_VARIABLE: Final = "OAUTH2_REDIRECT_URL_PORT"
 
+#: Whether tokens are bound to a key by DPoP (RFC 9449): where issuer and server can, never, or no others are taken.
+ProofPolicy = Literal["auto", "never", "always"]
+_PROOF_POLICIES: Final[Mapping[str | None, ProofPolicy]] = {
+    None: "auto",
+    "auto": "auto",
+    "never": "never",
+    "always": "always",
+}
+
 TokenChoice = Literal["access", "id"]
 _TOKEN_CHOICES: Final[Mapping[str | None, TokenChoice | None]] = {
     None: None,
@@ -44,6 +53,7 @@ class LoginSettings:
     audience: str | None = None
     resource: str | None = None
     redirect_port: int = DEFAULT_REDIRECT_PORT
+    dpop: ProofPolicy = "auto"
 
     def __post_init__(self) -> None:
         if self.issuer is None and (self.authorize_url is None or self.token_url is None):
@@ -66,6 +76,15 @@ def make_login_settings(
         )
     if configuration.token not in _TOKEN_CHOICES:
         raise InvalidSettings('token in [http_config.oauth2_conf] is neither "access" nor "id"')
+    if configuration.dpop not in _PROOF_POLICIES:
+        raise InvalidSettings(
+            'dpop in [http_config.oauth2_conf] is none of "auto", "never" and "always"'
+        )
+    if configuration.dpop == "always" and configuration.token == "id":  # noqa: S105  # a choice
+        raise InvalidSettings(
+            'dpop = "always" and token = "id" in [http_config.oauth2_conf] exclude each other: issuers bind '
+            "access tokens"
+        )
     return LoginSettings(
         client_id=configuration.client_id,
         client_secret=configuration.client_secret or None,
@@ -78,6 +97,7 @@ def make_login_settings(
         audience=configuration.audience,
         resource=configuration.resource,
         redirect_port=_redirect_port(configuration.redirect_port, environ),
+        dpop=_PROOF_POLICIES[configuration.dpop],
     )
 
 

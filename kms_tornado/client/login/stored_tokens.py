@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from ..connection import ConnectionSettings
+from ..connection import ConnectionSettings, DPoPToken
 from ..errors import ClientError
 from .id_tokens import read_claims
 from .login_errors import SessionEnded
@@ -52,18 +52,21 @@ class StoredTokenSource:
         self._choice = choice
         self._now = now
         self._tokens = tokens
+        self._bound: DPoPToken | None = (
+            None  # of the tokens; to read a key takes longer than to sign
+        )
         self._lock = threading.Lock()
         self._renewed_at = self._failed_at = float("-inf")
 
-    def token(self) -> str:
-        """The token for the server.
+    def token(self) -> str | DPoPToken:
+        """The token for the server, with its key where it is bound to one.
 
         Raises SessionEnded, ConnectionFailed and others where the token is over and no other to be had.
         """
         with self._lock:
             if self._is_due(self._tokens):
                 self._renew_due(self._tokens)
-            return choose_token(self._tokens, self._choice)
+            return self._join_key(choose_token(self._tokens, self._choice))
 
     def renew(self) -> bool:
         """After the server's word that the token has expired, which counts more than the clock here."""
@@ -74,6 +77,17 @@ class StoredTokenSource:
             if time.monotonic() - self._renewed_at > ONE_EXPIRY_S:
                 self._replace(self._tokens)
             return True
+
+    def _join_key(self, token: str) -> str | DPoPToken:
+        """An access token that is bound, and its key; an id token is never bound."""
+        tokens = self._tokens
+        if not tokens.is_bound or token != tokens.access_token:
+            return token
+        if self._bound is None or self._bound.value != token:
+            from .token_proofs import load_proof_key
+
+            self._bound = DPoPToken(token, load_proof_key(tokens))
+        return self._bound
 
     def _renew_due(self, tokens: Tokens) -> None:
         """Where that fails the token serves for the seconds that it has left."""

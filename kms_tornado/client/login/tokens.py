@@ -13,6 +13,9 @@ class Tokens:
     """What an issuer gave out at a login or a refresh.
 
     expires_at: when the access token ends, seconds since the epoch; None where the issuer did not say.
+    token_type: of the access token, as the issuer named it. proof_key: the private key of the DPoP proofs with which
+    the tokens were asked for, in PEM; None where none were sent. The refresh token may be bound to it, whatever
+    the token_type is.
     """
 
     access_token: str = field(repr=False)
@@ -20,6 +23,13 @@ class Tokens:
     id_token: str | None = field(default=None, repr=False)
     expires_at: float | None = None
     scopes: tuple[str, ...] = ()
+    token_type: str = "Bearer"  # noqa: S105  # a kind, no token
+    proof_key: str | None = field(default=None, repr=False)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the access token is good only with a DPoP proof (RFC 9449 §5)."""
+        return self.token_type.lower() == "dpop"
 
 
 class TokenStore(Protocol):
@@ -62,6 +72,8 @@ def format_tokens(tokens: Tokens) -> dict[str, Any]:
         "id_token": tokens.id_token,
         "expires_at": tokens.expires_at,
         "scopes": list(tokens.scopes),
+        "token_type": tokens.token_type,
+        "proof_key": tokens.proof_key,
     }
 
 
@@ -70,12 +82,13 @@ def parse_tokens(members: object) -> Tokens | None:
     if not isinstance(members, Mapping):
         return None
     access_token, expires_at = members.get("access_token"), members.get("expires_at")
-    others = [members.get("refresh_token"), members.get("id_token")]
-    scopes = members.get("scopes", [])
+    others = [members.get(name) for name in ("refresh_token", "id_token", "proof_key")]
+    scopes, token_type = members.get("scopes", []), members.get("token_type", "Bearer")
     if (
         not isinstance(access_token, str)
         or not all(isinstance(token, str | None) for token in others)
         or not isinstance(expires_at, int | float | None)
+        or not isinstance(token_type, str)
         or not isinstance(scopes, list)
         or not all(isinstance(scope, str) for scope in scopes)
     ):
@@ -86,4 +99,6 @@ def parse_tokens(members: object) -> Tokens | None:
         id_token=others[1],
         expires_at=expires_at,
         scopes=tuple(scopes),
+        token_type=token_type,
+        proof_key=others[2],
     )

@@ -16,11 +16,13 @@ def describe_resource(
     *,
     scopes: Iterable[str] = (),
     has_certificates: bool = False,
+    takes_proofs: bool = True,
 ) -> dict[str, Any]:
     """The document, without members that would be empty or false (§2).
 
     resource: the URL by which clients reach the resource (§1.2). scopes: () stands for those that every token needs.
-    has_certificates: whether certificates of clients are seen here.
+    has_certificates: whether certificates of clients are seen here. takes_proofs: whether DPoP proofs can be good that
+    name the resource.
     """
     members: dict[str, Any] = {"resource": resource, "bearer_methods_supported": ["header"]}
     if auth is None:
@@ -29,7 +31,7 @@ def describe_resource(
     members |= {
         "authorization_servers": list(auth.issuers),
         "scopes_supported": list(scopes) or list(auth.scopes),
-        "dpop_signing_alg_values_supported": list(auth.proof_algorithms),
+        "dpop_signing_alg_values_supported": list(auth.proof_algorithms) if takes_proofs else [],
         # A token that is bound to a certificate needs no proof.
         "dpop_bound_access_tokens_required": auth.needs_binding and not has_certificates,
         "tls_client_certificate_bound_access_tokens": takes_bound and has_certificates,

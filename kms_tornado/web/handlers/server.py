@@ -114,10 +114,12 @@ class MetadataHandler(JSONHandler):
 
     def get(self) -> None:
         context = self.context
+        public_url, request = context.public_url, self.request
         document = describe_resource(
             self.auth,
-            self.context.make_resource_url(self.request),
+            context.make_resource_url(request),
             has_certificates=context.asks_certificates or bool(context.trusted_proxies),
+            takes_proofs=public_url.find_base(request) == public_url.find_proven_base(request),
         )
         self.answer_json({**document, "resource_name": "kms_tornado"})
 

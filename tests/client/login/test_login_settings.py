@@ -56,6 +56,12 @@ def test_port_of_the_redirect(environ: dict[str, str], configured: int | None, p
             {"issuer": None, "token_url": "https://i.example/t"}, {}, "set issuer", id="one of two"
         ),
         pytest.param({"token": "both"}, {}, 'neither "access" nor "id"', id="which token"),
+        pytest.param(
+            {"dpop": "yes"}, {}, 'none of "auto", "never" and "always"', id="which policy"
+        ),
+        pytest.param(
+            {"dpop": "always", "token": "id"}, {}, "exclude each other", id="a bound id token"
+        ),
         pytest.param({"redirect_port": 70000}, {}, "no port: 70000", id="no port"),
         pytest.param({}, {"OAUTH2_REDIRECT_URL_PORT": "http"}, "is no port", id="a word"),
     ],

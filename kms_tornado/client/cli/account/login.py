@@ -35,7 +35,8 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
     """Sign in at the issuer of the configuration, and keep the tokens.
 
     They are renewed unasked from then on. The page to sign in opens in the browser and is printed; with
-    --device a code is printed that is entered anywhere.
+    --device a code is printed that is entered anywhere. Where the issuer and the server can, the tokens are
+    bound to a key that is kept beside them (DPoP).
 
     \b
     kmsctl login
@@ -45,6 +46,7 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
 
     store, settings = session.required_token_store, session.login_settings
     with open_issuer(session.connection_settings, settings) as issuer:
+        issuer = _bind_tokens(session, issuer)
         if device:
             tokens = _sign_in_on_another_device(issuer)
         else:
@@ -53,6 +55,21 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
             )
     store.save(tokens)
     _report(session, store, tokens)
+
+
+def _bind_tokens(session: Session, issuer: Issuer) -> Issuer:
+    """The same issuer; its tokens are bound to a new key where issuer, server and configuration have it so."""
+    from ...login.login import bind_tokens
+    from ...login.proof_choice import choose_algorithm, is_wanted
+    from ...proof_key import ProofKey
+    from .server_check import ask_for_proofs
+
+    settings, announced = session.login_settings, issuer.metadata.proof_algorithms
+    if not is_wanted(settings, announced):
+        return issuer
+    server = ask_for_proofs(session.connection_settings)
+    algorithm = choose_algorithm(settings, announced, server)
+    return issuer if algorithm is None else bind_tokens(issuer, ProofKey.generate(algorithm))
 
 
 @click.command()
@@ -148,18 +165,21 @@ def _report(session: Session, store: TokenStore, tokens: Tokens) -> None:
                 "issuer": issuer,
                 "expires_at": datetime.fromtimestamp(expires_at, UTC) if expires_at else None,
                 "is_renewed": tokens.refresh_token is not None,
+                "is_bound": tokens.is_bound,
                 "scopes": tokens.scopes,
                 "stored_in": store.place,
             }
         )
     else:
+        bound = ", and bound to a key beside them" if tokens.is_bound else ""
         ends = (
             ""
             if tokens.refresh_token
             else " They are not renewed: the issuer gave no refresh token."
         )
         _print_for_people(
-            session, f"Signed in as {user} at {issuer}. The tokens are in {store.place}.{ends}"
+            session,
+            f"Signed in as {user} at {issuer}. The tokens are in {store.place}{bound}.{ends}",
         )
     if session.configuration.is_token_of_environment:
         warn(

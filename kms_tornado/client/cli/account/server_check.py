@@ -1,4 +1,4 @@
-"""What `kmsctl configure` asks a server before it is written down: whether it answers, and who its issuer is."""
+"""What `kmsctl configure` and `kmsctl login` ask a server: whether it answers, who its issuer is, which proofs it takes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from urllib.parse import urlsplit
 from ...blocking import NoToken
 from ...calls.access import server_version
 from ...connection import ConnectionSettings
-from ...errors import AccessDenied, UnexpectedAnswer
+from ...errors import AccessDenied, ClientError, UnexpectedAnswer
 from ...exchanges import Exchange, call_json
+from ...login.proof_choice import ServerProofs
 from ...transport import Transport
 
 #: RFC 9728 §3.1: it stands before the path under which a server is mounted.
 METADATA_PATH = "/.well-known/oauth-protected-resource"
+
+
+#: A sign-in needs no server, and so does not wait long for one that does not answer.
+_PROOFS_TIMEOUT_S = 3.0
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +36,36 @@ def ask_server(settings: ConnectionSettings) -> ServerFacts:
     """Raises ClientError where the server does not answer as one of ours or Cosmian's does."""
     with_prefix = _run(settings, server_version())
     try:
-        origin = replace(settings, server_url=_origin(settings.server_url))
-        issuers = _run(origin, call_json("GET", METADATA_PATH + settings.prefix, _read_issuers))
+        issuers = _read_issuers(_fetch_metadata(settings))
     except (UnexpectedAnswer, AccessDenied):  # cKMS has no such page
         issuers = ()
     return ServerFacts(with_prefix, issuers)
+
+
+def ask_for_proofs(settings: ConnectionSettings) -> ServerProofs:
+    """What the server says of DPoP proofs; that of one that does not answer, or not as ours, is that it takes none."""
+    try:
+        document = _fetch_metadata(replace(settings, timeout_s=_PROOFS_TIMEOUT_S))
+    except ClientError:
+        return ServerProofs()
+    if not isinstance(document, dict):
+        return ServerProofs()
+    algorithms = document.get("dpop_signing_alg_values_supported")
+    is_known = _is_same_url(document.get("resource"), settings.server_url)
+    return ServerProofs(
+        # Proofs name the URL that is asked here: they are good only if the server goes by the same one.
+        frozenset(name for name in algorithms if isinstance(name, str))
+        if is_known and isinstance(algorithms, list)
+        else frozenset(),
+        is_required=document.get("dpop_bound_access_tokens_required") is True,
+    )
+
+
+def _fetch_metadata(settings: ConnectionSettings) -> Any:
+    origin = replace(settings, server_url=_origin(settings.server_url))
+    return _run(
+        origin, call_json("GET", METADATA_PATH + settings.prefix, lambda document: document)
+    )
 
 
 def _run(settings: ConnectionSettings, exchange: Exchange[Any]) -> Any:
@@ -47,6 +79,19 @@ def _run(settings: ConnectionSettings, exchange: Exchange[Any]) -> Any:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_same_url(named: Any, asked: str) -> bool:
+    try:
+        return isinstance(named, str) and _normalise(named) == _normalise(asked)
+    except ValueError:
+        return False
+
+
+def _normalise(url: str) -> tuple[str, str | None, int | None, str]:
+    parts = urlsplit(url)
+    port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, port, parts.path.rstrip("/")
 
 
 def _read_issuers(document: Any) -> tuple[str, ...]:

@@ -1,0 +1,50 @@
+"""Whether the tokens of a sign-in are to be bound to a key of this client by DPoP (RFC 9449), and by which algorithm.
+
+Pure. A token that is bound is good only with proofs. So unless the configuration demands it, the issuer has to announce
+that it binds tokens, and the server that it takes proofs, at the URL by which it is reached from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..proof_key import ALGORITHMS
+from .login_errors import LoginFailed
+from .login_settings import LoginSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ServerProofs:
+    """algorithms: that the server takes DPoP proofs of; empty where it takes none, or does not say.
+
+    is_required: it takes no token that is not bound to a key.
+    """
+
+    algorithms: frozenset[str] = frozenset()
+    is_required: bool = False
+
+
+def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
+    """Whether proofs are to be made if the server takes them. announced: the algorithms of the issuer."""
+    if settings.dpop == "auto":
+        # Of the issuer's two, the access token is the one that it binds.
+        return bool(announced) and settings.token != "id"  # noqa: S105  # a choice, no token
+    return settings.dpop == "always"
+
+
+def choose_algorithm(
+    settings: LoginSettings, announced: frozenset[str], server: ServerProofs
+) -> str | None:
+    """By which proofs are signed; None: none are made. Raises LoginFailed where they are demanded and cannot be made."""
+    if not is_wanted(settings, announced):
+        return None
+    accepted = [algorithms for algorithms in (announced, server.algorithms) if algorithms]
+    common = [name for name in ALGORITHMS if all(name in algorithms for algorithms in accepted)]
+    if settings.dpop == "always":
+        if not common:
+            raise LoginFailed(
+                "the issuer and the server agree on no algorithm for DPoP proofs that kmsctl has "
+                f"({', '.join(ALGORITHMS)}): allow one of them on both"
+            )
+        return common[0]
+    return common[0] if common and server.algorithms else None
