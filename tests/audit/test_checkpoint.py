@@ -12,6 +12,7 @@ from kms_tornado.audit.parsing import MalformedRecord
 from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem, parse_public_pem
 
+from ..rows import each_row
 from .logs import DATABASE, KEY, make_checkpoint
 
 HEADS = [ChainHead(1, 5, "00" * 32), ChainHead(2, 7, "11" * 32)]
@@ -31,7 +32,7 @@ def edited(**members):
     return canonical({**json.loads(LINE), **members})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "error"),
     [
         pytest.param(edited(checkpoint=4), BadSignature, id="number"),

@@ -20,6 +20,8 @@ from kms_tornado.audit.indexing import (
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import COMMAND, FAILED, AuditEntry, Origin, make_draft
 
+from ..rows import each_row
+
 ALICE = Origin("alice@example.com", "https://issuer.example", "192.0.2.1", "dfb8822b6b0e65ef")
 STRANGER = Origin(None, None, "192.0.2.1", None)
 #: 2026-11-29T11:45:26.081Z
@@ -61,7 +63,7 @@ ODD_TEXTS = [
 ]
 
 
-@pytest.mark.parametrize("text", ODD_TEXTS, ids=ascii)
+@each_row("text", ODD_TEXTS, ids=ascii)
 def test_text_of_a_client_is_taken_for_nothing_else(text):
     origin = Origin(text, text, "192.0.2.1", "dfb8822b6b0e65ef")
     drafts = [
@@ -152,7 +154,7 @@ LINES = segment(
 ).split(b"\n")  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("query", "found"),
     [
         (RecordQuery(), [1, 2, 3, 4, 5]),
@@ -222,7 +224,7 @@ def test_object_that_was_changed_is_found_beside_the_one_that_the_record_is_abou
     assert index_records([segment(draft, objects=[("b", "00", None)])]).keys == keys("a", "b")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("member", "value"),
     [
         ("uid", 1), ("uid", []), ("also", 1), ("also", [[]]), ("objects", [[1, 2]]), ("objects", 1), ("operation", None),

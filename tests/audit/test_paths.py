@@ -8,6 +8,8 @@ import pytest
 
 from kms_tornado.audit.paths import ObjectPaths
 
+from ..rows import each_row
+
 
 def follow(changes):
     paths = ObjectPaths()
@@ -16,7 +18,7 @@ def follow(changes):
     return paths
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "code", "told"),
     [
         pytest.param([(None, "a"), ("a", "b")], "b", None, id="as it was left"),
@@ -40,7 +42,7 @@ def test_row_must_be_the_one_of_the_objects_last_record(changes, code, told):
 CHANGES = [(None, "a"), ("a", "b"), ("b", "c"), ("c", None), (None, "d")]
 
 
-@pytest.mark.parametrize("order", [*itertools.permutations(CHANGES)], ids=str)
+@each_row("order", [*itertools.permutations(CHANGES)], ids=str)
 def test_order_in_which_chains_are_read_does_not_matter(order):
     paths = follow(order)
     assert paths.find_fault("uid", "d") is None

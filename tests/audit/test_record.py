@@ -9,6 +9,8 @@ import pytest
 from kms_tornado.audit.parsing import Link, MalformedRecord, parse_line, read_link
 from kms_tornado.audit.record import AuditEntry, Origin, canonical, make_draft, render
 
+from ..rows import each_row
+
 ZEROS = "0" * 64
 ORIGIN = Origin("alice@example.com", "https://issuer.example", "127.0.0.1", "dfb8822b6b0e65ef")
 
@@ -46,10 +48,8 @@ DRAFTS = {
 }
 
 
-@pytest.mark.parametrize("name", DRAFTS)
-@pytest.mark.parametrize(
-    "objects", [(), [("ä", None, "00ff"), ("b", "00ff", None)]], ids=["", "of"]
-)
+@each_row("name", DRAFTS)
+@each_row("objects", [(), [("ä", None, "00ff"), ("b", "00ff", None)]], ids=["", "of"])
 def test_line_is_canonical(name, objects):
     line = render(DRAFTS[name], 3, 17, ZEROS, objects).encode()
     members = parse_line(line)
@@ -81,7 +81,7 @@ def test_text_of_a_client_is_cut_and_has_whole_characters_only():
 SOUND = json.loads(render(DRAFTS["use"], 1, 1, ZEROS))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "why"),
     [
         pytest.param(b"", "no JSON", id="empty"),
@@ -128,8 +128,8 @@ def read(line):
         return None
 
 
-@pytest.mark.parametrize("name", DRAFTS)
-@pytest.mark.parametrize("objects", [(), [("b", "00ff", None)]], ids=["", "of"])
+@each_row("name", DRAFTS)
+@each_row("objects", [(), [("b", "00ff", None)]], ids=["", "of"])
 def test_place_in_the_chain_is_read_whatever_the_record(name, objects):
     line = render(DRAFTS[name], 7, 10**17, "ab" * 32, objects).encode()
     assert read_link(line) == read_by_parsing(line)

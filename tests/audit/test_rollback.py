@@ -10,6 +10,7 @@ from kms_tornado.audit.chain import ChainHead
 from kms_tornado.audit.checkpoint import parse_checkpoint
 from kms_tornado.audit.rollback import AuditPosition, find_rollback
 
+from ..rows import each_row
 from .logs import DATABASE, KEY, make_checkpoint
 
 HEAD = ChainHead(1, 5, "00" * 32)
@@ -20,7 +21,7 @@ OLDER = dataclasses.replace(ANCHOR, number=2)
 SAME = AuditPosition(DATABASE, ANCHOR, LINE, {1: HEAD.hash})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("position", "why"),
     [
         pytest.param(SAME, None, id="the same"),

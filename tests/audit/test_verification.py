@@ -12,6 +12,7 @@ from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 from kms_tornado.audit.verification import ChainVerifier, CheckpointHeads, CheckpointVerifier
 
+from ..rows import each_row
 from .logs import DATABASE, KEY, make_chain, make_checkpoint
 
 LINES = make_chain(1, [("a", None if n == 1 else f"{n - 1:02}", f"{n:02}") for n in range(1, 9)])
@@ -42,7 +43,7 @@ def rechain(lines):
 HEADS = {6: hash_line(LINES[5])}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("lines", "heads", "told"),
     [
         pytest.param(LINES, HEADS, [], id="nothing"),

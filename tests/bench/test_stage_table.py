@@ -10,12 +10,14 @@ import pytest
 from tests.bench.stage_table import _RULES, STAGES, find_stage
 from tests.bench.stages import OPERATIONS, PAGE, write_page
 
+from ..rows import each_row
+
 SITE = "/usr/lib/python3/site-packages"
 LANE = ("/x/kms_tornado/web/fast_lane.py", "_find_answer")
 RUN = (f"{SITE}/asyncio/runners.py", "run")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("frames", "stage"),
     [
         pytest.param([LANE, RUN], "read", id="the lane itself"),

@@ -18,6 +18,8 @@ from kms_tornado.kmip.objects import OpaqueObject
 from kms_tornado.kmip.structures import CryptographicParameters, DerivationParameters
 from kms_tornado.service.catalogue import CATALOGUE
 
+from ..rows import each_row
+
 COMMENT = AttributeInstance("comment", "text")
 PARAMETERS = CryptographicParameters()
 TAGS = '["many"]'
@@ -122,12 +124,12 @@ def _name(request: Any) -> str:
     return type(request).__name__
 
 
-@pytest.mark.parametrize("request_", REPEATABLE, ids=_name)
+@each_row("request_", REPEATABLE, ids=_name)
 def test_request_is_repeatable_that_leaves_the_same_twice(request_: Any) -> None:
     assert find_row(request_)[1].is_repeatable(request_)
 
 
-@pytest.mark.parametrize("request_", NOT_REPEATABLE, ids=_name)
+@each_row("request_", NOT_REPEATABLE, ids=_name)
 def test_request_is_not_repeatable_that_does_something_else_the_second_time(request_: Any) -> None:
     assert not find_row(request_)[1].is_repeatable(request_)
 

@@ -10,10 +10,12 @@ import pytest
 from kms_tornado.client import ConnectionSettings, InvalidSettings, PKCS12File, ProxySettings
 from kms_tornado.client.connection import FixedToken
 
+from ..rows import each_row
+
 SECRET = "hunter2hunter2"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "kms.example",

@@ -12,6 +12,8 @@ from kms_tornado.client.calls import access, keys, objects
 from kms_tornado.client.exchanges import call_json, perform_any, perform_batch
 from kms_tornado.kmip.payloads import DestroyRequest, EncryptRequest, GetRequest, LocateRequest
 
+from ..rows import each_row
+
 GETS = [GetRequest(unique_identifier="a"), GetRequest(unique_identifier="b")]
 
 
@@ -143,7 +145,7 @@ def test_answer_may_have_more_items_than_a_server_takes() -> None:
     assert len(objects.locate().parse(body)) == 30_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("exchange", "body"),
     [
         (access.server_version(), b"{}"),

@@ -9,6 +9,7 @@ import pytest
 from kms_tornado.client import ConnectionFailed, ConnectionSettings, KMSClient, ProxySettings
 from kms_tornado.client.pool import find_proxy, is_excluded
 
+from ..rows import each_row
 from .faulty import Scripted, answer
 
 VERSION = answer('"0.1.0"')
@@ -73,7 +74,7 @@ def test_tls_goes_through_the_proxy_by_connect_and_no_token_with_it() -> None:
     assert "for-the-server" not in "".join(proxy.requests)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("host", "exclusions", "excluded"),
     [
         ("kms.example", ["kms.example"], True),
@@ -112,7 +113,7 @@ def test_excluded_server_is_asked_directly() -> None:
 PROXY = "http://proxy:3128"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("scheme", "environ", "url"),
     [
         ("https", {"HTTPS_PROXY": PROXY}, PROXY),

@@ -10,6 +10,8 @@ from kms_tornado.errors import KMIPError
 from kms_tornado.kmip.enums import ResultReason
 from kms_tornado.kmip.tables import ENUMERATIONS, loosen
 
+from ..rows import each_row
+
 CLASSES = [
     cls
     for cls in vars(errors).values()
@@ -17,7 +19,7 @@ CLASSES = [
 ]
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@each_row("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_every_reason_that_the_server_gives_is_read_back(cls: type[KMIPError]) -> None:
     parsed = parse_refusal(f"{cls('').reason_with_underscores}: what is wrong".encode())
     assert parsed.reason == cls.reason
@@ -37,7 +39,7 @@ def test_every_class_that_is_raised_is_a_name_of_the_package() -> None:
         assert cls.__name__ in client.__all__
 
 
-@pytest.mark.parametrize("reason", list(ResultReason))
+@each_row("reason", list(ResultReason))
 def test_every_reason_of_kmip_gives_an_exception_that_says_it(reason: ResultReason) -> None:
     error = make_refusal(reason, "what is wrong")
     if reason in EXCEPTIONS:

@@ -19,6 +19,7 @@ from kms_tornado.client import (
     repeats,
 )
 
+from ..rows import each_row
 from .conftest import Server
 from .faulty import Scripted, answer, refusal
 
@@ -39,7 +40,7 @@ def failure_of(step: bytes) -> KMSError:
         return caught.value
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "description", "error", "text"),
     [
         ("401 No", "bearer token required", AuthenticationFailed, "bearer token required"),
@@ -69,7 +70,7 @@ def test_description_of_a_refused_token_is_an_attribute() -> None:
     assert failure.description == "audience not accepted"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("step", "error"),
     [
         pytest.param(answer(HTML), UnexpectedAnswer, id="a page with status 200"),

@@ -14,6 +14,7 @@ from kms_tornado.commands.explain import ADVICE, advise
 
 from ..auth.rules.test_explaining import ROWS
 from ..issuer import Issuer
+from ..rows import each_row
 from ..server import NO_AUTH, free_port, run
 
 
@@ -31,9 +32,7 @@ def trusting(issuer: Issuer, *more: str) -> list[str]:
     return ["--jwt-issuer-uri", issuer.uri, "--jwt-audience", "kms", *more]
 
 
-@pytest.mark.parametrize(
-    ("error", "step"), [pytest.param(*row.values[:2], id=row.id) for row in ROWS]
-)
+@each_row(("error", "step"), [pytest.param(*row.values[:2], id=row.id) for row in ROWS])
 def test_every_failed_check_says_what_would_have_to_change(
     error: type[errors.KMSError], step: str
 ) -> None:

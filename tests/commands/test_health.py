@@ -17,6 +17,7 @@ from kms_tornado.settings import Settings
 
 from ..deploy.proxies import write_certificate
 from ..issuer import Issuer
+from ..rows import each_row
 from ..server import (
     NO_AUTH,
     ServerProcess,
@@ -138,7 +139,7 @@ def test_server_that_hangs_is_unhealthy() -> None:
             check_health(settings, is_ready_wanted=False, timeout_s=0.2)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("status", "body"),
     [
         pytest.param(200, b"<html>", id="a page"),
@@ -150,7 +151,7 @@ def test_server_that_hangs_is_unhealthy() -> None:
         pytest.param(200, b'{"state": 1, "checks": {"a": 1}}', id="other types"),
     ],
 )
-@pytest.mark.parametrize("is_ready_wanted", [False, True])
+@each_row("is_ready_wanted", [False, True])
 def test_another_program_on_the_port_is_unhealthy(
     status: int, body: bytes, is_ready_wanted: bool
 ) -> None:

@@ -16,16 +16,17 @@ from kms_tornado.errors import ConfigurationError, ItemNotFound, Unavailable
 from kms_tornado.options import OPTIONS, Command, parse
 
 from ..docs.blocks import ROOT
+from ..rows import each_row
 from ..server import NO_AUTH, check_refused, run
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@each_row("command", COMMANDS.values(), ids=COMMANDS)
 def test_every_command_has_a_module_that_runs_it(command: Command) -> None:
     module = importlib.import_module(f"kms_tornado.commands.{command.module}")
     assert inspect.iscoroutinefunction(module.run)
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@each_row("command", COMMANDS.values(), ids=COMMANDS)
 def test_no_argument_of_a_command_has_the_name_of_an_option(command: Command) -> None:
     names = {argument.name.lower() for argument in command.arguments}
     assert names.isdisjoint(
@@ -35,7 +36,7 @@ def test_no_argument_of_a_command_has_the_name_of_an_option(command: Command) ->
     assert len(fields) == len(set(fields))
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+@each_row("command", COMMANDS.values(), ids=COMMANDS)
 def test_every_command_is_in_the_table_of_the_page(command: Command) -> None:
     page = (ROOT / "docs/operating.md").read_text()
     usage = command.usage.removesuffix(" [option ...]")
@@ -99,8 +100,8 @@ def test_configuration_of_a_command_is_checked_as_the_server_s(tmp_path: Path) -
     )
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize(
+@each_row("command", COMMANDS.values(), ids=COMMANDS)
+@each_row(
     "variables",
     [{}, {"KMS_JWT_AUDIENCE": "a", "KMS_JWKS_URI": "https://a.example"}],
     ids=["none", "half"],

@@ -8,6 +8,8 @@ from kms_tornado.crypto.hashes import HASHES, Hasher, compute_digest, find_hash
 from kms_tornado.errors import UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import HashingAlgorithm as H
 
+from ..rows import each_row
+
 
 @pytest.mark.parametrize("algorithm", sorted(set(H) - set(HASHES)), ids=lambda each: each.name)
 def test_hashes_that_are_broken_or_rare_are_not_offered(algorithm):
@@ -22,7 +24,7 @@ def test_hashes_that_are_offered():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("algorithm", HASHES, ids=lambda each: each.name)
+@each_row("algorithm", HASHES, ids=lambda each: each.name)
 def test_parts_make_the_hash_of_the_whole(algorithm):
     hasher = Hasher(algorithm)
     hasher.update(b"pay ")

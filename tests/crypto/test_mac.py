@@ -23,6 +23,8 @@ from kms_tornado.errors import UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from kms_tornado.kmip.structures import CryptographicParameters
 
+from ..rows import each_row
+
 A, H = CryptographicAlgorithm, HashingAlgorithm
 KEY = KeyMaterial(bytes(range(32)))
 
@@ -58,7 +60,7 @@ def test_parameters_and_key_name_the_mac(algorithm, parameters, suite):
     assert choose_mac_suite(algorithm, wanted) == suite
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "parameters"),
     [
         pytest.param(None, None, id="nothing named"),
@@ -88,7 +90,7 @@ def test_techniques_for_the_policy():
     assert MACSuite(H.SHA_1).technique is Technique.HMAC
 
 
-@pytest.mark.parametrize("algorithm", HMACS, ids=lambda each: each.name)
+@each_row("algorithm", HMACS, ids=lambda each: each.name)
 def test_every_hmac_is_that_of_python(algorithm):
     name = HMACS[algorithm].name.lower().replace("sha_", "sha")
     right = hmac.digest(KEY.reveal(), b"pay 12 EUR", name)
@@ -121,7 +123,7 @@ def test_cut_or_lengthened_mac_is_another_one():
         assert not is_same_mac(right, other)
 
 
-@pytest.mark.parametrize("algorithm", HASHES, ids=lambda each: each.name)
+@each_row("algorithm", HASHES, ids=lambda each: each.name)
 def test_hmac_takes_no_key_that_it_would_hash_first(algorithm):
     """Whoever sees the hash of such a key has the key: RFC 2104 §2."""
     block = BLOCK_BYTES[algorithm]
@@ -140,7 +142,7 @@ def test_every_hash_has_its_block():
     assert set(BLOCK_BYTES) == set(HASHES)
 
 
-@pytest.mark.parametrize("algorithm", HMACS, ids=lambda each: each.name)
+@each_row("algorithm", HMACS, ids=lambda each: each.name)
 def test_new_hmac_keys_are_as_long_as_the_hmac_takes_them(algorithm):
     lengths = KEY_LENGTHS[algorithm].new
     block = 8 * BLOCK_BYTES[HMACS[algorithm]]

@@ -11,6 +11,8 @@ import pytest
 
 from kms_tornado.crypto.material import KeyMaterial
 
+from ..rows import each_row
+
 CANARY = b"canary-of-32-bytes-in-plain-text"
 
 
@@ -32,7 +34,7 @@ def test_key_material_hides_its_bytes(show):
         assert form not in shown
 
 
-@pytest.mark.parametrize(
+@each_row(
     "take_out",
     [
         pytest.param(pickle.dumps, id="pickle"),

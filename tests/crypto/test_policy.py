@@ -9,6 +9,8 @@ from kms_tornado.domain.lifecycle import Use
 from kms_tornado.errors import UnsupportedCryptographicParameters
 from kms_tornado.settings import CRYPTO_POLICIES
 
+from ..rows import each_row
+
 BOTH = (Use.PROTECT, Use.PROCESS)
 
 #: Technique → the uses that `conservative` refuses.
@@ -37,8 +39,8 @@ def test_every_technique_has_its_row():
     assert set(POLICY_RULES) == set(Technique)
 
 
-@pytest.mark.parametrize("use", BOTH)
-@pytest.mark.parametrize("technique", Technique, ids=lambda each: each.name)
+@each_row("use", BOTH)
+@each_row("technique", Technique, ids=lambda each: each.name)
 def test_conservative_refuses_what_the_contract_lists_and_permissive_allows_it(technique, use):
     check_policy(CryptoPolicy.PERMISSIVE, technique, use)
     assert may_use(CryptoPolicy.PERMISSIVE, technique, use)

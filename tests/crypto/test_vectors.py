@@ -16,6 +16,7 @@ from kms_tornado.errors import CryptographicFailure
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from kms_tornado.kmip.structures import CryptographicParameters
 
+from ..rows import each_row
 from ..vectors import root, sample, stanzas
 
 AES, THREE_DES = CryptographicAlgorithm.AES, CryptographicAlgorithm.THREE_DES
@@ -106,7 +107,7 @@ def check_blocks(algorithm, mode, path):
         assert ciphers.decrypt(suite, named, ciphertext, b"", iv, None) == data
 
 
-@pytest.mark.parametrize("file", AES_FILES)
+@each_row("file", AES_FILES)
 def test_aes_without_authentication(file):
     found = list((root() / "ciphers/AES").glob(f"{file}.*")) or [
         root() / "ciphers/AES" / f"{file}.txt"
@@ -167,7 +168,7 @@ def test_hmac(file, algorithm):
         assert found == octets(v["MD"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("file", "algorithm"),
     [
         ("SHA1/SHA1", HashingAlgorithm.SHA_1),

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import pytest
-
+from ..rows import each_row
 from .blocks import DOCS, ROOT
 
 _CITED = re.compile(r'docs/([\w-]+\.md)(?:,\s+(?:#\s+)?"([^"]+)")?')
@@ -35,7 +34,7 @@ def citations() -> list[tuple[str, str, str]]:
     )
 
 
-@pytest.mark.parametrize(("module", "page", "section"), citations())
+@each_row(("module", "page", "section"), citations())
 def test_cited_page_and_section_exist(module: str, page: str, section: str) -> None:
     text = (DOCS / page).read_text()
     if section:

@@ -14,6 +14,7 @@ from kms_tornado.client.cli.batch_file import make_message
 from kms_tornado.client.cli.session import Session
 
 from .. import kmsctl_page
+from ..rows import each_row
 from .blocks import Block, blocks
 
 PAGE = "docs/kmsctl.md"
@@ -29,7 +30,7 @@ def test_commands_are_those_of_the_program() -> None:
     assert kmsctl_page.rewritten(TEXT) == TEXT, "python -m tests.kmsctl_page writes them"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "words",
     [words for words, cls in kmsctl_page.commands() if not isinstance(cls, click.Group)],
     ids=" ".join,
@@ -65,7 +66,7 @@ def _rows() -> list[tuple[str, str]]:
     return re.findall(r"^\| (.+?) \| (.*?) ?\| .*\|$", section, re.M)[1:]
 
 
-@pytest.mark.parametrize(("theirs", "ours"), _rows(), ids=lambda text: text)
+@each_row(("theirs", "ours"), _rows(), ids=lambda text: text)
 def test_what_stands_for_a_command_of_ckms_is_there(theirs: str, ours: str) -> None:
     for text in re.findall(r"`([^`]+)`", ours):
         if text.startswith("--"):

@@ -21,6 +21,8 @@ from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State
 
+from ..rows import each_row
+
 KEY = ManagedObject(
     uid=UniqueIdentifier("k"),
     owner="https://a.example/#alice",
@@ -53,7 +55,7 @@ def test_nobody_else_owns(principal):
     assert not is_owner(principal, KEY)
 
 
-@pytest.mark.parametrize("operation", Operation)
+@each_row("operation", Operation)
 def test_a_right_allows_its_own_operation_and_get_what_it_covers(operation):
     rights = sufficient_rights({Operation.EXPORT, Operation.ENCRYPT})[operation]
     if operation in {Operation.EXPORT, Operation.ENCRYPT}:
@@ -62,14 +64,14 @@ def test_a_right_allows_its_own_operation_and_get_what_it_covers(operation):
         assert rights == (operation,)
 
 
-@pytest.mark.parametrize("operation", Operation)
+@each_row("operation", Operation)
 def test_a_shown_name_is_read_back_in_any_letter_case(operation):
     (name,) = format_operation_names(frozenset({operation}))
     for spelling in (name, name.upper(), name.title(), name.replace("_", "")):
         assert parse_operation_name(spelling) is operation
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     ["", " ", "*", "all", "get,encrypt", "get ", "gеt", "10", "0xA", "x" * 100_000, "get\n", "__class__"],
 )  # fmt: skip
@@ -79,7 +81,7 @@ def test_an_unknown_name_is_refused_and_not_quoted(name):
     assert len(str(caught.value)) < 100
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("user", "is_good"),
     [
         ("bob@example.com", True),

@@ -28,6 +28,8 @@ from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import LinkType, State
 from kms_tornado.kmip.structures import Link, Name, VendorAttribute
 
+from ..rows import each_row
+
 NOW = 1_800_000_000
 S = State
 
@@ -36,8 +38,8 @@ def held(state=S.ACTIVE, **attributes):
     return AttributeState(Attributes(**attributes), state, NOW)
 
 
-@pytest.mark.parametrize("state", sorted(set(State) - {S.DESTROYED, S.DESTROYED_COMPROMISED}))
-@pytest.mark.parametrize("field", ["comment", "description", "contact_information"])
+@each_row("state", sorted(set(State) - {S.DESTROYED, S.DESTROYED_COMPROMISED}))
+@each_row("field", ["comment", "description", "contact_information"])
 def test_free_attribute_of_one_value_comes_and_goes(field, state):
     one = add_instance(held(state), Instance(field, "a"))
     assert getattr(one, field) == "a"
@@ -65,7 +67,7 @@ def names(*values):
     return held(names=values)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("change", "after"),
     [
         pytest.param(lambda: add_instance(names(), Instance("names", A)), (A,), id="the first"),

@@ -33,6 +33,8 @@ from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import CryptographicAlgorithm, Operation, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import UsageLimits
 
+from ..rows import each_row
+
 NOW = 1_800_000_000
 S = State
 
@@ -73,7 +75,7 @@ def test_server_s_attribute_is_set_by_no_client():
     assert [field for field in SERVER if rule_for(field).create] == []
 
 
-@pytest.mark.parametrize("field", [*SERVER, *sorted(AT_CREATION)])
+@each_row("field", [*SERVER, *sorted(AT_CREATION)])
 def test_attribute_that_is_not_for_clients_is_read_only_in_any_state(field):
     """Whether it is there or not, and whatever the value."""
     value = object()
@@ -91,13 +93,13 @@ def test_attribute_that_is_not_for_clients_is_read_only_in_any_state(field):
 # --- what only tightens ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize(
+@each_row("state", State)
+@each_row(
     ("field", "tight"),
     [("sensitive", True), ("extractable", False)],
     ids=["sensitive", "extractable"],
 )
-@pytest.mark.parametrize("change", [set_instance, modify_instance])
+@each_row("change", [set_instance, modify_instance])
 def test_what_is_tight_stays_tight(change, field, tight, state):
     for before, wanted, allowed in (
         (not tight, tight, True),
@@ -132,8 +134,8 @@ DATES = {
 }
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize(("field", "there"), DATES)
+@each_row("state", State)
+@each_row(("field", "there"), DATES)
 def test_date_is_changed_as_long_as_it_matters(field, there, state):
     before = held(state, **{field: there})
     changes = [set_instance, modify_instance, *([] if there else [add_instance])]
@@ -207,7 +209,7 @@ DATES_OF_GRANTEES = {
 }
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@each_row("field", FIELDS)
 def test_grantee_changes_what_describes_and_nothing_else(field):
     rule, before = rule_for(field), held()
     if field in DESCRIPTIVE:
@@ -228,7 +230,7 @@ def test_grantee_changes_what_describes_and_nothing_else(field):
                 check_grantee(before, field, "x")
 
 
-@pytest.mark.parametrize(("field", "there", "wanted"), DATES_OF_GRANTEES)
+@each_row(("field", "there", "wanted"), DATES_OF_GRANTEES)
 def test_date_that_ends_or_begins_use_earlier_needs_that_right(field, there, wanted):
     right = DATES_OF_GRANTEES[field, there, wanted]
     before = held(**{field: there})

@@ -13,6 +13,8 @@ from kms_tornado.errors import InvalidAttributeValue, WrongKeyLifecycleState
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, State
 
+from ..rows import each_row
+
 S = State
 NOW = 1_800_000_000
 PAST, FUTURE = NOW - 1, NOW + 1
@@ -44,7 +46,7 @@ MOVES = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("stored", "activation", "deactivation", "now"),
     [(*given, after) for given, after in MOVES.items()],
 )
@@ -70,7 +72,7 @@ def test_state_that_was_written_back_is_the_state_that_was_computed(state):
                 assert state_at(apply_dates(target, now), later) is state_at(target, later), target
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("use", "dates", "allowed"),
     [
         pytest.param(Use.PROTECT, {}, True, id="no dates"),
@@ -121,10 +123,10 @@ def test_process_start_and_protect_stop_have_no_order():
     check_date_order(Attributes(process_start_date=FUTURE, protect_stop_date=PAST))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "field", ["activation_date", "process_start_date", "protect_stop_date", "deactivation_date"]
 )
-@pytest.mark.parametrize(
+@each_row(
     ("date", "is_one"),
     [(0, True), (-62_135_596_800, True), (253_402_300_799, True), (-62_135_596_801, False),
      (253_402_300_800, False), (2**63 - 1, False), (-(2**63), False)],

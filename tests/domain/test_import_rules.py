@@ -24,6 +24,8 @@ from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectGroupMember, RevocationReasonCode, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import RevocationReason, UsageLimits
 
+from ..rows import each_row
+
 NOW = 1_800_000_000
 S, R = State, RevocationReasonCode
 FIELDS = {field.name for field in dataclasses.fields(Attributes)}
@@ -48,7 +50,7 @@ def test_criterion_of_locate_is_no_attribute_of_an_imported_object():
         check_importable(Attributes(object_group_member=ObjectGroupMember(1)))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "supplied",
     [
         {"always_sensitive": True},
@@ -124,7 +126,7 @@ STATES = [
 ]
 
 
-@pytest.mark.parametrize(("supplied", "state"), STATES, ids=str)
+@each_row(("supplied", "state"), STATES, ids=str)
 def test_state_is_the_supplied_one_or_what_the_other_attributes_tell(supplied, state):
     attributes = Attributes(**supplied)
     assert choose_state(attributes, has_material=True, now=NOW) is state
@@ -150,7 +152,7 @@ def test_destroyed_object_is_one_without_material(supplied, state):
         choose_state(attributes, has_material=True, now=NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "supplied",
     [
         *(

@@ -19,6 +19,8 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.schema import tag_of
 from kms_tornado.kmip.structures import CryptographicParameters
 
+from ..rows import each_row
+
 P = CryptographicParameters
 A, M, H = CryptographicAlgorithm, BlockCipherMode, HashingAlgorithm
 
@@ -50,7 +52,7 @@ def test_table_has_every_field():
     assert list(VALUES) == FIELDS
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@each_row("field", FIELDS)
 def test_field_that_the_key_sets_is_repeated_or_left_out_and_never_changed(field):
     value, other = VALUES[field]
     for own, requested in ((value, other), (other, value)):
@@ -61,7 +63,7 @@ def test_field_that_the_key_sets_is_repeated_or_left_out_and_never_changed(field
             bind_parameters(key, P(**{field: requested}))
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@each_row("field", FIELDS)
 def test_field_that_the_key_leaves_open_is_the_request_s(field):
     others = [name for name in FIELDS if name != field]
     key = P(**{name: VALUES[name][0] for name in others})

@@ -17,6 +17,8 @@ from kms_tornado.domain.lifecycle import (
 from kms_tornado.errors import ObjectDestroyed, WrongKeyLifecycleState
 from kms_tornado.kmip.enums import State
 
+from ..rows import each_row
+
 S, E = State, Event
 
 #: None: refused. A state that stays: the event has no effect and is answered as the first time.
@@ -57,7 +59,7 @@ def test_table_has_a_row_for_every_state_and_event():
     assert set(NEXT) == set(itertools.product(State, Event))
 
 
-@pytest.mark.parametrize(("state", "event", "after"), ROWS)
+@each_row(("state", "event", "after"), ROWS)
 def test_event_moves_the_object_or_is_refused(state, event, after):
     if after is None:
         with pytest.raises(WrongKeyLifecycleState):
@@ -66,8 +68,8 @@ def test_event_moves_the_object_or_is_refused(state, event, after):
         assert next_state(state, event) is after
 
 
-@pytest.mark.parametrize("state", State)
-@pytest.mark.parametrize("event", ENDING)
+@each_row("state", State)
+@each_row("event", ENDING)
 def test_an_event_that_happened_has_no_effect_the_second_time(state, event):
     try:
         once = next_state(state, event)
@@ -82,7 +84,7 @@ def test_what_is_destroyed_never_comes_back(state, event):
     assert next_state(state, event) in DESTROYED_STATES
 
 
-@pytest.mark.parametrize("events", [*itertools.product(ENDING, repeat=3)])
+@each_row("events", [*itertools.product(ENDING, repeat=3)])
 def test_a_compromise_is_never_forgotten(events):
     state = next_state(S.ACTIVE, E.COMPROMISE)
     for event in events:
@@ -98,7 +100,7 @@ def test_refusal_to_destroy_says_what_to_do_first():
 NOW = 1_800_000_000
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("requested", "activates_at_once", "date"),
     [
         pytest.param(None, True, NOW, id="bare: who sends it never activates"),
@@ -130,7 +132,7 @@ USES = [
 ]
 
 
-@pytest.mark.parametrize(("use", "state"), USES)
+@each_row(("use", "state"), USES)
 def test_use_is_allowed_in_the_states_that_suit_it(use, state):
     if state in SUITS[use]:
         check_state(state, use)
@@ -140,7 +142,7 @@ def test_use_is_allowed_in_the_states_that_suit_it(use, state):
         check_state(state, use)
 
 
-@pytest.mark.parametrize("use", [Use.REVOKE, Use.DESTROY], ids=lambda use: use.name)
-@pytest.mark.parametrize("state", State)
+@each_row("use", [Use.REVOKE, Use.DESTROY], ids=lambda use: use.name)
+@each_row("state", State)
 def test_revoke_and_destroy_leave_the_answer_to_their_table(use, state):
     check_state(state, use)

@@ -26,6 +26,8 @@ from kms_tornado.kmip.enums import CryptographicUsageMask as Mask
 from kms_tornado.kmip.enums import ObjectType, State, UsageLimitsUnit
 from kms_tornado.kmip.structures import UsageLimits
 
+from ..rows import each_row
+
 
 def an_object(mask, object_type=ObjectType.SYMMETRIC_KEY, algorithm=Algorithm.AES):
     attributes = Attributes(cryptographic_algorithm=algorithm, cryptographic_usage_mask=mask)
@@ -33,8 +35,8 @@ def an_object(mask, object_type=ObjectType.SYMMETRIC_KEY, algorithm=Algorithm.AE
     return ManagedObject(uid, "alice", object_type, State.ACTIVE, attributes, frozenset(), None, 0)
 
 
-@pytest.mark.parametrize("needed", [Mask.ENCRYPT, Mask.DECRYPT])
-@pytest.mark.parametrize("bit", Mask)
+@each_row("needed", [Mask.ENCRYPT, Mask.DECRYPT])
+@each_row("bit", Mask)
 def test_a_bit_allows_itself_alone_and_unrestricted_allows_all(needed, bit):
     if bit in {needed, Mask.UNRESTRICTED}:
         check_usage_mask(an_object(int(bit)), needed)
@@ -87,7 +89,7 @@ DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize(("object_type", "algorithm"), DEFAULTS)
+@each_row(("object_type", "algorithm"), DEFAULTS)
 def test_an_object_without_a_mask_has_the_uses_of_its_type_and_algorithm(object_type, algorithm):
     allowed = DEFAULTS[object_type, algorithm]
     assert default_usage_mask(object_type, algorithm) == allowed
@@ -103,7 +105,7 @@ def test_every_symmetric_algorithm_of_the_server_has_a_default_mask():
     assert {(Kind.SYMMETRIC_KEY, algorithm) for algorithm in KEY_LENGTHS} <= set(DEFAULTS)
 
 
-@pytest.mark.parametrize("object_type", ObjectType)
+@each_row("object_type", ObjectType)
 def test_no_default_mask_derives_and_does_something_else(object_type):
     for algorithm in [None, *Algorithm]:
         mask = default_usage_mask(object_type, algorithm)
@@ -116,7 +118,7 @@ def test_no_default_mask_derives_and_does_something_else(object_type):
 BYTE, OBJECT = UsageLimitsUnit.BYTE, UsageLimitsUnit.OBJECT
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("unit", "left", "size", "after"),
     [
         pytest.param(BYTE, 16, 15, 1, id="bytes"),

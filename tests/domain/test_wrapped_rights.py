@@ -33,6 +33,8 @@ from kms_tornado.kmip.structures import (
     VendorAttribute,
 )
 
+from ..rows import each_row
+
 NOW = 1_800_000_000
 M, P, T = CryptographicUsageMask, CryptographicParameters, ObjectType
 ENCRYPT, BOTH, FREE = int(M.ENCRYPT), int(M.ENCRYPT | M.DECRYPT), int(M.UNRESTRICTED)
@@ -87,14 +89,14 @@ def test_table_has_every_right():
     assert set(BOUND) == set(RIGHTS)
 
 
-@pytest.mark.parametrize("field", BOUND)
+@each_row("field", BOUND)
 def test_request_tightens_what_the_object_had_and_nothing_else(field):
     for had, wants, expected in BOUND[field]:
         bound = bind_rights(Attributes(**{field: wants}), rights(**{field: had}))
         assert getattr(bound, field) == expected, (had, wants)
 
 
-@pytest.mark.parametrize("field", sorted(set(RIGHTS) - {"sensitive"}))
+@each_row("field", sorted(set(RIGHTS) - {"sensitive"}))
 def test_request_has_its_way_where_the_object_had_nothing(field):
     for had, _, _ in BOUND[field]:
         bound = bind_rights(Attributes(**{field: had}), rights())

@@ -16,12 +16,14 @@ from kms_tornado.kmip.attribute_index import (
     retire_missing,
 )
 
+from ..rows import each_row
+
 
 def retired(*ranges, tag="Name"):
     return tuple(RetiredIndices(tag, first, last) for first, last in ranges)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("before", "after", "already", "expected"),
     [
         pytest.param("abc", "bc", (), ((0, 0),), id="first"),

@@ -20,6 +20,7 @@ from kms_tornado.kmip.schema import from_node
 from kms_tornado.kmip.structures import VendorAttribute
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from ..rows import each_row
 from .strategies import texts
 
 KEK = VendorAttribute.of_bytes("cosmian", "wrapping_key_id", b"kek")
@@ -52,7 +53,7 @@ def test_attribute_that_is_not_supported_is_refused_by_name(tag):
 # --- tags ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("attributes", "tags"),
     [
         pytest.param(Attributes(), set(), id="no attribute"),
@@ -70,7 +71,7 @@ def test_tags_are_read(attributes, tags):
     assert parse_user_tags(attributes) == tags
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         pytest.param(b"", id="nothing"),

@@ -12,6 +12,8 @@ import pytest
 from kms_tornado.kmip import enums
 from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, normalise
 
+from ..rows import each_row
+
 SHARED = Path(__file__).parents[3] / "shared/kmip/kmip-2.1-enumerations.json"
 
 CLASSES = {
@@ -30,7 +32,7 @@ def test_member_has_the_number_that_its_name_has_in_the_table():
     assert ours == of_the_table
 
 
-@pytest.mark.parametrize("name", CLASSES)
+@each_row("name", CLASSES)
 def test_class_leaves_no_value_of_the_specification_out(name):
     assert {member.value for member in CLASSES[name]} == set(ENUMERATIONS[name].oasis)
 

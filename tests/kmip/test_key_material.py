@@ -28,6 +28,8 @@ from kms_tornado.kmip.payloads import ImportRequest
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
+from ..rows import each_row
+
 KEY = b"\x0f" * 16
 MATERIALS = [
     pytest.param(Node("KeyMaterial", ItemType.BYTE_STRING, KEY), False, id="bare ByteString"),
@@ -100,7 +102,7 @@ def number(tag: str, value: int) -> Node:
 CURVE = Node("RecommendedCurve", ItemType.ENUMERATION, 7)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key_format", "parts", "key"),
     [
         pytest.param(
@@ -141,7 +143,7 @@ CURVE = Node("RecommendedCurve", ItemType.ENUMERATION, 7)
         ),
     ],
 )
-@pytest.mark.parametrize("dialect", json_codec.DIALECTS)
+@each_row("dialect", json_codec.DIALECTS)
 def test_transparent_key_has_the_parts_of_its_format(dialect, key_format, parts, key):
     value = structure("KeyValue", structure("KeyMaterial", *parts))
     found = from_node(PrivateKey, block_of(key_format, value))

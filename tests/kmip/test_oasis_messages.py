@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-
 from kms_tornado.errors import KMIPError
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import Operation
@@ -15,6 +13,7 @@ from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.ttlv import Dialect, Node
 
 from ..oasis import CASES, read_messages, with_stand_ins
+from ..rows import each_row
 from .payload_table import PAYLOADS
 
 
@@ -55,7 +54,7 @@ def rewritten_part(part: Node) -> Node:
     return part._replace(value=tuple(children))
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+@each_row("path", CASES, ids=lambda path: path.stem)
 def test_messages_go_through_model_json_and_binary_unchanged(path):
     for item in read_messages(path):
         message, dialect = json_codec.parse(json.dumps(with_stand_ins(item)).encode())

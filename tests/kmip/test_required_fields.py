@@ -7,8 +7,10 @@ import pytest
 from kms_tornado.kmip.payloads import GetAttributesResponse, GetResponse, QueryResponse
 from kms_tornado.kmip.required_fields import collect_required
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("cls", "structure", "required"),
     [
         pytest.param(

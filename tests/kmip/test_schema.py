@@ -16,6 +16,7 @@ from kms_tornado.kmip.enums import ObjectType
 from kms_tornado.kmip.schema import DateTime, LongInteger, Tag, from_node, tag_of, to_node
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from ..rows import each_row
 from .strategies import values_of
 
 
@@ -71,7 +72,7 @@ def test_fields_are_written_in_the_order_of_declaration_and_none_is_left_out():
     ]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("children", "error", "tag"),
     [
         pytest.param([DATA], MissingData, "UniqueIdentifier", id="required and absent"),

@@ -21,6 +21,8 @@ from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, loosen
 from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 from kms_tornado.wording import find_closest, suggest
 
+from ..rows import each_row
+
 PAYLOADS = collect_payload_types(CATALOGUE)
 
 
@@ -40,7 +42,7 @@ def test_misspelt_operation_gets_the_one_that_was_meant(misspelt: str, meant: st
     assert suggest_root(misspelt) == f"; did you mean {meant}?"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "misspelt",
     ["", " ", "qq", "Frobnicate", "Encrypt" * 9, "Encrypt" + "x" * 10_000, "日本", "0x42"],
 )
@@ -64,7 +66,7 @@ def test_misspelt_tag_gets_the_one_that_was_meant(misspelt: str, meant: str) -> 
     assert suggest_tag(misspelt) == f"; did you mean {meant}?"
 
 
-@pytest.mark.parametrize("tag", sorted(ENUMERATIONS))
+@each_row("tag", sorted(ENUMERATIONS))
 def test_every_name_of_an_enumeration_is_suggested_for_one_letter_too_many(tag: str) -> None:
     for name in ENUMERATIONS[tag].oasis.values():
         if 8 < len(name) < 60:

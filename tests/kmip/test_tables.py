@@ -33,8 +33,10 @@ from kms_tornado.kmip.tables import (
     normalise,
 )
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("specified", "normalised"),
     [
         ("IV/Counter/Nonce", "IVCounterNonce"),
@@ -56,7 +58,7 @@ def test_name_is_normalised_as_the_profile_says(specified, normalised):
     assert normalise(specified) == normalised
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "spelling", "member"),
     [
         ("HashingAlgorithm", "SHA_256", HashingAlgorithm.SHA_256),
@@ -106,7 +108,7 @@ def test_what_is_emitted_is_understood():
             assert understood == {number: number for number in names}, tag
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "member", "spelling"),
     [
         ("ObjectType", ObjectType.SYMMETRIC_KEY, "SymmetricKey"),
@@ -138,7 +140,7 @@ def test_cosmian_clients_are_given_their_spelling(tag, member, spelling):
     assert ENUMERATIONS[tag].cosmian[member] == spelling
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("spelling", "tag"),
     [
         pytest.param("UniqueIdentifier", "UniqueIdentifier", id="name"),

@@ -6,8 +6,10 @@ import pytest
 
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of, encoded_length, structure
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("item_type", "value", "length"),
     [
         # Most of them are the examples of the specification's chapter on TTLV.

@@ -53,6 +53,7 @@ from kms_tornado.kmip.version_gate import GATES, VersionGate, make_gate
 from kms_tornado.kmip.versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
 from ..kms import batch_item, message, name, number, octets, structure, text, uid, version
+from ..rows import each_row
 from .payload_table import PAYLOADS
 from .strategies import values_of
 
@@ -728,7 +729,7 @@ def reason_in(spoken: ProtocolVersion, reason: ResultReason) -> ResultReason:
     return ResultReason(gate.replace_reason(item).value[0].value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reason", "in_1_4", "in_1_0"),
     [
         pytest.param(reason, in_1_4, in_1_0, id=reason.name)
@@ -762,6 +763,6 @@ def test_reason_is_the_nearest_that_the_version_has(reason, in_1_4, in_1_0):
     assert reason_in(V10, reason) == in_1_0
 
 
-@pytest.mark.parametrize("reason", ResultReason, ids=lambda reason: reason.name)
+@each_row("reason", ResultReason, ids=lambda reason: reason.name)
 def test_every_reason_has_a_number_of_1_0(reason):
     assert reason_in(V10, reason) in {*range(1, 0x12), 0x100}

@@ -42,6 +42,7 @@ from ..odd_certificates import (
     sequence,
     utc,
 )
+from ..rows import each_row
 from .test_register import got, held_certificate, refused, registered
 
 ALL = pytest.mark.parametrize("kind", CORPUS)
@@ -263,7 +264,7 @@ LONG_READS = {
 }
 
 
-@pytest.mark.parametrize("kind", LONG_READS)
+@each_row("kind", LONG_READS)
 def test_no_certificate_takes_long_on_the_loop(kind):
     taken = []
     for _ in range(3):
@@ -334,7 +335,7 @@ GARBAGE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", GARBAGE)
+@each_row("kind", GARBAGE)
 def test_what_is_no_certificate_is_refused_in_words(kind):
     read, said = GARBAGE[kind]
     with pytest.raises(InvalidField) as caught:

@@ -9,6 +9,7 @@ import pytest
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.options import Argument, Command, Integer, Switch, Text, parse
 
+from ..rows import each_row
 from .helpers import TRUSTING
 
 COPY = Command(
@@ -28,7 +29,7 @@ COPY = Command(
 NOTHING = Command("nothing", "nothing", "takes no arguments")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("argv", "changed"),
     [
         pytest.param(["f"], {}, id="what is required alone"),

@@ -8,6 +8,7 @@ import pytest
 
 from kms_tornado.options import parse
 
+from ..rows import each_row
 from .helpers import ISSUER, TRUSTING, refusal
 
 
@@ -29,7 +30,7 @@ def test_one_more_issuer_is_written_once_more(toml):
     assert not by_file.trust.policy.namespace_by_issuer
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("argv", "environ", "fault"),
     [
         pytest.param([], {}, "--jwt-issuer-uri (not set): no issuer to trust", id="no issuer"),

@@ -7,10 +7,11 @@ import pytest
 from kms_tornado.auth.issuers.issuer import TrustedIssuer
 from kms_tornado.options import mask_url, parse
 
+from ..rows import each_row
 from .helpers import TRUSTING
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "value"),
     [
         pytest.param("scope=kms:use", "kms:use", id="string"),
@@ -68,7 +69,7 @@ def test_auth_provider_is_split_at_commas(text, issuer):
     assert parsed.settings.trust.issuers == (issuer,)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "masked"),
     [
         ("sqlite:///kms.db", "sqlite:///kms.db"),

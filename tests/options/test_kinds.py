@@ -6,6 +6,7 @@ import pytest
 
 from kms_tornado.options import parse
 
+from ..rows import each_row
 from .helpers import refusal
 
 
@@ -21,7 +22,7 @@ def test_switch_is_on_in_the_file(toml, text):
     assert parse(["-c", toml(f"[kms]\ndev = {text}")], {}).settings.dev
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "text", "fault"),
     [
         ("port", "65536", "out of range: 0 to 65535"),

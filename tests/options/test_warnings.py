@@ -6,6 +6,7 @@ import pytest
 
 from kms_tornado.options import parse
 
+from ..rows import each_row
 from .helpers import TRUSTING
 
 NO_TLS = (
@@ -18,7 +19,7 @@ EVERYBODY = (
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("argv", "environ", "warnings"),
     [
         pytest.param([*TRUSTING, "--jwt-audience=a"], {}, [], id="none"),

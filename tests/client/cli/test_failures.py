@@ -20,6 +20,7 @@ from kms_tornado.client.cli.failures import describe_failure
 from kms_tornado.client.login import login_errors  # noqa: F401 - its exceptions are among the client's
 from kms_tornado.errors import KMIPError
 
+from ...rows import each_row
 from ..faulty import UNAVAILABLE, Scripted, answer, refusal
 from .conftest import ALICE, Place
 from .runner import COMMAND, ROOT, Kmsctl
@@ -243,7 +244,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda cls: cls.__name__)
+@each_row("kind", KINDS, ids=lambda cls: cls.__name__)
 def test_every_exception_of_the_client_has_its_line(kind: type[Exception]) -> None:
     needs_more = kind.__init__ is client_errors.ConnectionFailed.__init__
     error = kind("what\nis wrong", is_outcome_known=True) if needs_more else kind("what\nis wrong")

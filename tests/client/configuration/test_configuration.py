@@ -21,6 +21,8 @@ from kms_tornado.client.configuration.keys import KEYS, OF_OTHER_PROGRAMS, holds
 from kms_tornado.client.connection import PEMPair, PKCS12File, ProxySettings
 from kms_tornado.errors import ConfigurationError, KMSError
 
+from ...rows import each_row
+
 ROOT = Path(__file__).parents[3]
 
 #: As Cosmian documents it, with every key of theirs.
@@ -116,7 +118,7 @@ def test_older_file_one_table_deeper_is_read() -> None:
 # --- one key at a time --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "name", "value"),
     [
         pytest.param("", "server_url", "http://kms", id="server"),
@@ -228,7 +230,7 @@ def test_new_name_wins_over_the_old_one() -> None:
 # --- refusals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "error"),
     [
         pytest.param(
@@ -356,7 +358,7 @@ def test_path_of_nobody_s_home_is_refused() -> None:
 # --- secrets ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("document", "is_secret"),
     [
         pytest.param({"http_config": {"server_url": "http://kms"}}, False, id="a server"),

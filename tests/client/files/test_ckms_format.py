@@ -21,6 +21,7 @@ from kms_tornado.client.files.ckms_format import (
 )
 from kms_tornado.client.files.errors import UntrueFile
 
+from ...rows import each_row
 from .samples import nobody
 
 KEY, NONCE = bytes(range(32)), b"n" * 12
@@ -79,8 +80,8 @@ def test_message_is_that_of_the_library(
     assert decrypted(NONCE + sealed, algorithm, additional_data) == plaintext
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("more", [-17, -16, -1, 0, 1, 15, 16, 17])
+@each_row("algorithm", ALGORITHMS)
+@each_row("more", [-17, -16, -1, 0, 1, 15, 16, 17])
 def test_messages_longer_than_the_buffer_come_back(algorithm: DataAlgorithm, more: int) -> None:
     plaintext = bytes(2 * 256 * 1024 + more)
     assert decrypted(encrypted(plaintext, algorithm), algorithm) == plaintext

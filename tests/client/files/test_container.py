@@ -30,6 +30,7 @@ from kms_tornado.client.files.container import (
 )
 from kms_tornado.client.files.errors import UntrueFile
 
+from ...rows import each_row
 from .samples import DATA_KEY, WRAPPED, header
 
 SALT = b"s" * 32
@@ -102,7 +103,7 @@ def edit(offset: int, value: bytes) -> bytes:
     return RENDERED[:offset] + value + RENDERED[offset + len(value) :]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("data", "text"),
     [
         pytest.param(b"", "no file that kmsctl encrypted", id="empty"),

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kms_tornado.client.files.container import DataKey
 from kms_tornado.client.files.errors import UntrueFile
 
+from ...rows import each_row
 from .samples import CHUNK_SIZE, TAG_BYTES, decrypted, encrypted, split
 
 #: Three chunks, the last of them short.
@@ -26,14 +27,14 @@ def test_every_length_comes_back(length: int) -> None:
     assert decrypted(encrypted(bytes(length))) == bytes(length)
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3])
-@pytest.mark.parametrize("more", [-1, 0, 1])
+@each_row("count", [0, 1, 2, 3])
+@each_row("more", [-1, 0, 1])
 def test_lengths_around_the_chunks_come_back(count: int, more: int) -> None:
     plaintext = b"a" * max(count * CHUNK_SIZE + more, 0)
     assert decrypted(encrypted(plaintext)) == plaintext
 
 
-@pytest.mark.parametrize(
+@each_row(
     "length",
     sorted(
         {boundary + more for boundary in (0, *BOUNDARIES, len(FILE)) for more in (-1, 0, 1)}

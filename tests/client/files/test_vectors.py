@@ -6,6 +6,7 @@ import pytest
 
 from kms_tornado.client.files.errors import UntrueFile
 
+from ...rows import each_row
 from .samples import decrypted
 from .vectors import PATH, Case, read_cases, render
 
@@ -14,7 +15,7 @@ def test_file_is_what_its_program_writes() -> None:
     assert PATH.read_text() == render()
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in read_cases()])
+@each_row("case", [pytest.param(case, id=case.name) for case in read_cases()])
 def test_vector_is_opened_or_refused(case: Case) -> None:
     if case.refusal is None:
         assert decrypted(case.data) == case.plaintext

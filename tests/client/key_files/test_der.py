@@ -17,6 +17,7 @@ from kms_tornado.client.key_files.writing import write_key_file
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A
 
 from ...outside_keys import of_openssl
+from ...rows import each_row
 from .samples import sample
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -46,8 +47,8 @@ def test_keys_of_openssl_pass_as_they_are() -> None:
                 assert write_key_file(managed, written_as) == file, kind
 
 
-@pytest.mark.parametrize("file_format", ["jwk", "pkcs1-pem", "sec1-der", "openssh"])
-@pytest.mark.parametrize("kind", ["DH", "DHX", "brainpoolP320t1", "prime192v1", "DSA"])
+@each_row("file_format", ["jwk", "pkcs1-pem", "sec1-der", "openssh"])
+@each_row("kind", ["DH", "DHX", "brainpoolP320t1", "prime192v1", "DSA"])
 def test_format_that_a_key_has_not_is_refused_in_a_line(kind: str, file_format: str) -> None:
     if (kind, file_format) == ("prime192v1", "sec1-der"):
         return
@@ -68,7 +69,7 @@ def test_shape_and_algorithm_are_told(kind: str, algorithm: A) -> None:
     assert find_key_algorithm(private) is find_key_algorithm(public) is algorithm
 
 
-@pytest.mark.parametrize(
+@each_row(
     "octets",
     [
         b"", b"\x30", b"\x30\x80\0\0", b"\x30\x03\x02\x01", b"\x30\x84\xff\xff\xff\xff", b"hello, world",

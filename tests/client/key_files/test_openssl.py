@@ -15,6 +15,7 @@ from kms_tornado.client.key_files.reading import ReadingOptions, read_key_file
 from kms_tornado.client.key_files.writing import write_key_file
 from kms_tornado.kmip.objects import Object
 
+from ...rows import each_row
 from .samples import certificate, sample
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
@@ -115,8 +116,8 @@ def test_pkcs7_bundle_of_openssl_is_read_as_certificates(tmp_path: Path) -> None
     assert read(der) == read(path.read_bytes())
 
 
-@pytest.mark.parametrize("kind", ["rsa", "p256", "p521", "ed25519", "x25519"])
-@pytest.mark.parametrize("file_format", ["pkcs8-pem", "pkcs8-der", "pem", "sec1-pem", "pkcs1-der"])
+@each_row("kind", ["rsa", "p256", "p521", "ed25519", "x25519"])
+@each_row("file_format", ["pkcs8-pem", "pkcs8-der", "pem", "sec1-pem", "pkcs1-der"])
 def test_openssl_reads_the_private_keys_that_are_written(kind: str, file_format: str) -> None:
     managed = sample(f"{kind} private")
     try:

@@ -18,6 +18,7 @@ from kms_tornado.client.key_files.writing import FORMAT_NAMES, write_key_file
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType
 from kms_tornado.kmip.objects import PrivateKey, SymmetricKey
 
+from ...rows import each_row
 from .samples import TYPES, certificate, native, sample
 
 PLAIN = ReadingOptions()
@@ -65,8 +66,8 @@ def test_table_of_what_can_be_written_has_every_format() -> None:
     assert set(WRITABLE) == set(FORMAT_NAMES)
 
 
-@pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("file_format", FORMAT_NAMES)
+@each_row("kind", TYPES)
+@each_row("file_format", FORMAT_NAMES)
 def test_object_that_is_written_is_read_as_the_same(kind: str, file_format: str) -> None:
     managed = sample(kind)
     if kind not in WRITABLE[file_format]:
@@ -97,7 +98,7 @@ def test_no_bytes_raise_anything_but_a_key_file_error(
             assert read_key_file(octets, options, file_format)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("kind", "file_format"),
     [
         (kind, file_format)
@@ -194,15 +195,15 @@ TREATMENTS = {
 }
 
 
-@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=TREATMENTS)
-@pytest.mark.parametrize("kind", ["rsa private", "p256 public", "certificate"])
-@pytest.mark.parametrize("file_format", [None, "pem"])
+@each_row("treatment", TREATMENTS.values(), ids=TREATMENTS)
+@each_row("kind", ["rsa private", "p256 public", "certificate"])
+@each_row("file_format", [None, "pem"])
 def test_pem_is_read_whatever_was_done_to_it(kind: str, treatment, file_format) -> None:
     octets = treatment(write_key_file(sample(kind), "pem"))
     assert read_key_file(octets, PLAIN, file_format) == (sample(kind),)
 
 
-@pytest.mark.parametrize("treatment", TREATMENTS.values(), ids=TREATMENTS)
+@each_row("treatment", TREATMENTS.values(), ids=TREATMENTS)
 def test_encrypted_pem_is_read_whatever_was_done_to_it(treatment) -> None:
     pem = native("rsa").private_bytes(
         s.Encoding.PEM, s.PrivateFormat.TraditionalOpenSSL, s.BestAvailableEncryption(b"hunter2")
@@ -326,7 +327,7 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@each_row("name", REFUSED)
 def test_file_is_refused_with_one_line_that_says_why(name: str) -> None:
     octets, options, file_format, words = REFUSED[name]
     with pytest.raises(KeyFileError, match=words) as caught:

@@ -38,6 +38,7 @@ from kms_tornado.kmip.objects import (
 from kms_tornado.kmip.structures import CryptographicParameters, VendorAttribute
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from ...rows import each_row
 from .samples import TYPES, sample
 
 REFUSED = {
@@ -57,13 +58,13 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("kind", "file_format"), REFUSED)
+@each_row(("kind", "file_format"), REFUSED)
 def test_type_without_the_format_is_refused_in_words(kind: str, file_format: str) -> None:
     with pytest.raises(KeyFileError, match=REFUSED[kind, file_format]):
         write_key_file(sample(kind), file_format)
 
 
-@pytest.mark.parametrize("kind", TYPES)
+@each_row("kind", TYPES)
 def test_text_formats_are_lines_of_ascii(kind: str) -> None:
     for file_format in TEXT_FORMATS:
         try:
@@ -110,8 +111,8 @@ WRAPPED = {
 }
 
 
-@pytest.mark.parametrize("form", WRAPPED)
-@pytest.mark.parametrize("file_format", FORMAT_NAMES)
+@each_row("form", WRAPPED)
+@each_row("file_format", FORMAT_NAMES)
 def test_wrapped_key_is_written_whole_or_as_its_octets_and_never_as_a_key(
     form: str, file_format: str
 ) -> None:

@@ -15,6 +15,7 @@ from kms_tornado.client.login.id_tokens import ExpectedIDToken, check_id_token, 
 from kms_tornado.client.login.login_errors import LoginFailed
 
 from ...keys import b64, compact, jwk, private_key
+from ...rows import each_row
 
 ISSUER = "https://issuer.example"
 ACCESS_TOKEN = "an access token"
@@ -45,7 +46,7 @@ def check(token: str, expected: ExpectedIDToken = EXPECTED) -> Any:
     return check_id_token(token, expected, access_token=ACCESS_TOKEN, now=NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "error"),
     [
         pytest.param({}, None, id="as it should be"),

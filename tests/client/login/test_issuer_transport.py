@@ -21,6 +21,7 @@ from kms_tornado.client.login.login_settings import LoginSettings
 from ...connect_proxy import ConnectProxy
 from ...issuer import Issuer, response, write_tls_files
 from ...keys import certificate, private_key
+from ...rows import each_row
 from ..oauth_issuer import OAuthIssuer
 
 ISSUER = "https://issuer.example"
@@ -139,7 +140,7 @@ def test_status_that_is_no_answer(status: str, kind: type[ClientError]) -> None:
         assert not other.requests
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "is_protected"),
     [
         ("https://issuer.example", True),

@@ -17,6 +17,8 @@ import pytest
 from kms_tornado.client.login.login_errors import LoginFailed
 from kms_tornado.client.login.loopback_redirect import LoopbackRedirect, check_answer
 
+from ...rows import each_row
+
 STATE = "state-of-this-sign-in"
 ISSUER = "https://issuer.example"
 
@@ -175,7 +177,7 @@ def test_port_in_use_says_how_to_name_another(redirect: LoopbackRedirect) -> Non
 # --- what the answer says -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("answer", "names_issuer", "error"),
     [
         pytest.param({"code": "c", "iss": ISSUER}, True, None, id="the issuer, as promised"),

@@ -20,6 +20,7 @@ from kms_tornado.errors import (
     UnsupportedCryptographicParameters,
 )
 
+from ...rows import each_row
 from ..suites import AES, CBC, CHACHA20, CHACHA20_POLY1305, CTR, ECB, PKCS5, THREE_DES, suite
 
 
@@ -134,7 +135,7 @@ VECTORS = [
 ]
 
 
-@pytest.mark.parametrize(("algorithm", "key", "iv", "data", "aad", "ciphertext", "tag"), VECTORS)
+@each_row(("algorithm", "key", "iv", "data", "aad", "ciphertext", "tag"), VECTORS)
 def test_published_vectors(algorithm, key, iv, data, aad, ciphertext, tag):
     material = KeyMaterial(bytes.fromhex(key))
     iv, data, aad = bytes.fromhex(iv), bytes.fromhex(data), bytes.fromhex(aad)
@@ -200,8 +201,8 @@ EVERY_KEY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("algorithm", "length"), EVERY_KEY)
-@pytest.mark.parametrize("size", [0, 1, 16, 4097])
+@each_row(("algorithm", "length"), EVERY_KEY)
+@each_row("size", [0, 1, 16, 4097])
 def test_data_comes_back_in_its_length(algorithm, length, size):
     key = generate_key(algorithm, length)
     sealed = encrypt(algorithm, key, bytes(size))
@@ -225,8 +226,8 @@ def new_key(algorithm):
     return generate_key(algorithm, 192 if algorithm is THREE_DES else 256)
 
 
-@pytest.mark.parametrize(("algorithm", "mode", "padding"), EVERY_SUITE)
-@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 48, 1000])
+@each_row(("algorithm", "mode", "padding"), EVERY_SUITE)
+@each_row("size", [0, 1, 15, 16, 17, 48, 1000])
 def test_data_comes_back_in_one_part_and_in_many(algorithm, mode, padding, size):
     chosen = suite(algorithm, mode=mode, padding=padding)
     if size % chosen.block_bytes and padding is None:
@@ -264,8 +265,8 @@ IV = bytes(range(12))
 AAD = b"invoice 7"
 
 
-@pytest.mark.parametrize("algorithm", [AES, CHACHA20])
-@pytest.mark.parametrize(
+@each_row("algorithm", [AES, CHACHA20])
+@each_row(
     "change",
     [
         pytest.param({"key": KeyMaterial(bytes(32))}, id="another key"),
@@ -291,8 +292,8 @@ def test_every_fault_of_a_decryption_reads_alike(algorithm, change):
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("algorithm", [AES, CHACHA20])
-@pytest.mark.parametrize("length", [*range(16), 17, 32])
+@each_row("algorithm", [AES, CHACHA20])
+@each_row("length", [*range(16), 17, 32])
 def test_a_tag_of_another_length_is_never_accepted(algorithm, length):
     sealed = encrypt(algorithm, KEY, b"pay 12 EUR", AAD, IV)
     tag = (sealed.tag * 2)[:length]
@@ -338,8 +339,8 @@ def test_aes_gcm_takes_longer_ivs(length):
 # --- short tags, counters, nonces ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", [AES, CHACHA20])
-@pytest.mark.parametrize("length", [12, 13, 14, 15])
+@each_row("algorithm", [AES, CHACHA20])
+@each_row("length", [12, 13, 14, 15])
 def test_shorter_tag_is_the_beginning_of_the_whole_one_and_asks_the_policy(algorithm, length):
     whole = encrypt(algorithm, KEY, b"pay 12 EUR", AAD, IV)
     short = encrypt(algorithm, KEY, b"pay 12 EUR", AAD, IV, tag_length=length)

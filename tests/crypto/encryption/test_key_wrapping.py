@@ -12,6 +12,8 @@ from kms_tornado.errors import (
     UnsupportedCryptographicParameters,
 )
 
+from ...rows import each_row
+
 KEK = KeyMaterial(bytes(range(32)))
 ALGORITHMS = {
     "KW": (key_wrapping.wrap_kw, key_wrapping.unwrap_kw),
@@ -62,8 +64,8 @@ def test_published_vectors(wrap, unwrap, key, octets, wrapped):
     assert unwrap(material(key), bytes.fromhex(wrapped)).hex() == octets
 
 
-@pytest.mark.parametrize("size", [16, 24, 32, 1024])
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@each_row("size", [16, 24, 32, 1024])
+@each_row("algorithm", ALGORITHMS)
 def test_what_was_wrapped_comes_back(algorithm, size):
     wrap, unwrap = ALGORITHMS[algorithm]
     octets = bytes(range(256)) * 4
@@ -72,8 +74,8 @@ def test_what_was_wrapped_comes_back(algorithm, size):
     assert unwrap(KEK, wrapped) == octets[:size]
 
 
-@pytest.mark.parametrize("size", [1, 7, 8, 9, 15, 17, 1193])
-@pytest.mark.parametrize("algorithm", ["KWP", "GCM"])
+@each_row("size", [1, 7, 8, 9, 15, 17, 1193])
+@each_row("algorithm", ["KWP", "GCM"])
 def test_kwp_and_gcm_wrap_any_length(algorithm, size):
     wrap, unwrap = ALGORITHMS[algorithm]
     assert unwrap(KEK, wrap(KEK, bytes(size))) == bytes(size)
@@ -134,8 +136,8 @@ def test_gcm_binds_additional_data_and_takes_a_new_nonce_each_time():
         key_wrapping.unwrap_gcm(KEK, first, b"b")
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("size", [0, 8, 15, 17, 33, 64])
+@each_row("algorithm", ALGORITHMS)
+@each_row("size", [0, 8, 15, 17, 33, 64])
 def test_wrapping_key_that_is_no_aes_key_is_refused(algorithm, size):
     for function in ALGORITHMS[algorithm]:
         with pytest.raises(UnsupportedCryptographicParameters):

@@ -25,6 +25,7 @@ from kms_tornado.kmip.enums import PaddingMethod as Pad
 from kms_tornado.kmip.structures import CryptographicParameters as P
 
 from ... import keys
+from ...rows import each_row
 
 PRIVATE = KeyMaterial(
     keys.rsa_key(2048).private_bytes(s.Encoding.DER, s.PrivateFormat.PKCS8, s.NoEncryption())
@@ -40,15 +41,15 @@ SCHEMES = {
 }
 
 
-@pytest.mark.parametrize("name", SCHEMES)
-@pytest.mark.parametrize("data", [b"", b"\0", b"data"])
+@each_row("name", SCHEMES)
+@each_row("data", [b"", b"\0", b"data"])
 def test_what_is_encrypted_is_decrypted(name, data):
     scheme = choose_rsa_encryption(SCHEMES[name])
     assert rsa_decrypt(PRIVATE, scheme, rsa_encrypt(SPKI, scheme, data)) == data
 
 
-@pytest.mark.parametrize("field", ["hashing_algorithm", "mask_generator_hashing_algorithm"])
-@pytest.mark.parametrize("hashing", H, ids=lambda each: each.name)
+@each_row("field", ["hashing_algorithm", "mask_generator_hashing_algorithm"])
+@each_row("hashing", H, ids=lambda each: each.name)
 def test_oaep_with_any_hash_works_or_is_refused(hashing, field):
     """SHA-3 was let in once, and failed inside the library."""
     wanted = P(**{field: hashing})

@@ -15,10 +15,11 @@ from kms_tornado.errors import (
 from kms_tornado.kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from kms_tornado.kmip.structures import CryptographicParameters
 
+from ...rows import each_row
 from ..suites import AES, CBC, CHACHA20, CTR, THREE_DES, suite
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "mode"),
     [
         pytest.param(AES, BlockCipherMode.CFB, id="AES-CFB"),
@@ -68,8 +69,8 @@ def test_parameters_that_would_not_be_honoured_are_refused(algorithm, parameters
         choose_suite(algorithm, CryptographicParameters(**parameters), None)
 
 
-@pytest.mark.parametrize("length", [-1, 0, 1, 4, 8, 11, 17, 32, 128])
-@pytest.mark.parametrize("algorithm", [AES, CHACHA20])
+@each_row("length", [-1, 0, 1, 4, 8, 11, 17, 32, 128])
+@each_row("algorithm", [AES, CHACHA20])
 def test_tag_of_no_safe_length_is_refused(algorithm, length):
     with pytest.raises(BadCryptographicParameters, match="12 to 16") as caught:
         suite(algorithm, tag_length=length)

@@ -15,6 +15,7 @@ from kms_tornado.errors import (
 )
 from kms_tornado.kmip.enums import KeyFormatType as F
 
+from ...rows import each_row
 from .library_keys import EC_KEYS, spki
 
 
@@ -32,8 +33,8 @@ def test_point_at_infinity_is_refused():
         normalise_key(ECPublic(key.curve, b"\0"))
 
 
-@pytest.mark.parametrize("curve", [P256, P384, P521], ids=lambda curve: curve.name)
-@pytest.mark.parametrize("scalar", [0, -1, -2], ids=["zero", "the order", "the order + 1"])
+@each_row("curve", [P256, P384, P521], ids=lambda curve: curve.name)
+@each_row("scalar", [0, -1, -2], ids=["zero", "the order", "the order + 1"])
 def test_scalar_out_of_range_is_refused(curve, scalar):
     number = 0 if scalar == 0 else curve.equation.order - scalar - 1
     with pytest.raises(InvalidField, match="scalar"):
@@ -56,7 +57,7 @@ def test_compressed_point_is_kept_uncompressed():
     assert key_formats.encode_canonical(key).reveal() == spki(EC_KEYS[P256])
 
 
-@pytest.mark.parametrize("bits", [0, -1, 512, 1024, 2047, 2049, 8192, 16384, 10**9])
+@each_row("bits", [0, -1, 512, 1024, 2047, 2049, 8192, 16384, 10**9])
 def test_rsa_length_is_refused_before_anything_is_computed(bits):
     with pytest.raises(InvalidAttributeValue):
         check_rsa_length(bits)

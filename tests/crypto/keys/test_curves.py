@@ -32,6 +32,7 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm as A
 from kms_tornado.kmip.enums import KeyFormatType as F
 from kms_tornado.kmip.enums import RecommendedCurve
 
+from ...rows import each_row
 from .library_keys import EC_KEYS, spki
 
 CURVES = list(WEIERSTRASS_CURVES.values())
@@ -43,7 +44,7 @@ def base_point(curve):
     return own.x.to_bytes(size, "big"), own.y.to_bytes(size, "big")
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+@each_row("curve", CURVES, ids=lambda curve: curve.name)
 def test_base_point_is_read_in_every_form(curve):
     x, y = base_point(curve)
     plain = b"\x04" + x + y
@@ -55,7 +56,7 @@ def test_base_point_is_read_in_every_form(curve):
     assert other == b"\x04" + x + negated.to_bytes(curve.size, "big")
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+@each_row("curve", CURVES, ids=lambda curve: curve.name)
 def test_what_is_no_point_is_refused(curve):
     x, y = base_point(curve)
     parity, size = y[-1] & 1, curve.size
@@ -92,7 +93,7 @@ def test_half_of_all_abscissae_have_no_point():
         assert 8 < found < 24
 
 
-@pytest.mark.parametrize("curve", LIBRARY_CURVES, ids=lambda curve: curve.name)
+@each_row("curve", LIBRARY_CURVES, ids=lambda curve: curve.name)
 def test_points_are_those_of_the_library(curve):
     public = ec.generate_private_key(LIBRARY_CURVES[curve]).public_key()
     plain, compressed = (
@@ -102,7 +103,7 @@ def test_points_are_those_of_the_library(curve):
     assert uncompress_point(curve, compressed) == plain == uncompress_point(curve, plain)
 
 
-@pytest.mark.parametrize("curve", CURVES, ids=lambda curve: curve.name)
+@each_row("curve", CURVES, ids=lambda curve: curve.name)
 def test_curve_is_found_by_each_of_its_names(curve):
     assert find_curve_by_oid(curve.oid) is curve
     assert find_curve_by_number(curve.recommended, A.EC) is curve
@@ -172,7 +173,7 @@ X, Y = base_point(P256)
 NEGATED = b"\x04" + X + (P256.equation.p - P256.equation.y).to_bytes(32, "big")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "parameters",
     [
         pytest.param(described(base=NEGATED), id="another base point"),

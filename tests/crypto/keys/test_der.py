@@ -10,8 +10,10 @@ from kms_tornado.errors import (
 )
 from kms_tornado.kmip.enums import KeyFormatType as F
 
+from ...rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     "octets",
     [
         pytest.param(b"\x30\x80\x02\x01\x00\x00\x00", id="indefinite length"),

@@ -24,6 +24,7 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm as A
 from kms_tornado.kmip.enums import KeyFormatType as F
 
 from ... import keys
+from ...rows import each_row
 from .library_keys import DER, EC_KEYS, LIBRARY_KEYS, PLAIN, pkcs8, spki, traditional
 
 
@@ -90,7 +91,7 @@ WELL_FORMED = [
 ]
 
 
-@pytest.mark.parametrize(("import_", "key_format", "octets"), WELL_FORMED)
+@each_row(("import_", "key_format", "octets"), WELL_FORMED)
 def test_octets_behind_or_missing_from_a_key_are_refused(import_, key_format, octets):
     import_(octets, key_format)
     for bad in (octets + b"\0", octets[:-1], b"", b"\0", octets[1:], octets + octets):
@@ -98,7 +99,7 @@ def test_octets_behind_or_missing_from_a_key_are_refused(import_, key_format, oc
             import_(bad, key_format)
 
 
-@pytest.mark.parametrize(("import_", "key_format", "octets"), WELL_FORMED)
+@each_row(("import_", "key_format", "octets"), WELL_FORMED)
 def test_any_changed_octet_is_a_clean_refusal_or_another_key(import_, key_format, octets):
     for at in range(min(len(octets), 120)):
         changed = bytearray(octets)

@@ -14,6 +14,7 @@ from kms_tornado.crypto.keys.recognition import recognise_key
 from kms_tornado.kmip.enums import KeyFormatType as F
 
 from ... import keys
+from ...rows import each_row
 from .library_keys import DER, EC_KEYS, LIBRARY_KEYS, PLAIN, pkcs8, spki, traditional
 
 RSA = LIBRARY_KEYS["RSA"]
@@ -124,12 +125,12 @@ LOOKS = {
 }
 
 
-@pytest.mark.parametrize(("octets", "stated", "wording"), LOOKS.values(), ids=LOOKS)
+@each_row(("octets", "stated", "wording"), LOOKS.values(), ids=LOOKS)
 def test_key_in_another_format_is_recognised(octets, stated, wording):
     assert wording in (recognise_key(octets, stated) or "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("octets", "stated"),
     [
         pytest.param(b"", F.PKCS8, id="nothing"),

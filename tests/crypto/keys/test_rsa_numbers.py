@@ -26,6 +26,7 @@ from kms_tornado.kmip.enums import KeyFormatType as F
 from kms_tornado.kmip.key_material import TransparentRSAPrivateKey
 
 from ...keys import rsa_key
+from ...rows import each_row
 
 #: Our short names of the fields, as RFC 8017 has them.
 FIELDS = {
@@ -62,7 +63,7 @@ def part(*names, **changes):
     return key_of(**{name: WHOLE[name] for name in names} | changes)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "names",
     [
         "n d e", "n d", "n p q e", "n p q d", "n p q", "n p q dp dq", "n dp dq qi p q", "n dp dq e",
@@ -81,10 +82,8 @@ def test_every_set_makes_the_whole_key(names):
     assert parse_transparent(again) == key
 
 
-@pytest.mark.parametrize(
-    "names", ["n d", "n d e", "n p q d", "n p q d dp dq qi", "n d e p q dp dq qi"]
-)
-@pytest.mark.parametrize("period", ["lambda", "phi"])
+@each_row("names", ["n d", "n d e", "n p q d", "n p q d dp dq qi", "n d e p q dp dq qi"])
+@each_row("period", ["lambda", "phi"])
 def test_private_exponent_modulo_lambda_or_phi_is_kept_as_it_came(names, period):
     d = pow(E, -1, {"lambda": PERIOD, "phi": PHI}[period])
     key = parse_transparent(part(*names.split(), d=d))
@@ -115,8 +114,8 @@ def find_primes(e, starts):
     return found
 
 
-@pytest.mark.parametrize("e", [3, 17, 257, 65537])
-@pytest.mark.parametrize("names", ["n d", "n dp dq"])
+@each_row("e", [3, 17, 257, 65537])
+@each_row("names", ["n d", "n dp dq"])
 def test_usual_public_exponent_is_found_out(names, e):
     p, q = find_primes(e, [(1 << 256) + 297, (1 << 257) + 155])
     d = pow(e, -1, lcm(p - 1, q - 1))
@@ -140,7 +139,7 @@ D_OF_THREE = pow(E, -1, lcm(*(prime - 1 for prime in PRIMES)))
 SQUARE = PRIMES[0] ** 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         pytest.param(part("e", "d", n=OTHER.public_numbers.n), id="d of another modulus"),

@@ -15,6 +15,8 @@ from kms_tornado.crypto.keys.symmetric import (
 from kms_tornado.errors import InvalidAttributeValue, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import CryptographicAlgorithm
 
+from ...rows import each_row
+
 AES = CryptographicAlgorithm.AES
 CHACHA20 = CryptographicAlgorithm.CHACHA20
 CHACHA20_POLY1305 = CryptographicAlgorithm.CHACHA20_POLY1305
@@ -22,7 +24,7 @@ THREE_DES = CryptographicAlgorithm.THREE_DES
 HMAC_SHA256 = CryptographicAlgorithm.HMAC_SHA256
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "length"),
     [
         (AES, 128),
@@ -69,7 +71,7 @@ def test_parity_changes_the_lowest_bit_alone():
     assert set_odd_parity(bytes([0, 1, 2, 3, 0xFE, 0xFF])) == bytes([1, 1, 2, 2, 0xFE, 0xFE])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "length"),
     [
         pytest.param(AES, 0, id="AES-0"),

@@ -7,8 +7,10 @@ import pytest
 from kms_tornado.crypto.pkcs12.ber_to_der import convert_to_der
 from kms_tornado.errors import MalformedKey
 
+from ...rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("ber", "der"),
     [
         ("3003020101", "3003020101"),
@@ -27,7 +29,7 @@ def test_element_becomes_der(ber, der):
     assert convert_to_der(bytes.fromhex(ber)).hex() == der.replace(" ", "")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "octets",
     [
         pytest.param("", id="nothing"),

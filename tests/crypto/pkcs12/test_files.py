@@ -25,6 +25,7 @@ from kms_tornado.errors import (
 )
 
 from ... import odd_certificates as odd
+from ...rows import each_row
 from ..keys import pkcs12_files as files
 from ..keys.pkcs12_files import EC, EC_CERTIFICATE, PASSWORD, RSA, RSA_CERTIFICATE, by_openssl
 
@@ -157,14 +158,14 @@ REFUSED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("octets", "error", "wording"), REFUSED.values(), ids=REFUSED)
+@each_row(("octets", "error", "wording"), REFUSED.values(), ids=REFUSED)
 def test_what_is_not_taken_apart_is_refused_in_words(octets, error, wording):
     with pytest.raises(error, match=wording):
         open_pkcs12(octets, b"")
 
 
-@pytest.mark.parametrize("rounds", [MAX_ROUNDS + 1, 10**8, 2**31 - 1, 2**64])
-@pytest.mark.parametrize(
+@each_row("rounds", [MAX_ROUNDS + 1, 10**8, 2**31 - 1, 2**64])
+@each_row(
     "build",
     [
         pytest.param(lambda n: files.pfx(mac=files.mac(n)), id="MAC"),

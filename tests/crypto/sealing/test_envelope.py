@@ -20,6 +20,8 @@ from kms_tornado.crypto.sealing.envelope import (
 from kms_tornado.domain.managed_object import SealedMaterial
 from kms_tornado.errors import ConfigurationError, GeneralFailure
 
+from ...rows import each_row
+
 MASTER = MasterKey(KeyMaterial(bytes(range(32))))
 OTHER_MASTER = MasterKey(KeyMaterial(bytes(range(1, 33))))
 RING = KeyRing([MASTER], MASTER.own_bundle)
@@ -46,7 +48,7 @@ def test_sealed_material_does_not_contain_the_plaintext():
     assert CANARY.reveal() not in SEALED
 
 
-@pytest.mark.parametrize(
+@each_row(
     "context",
     [
         pytest.param(CONTEXT._replace(uid="billing-2"), id="uid"),

@@ -26,6 +26,7 @@ from kms_tornado.kmip.enums import PaddingMethod as Pad
 from kms_tornado.kmip.structures import CryptographicParameters as P
 
 from ... import keys
+from ...rows import each_row
 from .. import vectors
 
 HASH_NAMES = {
@@ -156,7 +157,7 @@ def test_ed25519_signs_no_digest():
         Signer(generate_ec(ED25519).private, P()).sign(b"\0" * 64, is_digest=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "wanted",
     [
         P(cryptographic_algorithm=A.ECDSA),
@@ -201,8 +202,8 @@ def test_salt_that_has_no_room_in_the_modulus_is_refused():
         Signer(rsa_private(), P(salt_length=300)).sign(MESSAGE)
 
 
-@pytest.mark.parametrize("signature", [b"", b"\0", b"\xff" * 256, b"\x30\x00", b"\0" * 64], ids=len)
-@pytest.mark.parametrize("curve", [P256, ED25519, None], ids=["P-256", "Ed25519", "RSA"])
+@each_row("signature", [b"", b"\0", b"\xff" * 256, b"\x30\x00", b"\0" * 64], ids=len)
+@each_row("curve", [P256, ED25519, None], ids=["P-256", "Ed25519", "RSA"])
 def test_anything_else_is_no_valid_signature(curve, signature):
     private = rsa_private() if curve is None else generate_ec(curve).private
     assert not Verifier(derive_public_key(private).reveal(), P()).is_valid(MESSAGE, signature)
@@ -214,7 +215,7 @@ def test_technique_says_what_the_policy_has_to_allow():
     assert Technique.SHA_1_SIGNATURE in with_sha_1.techniques
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         pytest.param({"e": 1}, id="exponent 1"),

@@ -22,6 +22,7 @@ from kms_tornado.kmip.ttlv import (
     structure,
 )
 
+from ...rows import each_row
 from ..strategies import nodes
 
 TAGS = st.sampled_from(sorted(TAG_NUMBERS))
@@ -101,7 +102,7 @@ EDGES = [
 ]
 
 
-@pytest.mark.parametrize(("octets", "item_type", "value"), EXAMPLES + EDGES)
+@each_row(("octets", "item_type", "value"), EXAMPLES + EDGES)
 def test_item_is_read_and_written(octets, item_type, value):
     node = structure("RequestPayload", Node("CompromiseDate", item_type, value))
     assert parse(within(octets)) == node
@@ -127,7 +128,7 @@ def test_tree_comes_back_as_it_went(trees):
 DATE = item(9, 8, "0000000047DA67F8")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("octets", "message"),
     [
         pytest.param(b"", "ends within an item", id="nothing"),

@@ -17,6 +17,7 @@ from kms_tornado.kmip.codecs.json_values import READERS
 from kms_tornado.kmip.tables import COSMIAN_TAGS, ENUMERATIONS, MASKS, OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS, Dialect, ItemType, Node, structure
 
+from ...rows import each_row
 from ..strategies import nodes
 
 UID = {"tag": "UniqueIdentifier", "type": "TextString", "value": "a"}
@@ -64,7 +65,7 @@ def test_root_gives_the_dialect_away(body, dialect):
     assert parse(body)[1] is dialect
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "expected"),
     [
         pytest.param(
@@ -338,7 +339,7 @@ BAD_FIELDS = [
 ]
 
 
-@pytest.mark.parametrize("body", MALFORMED)
+@each_row("body", MALFORMED)
 def test_what_is_no_message_is_an_invalid_message(body):
     with pytest.raises(InvalidMessage) as caught:
         parse(body)
@@ -346,7 +347,7 @@ def test_what_is_no_message_is_an_invalid_message(body):
     assert len(str(caught.value)) < 160
 
 
-@pytest.mark.parametrize("body", BAD_FIELDS)
+@each_row("body", BAD_FIELDS)
 def test_bad_field_is_an_invalid_field(body):
     with pytest.raises(InvalidField) as caught:
         parse(body)
@@ -435,9 +436,7 @@ def test_name_that_is_too_long_is_refused_unread(leaf):
         parse(encode("Create", leaf))
 
 
-@pytest.mark.parametrize(
-    "tag", sorted(ARRAYS - {"Attribute", "AttributeReference", "Link", "UniqueIdentifier"})
-)
+@each_row("tag", sorted(ARRAYS - {"Attribute", "AttributeReference", "Link", "UniqueIdentifier"}))
 def test_empty_structure_is_not_dropped(tag):
     """Locate by an empty name would find what has none."""
     assert children(encode("Locate", {"tag": tag, "value": []})) == (structure(tag),)

@@ -11,6 +11,8 @@ from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.codecs import json_codec, json_values
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
+from ...rows import each_row
+
 
 def read(tag: str, type_name: str, value: object) -> Node:
     item = {"tag": tag, "type": type_name, "value": value}
@@ -24,7 +26,7 @@ def write(node: Node, dialect: Dialect) -> object:
     return json.loads(json_codec.format(structure("Get", node), dialect))["value"][0]["value"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "type_name", "form", "value"),
     [
         ("CryptographicLength", "Integer", 256, 256),
@@ -78,7 +80,7 @@ def test_form_is_accepted(tag, type_name, form, value):
     assert type(node.value) is type(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("tag", "type_name", "form"),
     [
         ("CryptographicLength", "Integer", True),  # a bool is an int to Python
@@ -171,7 +173,7 @@ def test_usage_mask_sent_as_enumeration_is_an_integer():
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("node", "cosmian", "oasis"),
     [
         pytest.param(Node("Data", ItemType.BYTE_STRING, b"\xab"), "AB", "AB", id="upper-case hex"),

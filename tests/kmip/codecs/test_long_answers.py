@@ -16,6 +16,8 @@ from kms_tornado.kmip.codecs.long_answers import (
 )
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
+from ...rows import each_row
+
 JSON_DIALECTS = [dialect for dialect in Dialect if dialect is not Dialect.BINARY]
 
 
@@ -47,8 +49,8 @@ MESSAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("dialect", JSON_DIALECTS)
-@pytest.mark.parametrize("answer", ANSWERS)
+@each_row("dialect", JSON_DIALECTS)
+@each_row("answer", ANSWERS)
 def test_long_answer_is_written_as_a_short_one_is(answer: Node, dialect: Dialect) -> None:
     assert format_long(answer, dialect) == json_codec.format(answer, dialect)
 

@@ -14,10 +14,12 @@ from kms_tornado import strict_json
 from kms_tornado.kmip.codecs import long_json
 from kms_tornado.kmip.codecs.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 
+from ...rows import each_row
+
 LONG = "A1" * 5000
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         pytest.param({"a": LONG}, id="a value"),
@@ -33,7 +35,7 @@ LONG = "A1" * 5000
         pytest.param({"a": "\n\t" * 5000}, id="escaped control characters"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("ensure_ascii", [True, False])
+@each_row("ensure_ascii", [True, False])
 def test_long_strings_are_read_as_short_ones_are(value: object, ensure_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=ensure_ascii).encode()
     assert long_json.loads(text, max_depth=8) == value
@@ -64,7 +66,7 @@ def test_what_is_read_is_what_the_strict_parser_reads(
     assert read[0] == read[1]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "why"),
     [
         pytest.param(b'{"a":"' + b"x" * 9000, "Unterminated string", id="a string without end"),
@@ -82,7 +84,7 @@ def test_long_strings_are_checked_as_short_ones_are(text: bytes, why: str) -> No
         long_json.loads(text, max_depth=8)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "why"),
     [
         pytest.param(b" " * (MAX_REST_BYTES + 1), "beside its long values", id="white space"),

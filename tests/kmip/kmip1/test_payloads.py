@@ -45,6 +45,7 @@ from kms_tornado.kmip.version_gate import GATES, VersionGate
 from kms_tornado.kmip.versions import HISTORY, SUPPORTED_VERSIONS, ProtocolVersion
 from kms_tornado.service.catalogue import CATALOGUE
 
+from ...rows import each_row
 from ..payload_table import PAYLOADS
 from ..strategies import nodes, values_of
 
@@ -231,7 +232,7 @@ def test_delete_attribute_names_one_value(sent, index):
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("version", "operation", "payload", "error"),
     [
         pytest.param(

@@ -48,6 +48,7 @@ from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
+from ...rows import each_row
 from ..payload_table import PAYLOADS
 from ..strategies import values_of
 
@@ -188,7 +189,7 @@ REQUESTS = [each for each in EXAMPLES if "Response" not in each.id]
 RESPONSES = [each for each in EXAMPLES if "Response" in each.id]
 
 
-@pytest.mark.parametrize("example", REQUESTS)
+@each_row("example", REQUESTS)
 def test_request_of_the_wire_reference_is_read(example):
     operation, request, dialect = parse_request(json.dumps(example).encode(), PAYLOADS)
     assert OPERATION_TAGS[operation] == example["tag"]
@@ -196,7 +197,7 @@ def test_request_of_the_wire_reference_is_read(example):
     assert dialect is Dialect.COSMIAN
 
 
-@pytest.mark.parametrize("example", RESPONSES)
+@each_row("example", RESPONSES)
 def test_response_of_the_wire_reference_is_written_in_the_same_way(example):
     node, dialect = json_codec.parse(json.dumps(example).encode())
     tag = example["tag"].removesuffix("Response")
@@ -215,7 +216,7 @@ def test_wire_reference_has_the_examples_that_are_expected():
 # --- refusals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("body", "error", "message"),
     [
         pytest.param(
@@ -306,7 +307,7 @@ def test_request_is_refused(body, error, message):
         parse_request(body, PAYLOADS)
 
 
-@pytest.mark.parametrize("operation", sorted(set(Operation) - set(PAYLOADS)))
+@each_row("operation", sorted(set(Operation) - set(PAYLOADS)))
 def test_operation_without_payload_is_named_in_the_refusal(operation):
     tag = OPERATION_TAGS[operation]
     with pytest.raises(OperationNotSupported, match=f"^{tag} "):

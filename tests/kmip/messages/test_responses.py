@@ -23,6 +23,7 @@ from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
 from ...kms import batch_item, message, name, text, uid, untyped
+from ...rows import each_row
 from ..payload_table import PAYLOADS
 
 ITEM = RequestItem(Operation.CREATE, errors.InvalidField("x"), b"\1")
@@ -31,7 +32,7 @@ WHOLE = message(
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "error",
     [each for each in vars(errors).values()
      if isinstance(each, type) and issubclass(each, errors.KMIPError)],

@@ -19,10 +19,12 @@ from kms_tornado.operations.common.client_profile import (
     choose_message_profile,
 )
 
+from ...rows import each_row
+
 PACKAGE = Path(kms_tornado.__file__).parent
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("field", "bare", "message"),
     [
         ("activates_new_objects", True, False),
@@ -40,7 +42,7 @@ def test_bare_operations_and_messages_differ(field, bare, message):
     assert (getattr(BARE_OPERATION, field), getattr(MESSAGE_2, field)) == (bare, message)
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(ClientProfile)])
+@each_row("field", [field.name for field in dataclasses.fields(ClientProfile)])
 def test_every_field_tells_the_rows_apart_and_is_asked_for_somewhere(field):
     profiles = [BARE_OPERATION, *map(choose_message_profile, SUPPORTED_VERSIONS)]
     assert any(getattr(profile, field) != getattr(MESSAGE_2, field) for profile in profiles)

@@ -23,6 +23,8 @@ from kms_tornado.kmip.structures import CryptographicParameters
 from kms_tornado.operations.common.client_profile import BARE_OPERATION, MESSAGE_2
 from kms_tornado.operations.common.encryption_plan import plan_decryption, plan_encryption
 
+from ...rows import each_row
+
 A, M, P = CryptographicAlgorithm, BlockCipherMode, CryptographicParameters
 CONSERVATIVE, PERMISSIVE = CryptoPolicy.CONSERVATIVE, CryptoPolicy.PERMISSIVE
 AAD = b"invoice 7"
@@ -86,7 +88,7 @@ def mode(block_cipher_mode, **others):
 # --- what is planned ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_fields", "technique", "iv", "recorded_nonce", "returned_iv"),
     [
         pytest.param({}, "AES_GCM", made(12), None, made(12), id="nothing: AES-GCM, a new IV"),
@@ -174,7 +176,7 @@ def test_encryption_is_planned(request_fields, technique, iv, recorded_nonce, re
     assert plan.aad == b""
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_fields", "technique", "iv"),
     [
         pytest.param({"iv": IV12}, "AES_GCM", IV12, id="AES-GCM"),
@@ -227,7 +229,7 @@ def test_plan_does_not_change(plan):
 SERVER, CALLER, UNRECORDED = NonceSource.SERVER, NonceSource.CALLER, NonceSource.SERVER_UNRECORDED
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_fields", "makes_nonce"),
     [
         pytest.param({}, True, id="AES-GCM"),
@@ -247,7 +249,7 @@ def test_nonces_that_the_server_makes_are_counted(request_fields, makes_nonce):
     assert not (plan.makes_nonce and plan.recorded_nonce)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("source", "iv", "is_allowed"),
     [
         pytest.param(None, None, True, id="first, by the server"),
@@ -260,7 +262,7 @@ def test_nonces_that_the_server_makes_are_counted(request_fields, makes_nonce):
         pytest.param(UNRECORDED, IV12, False, id="the caller, with an old key"),
     ],
 )
-@pytest.mark.parametrize(
+@each_row(
     "others",
     [
         pytest.param({}, id="AES-GCM"),
@@ -281,7 +283,7 @@ def test_modes_without_a_nonce_do_not_mind_the_source(source, iv):
     encryption(mode(M.CBC), iv=iv, source=source, policy=PERMISSIVE)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_fields", "needs_decrypt"),
     [
         pytest.param({}, False, id="the server's nonce"),
@@ -337,14 +339,14 @@ REFUSED_BY_POLICY = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("plan", [encryption, decryption])
-@pytest.mark.parametrize(("request_fields", "technique"), REFUSED_BY_POLICY)
+@each_row("plan", [encryption, decryption])
+@each_row(("request_fields", "technique"), REFUSED_BY_POLICY)
 def test_conservative_policy_refuses_before_the_iv_is_looked_at(plan, request_fields, technique):
     with pytest.raises(UnsupportedCryptographicParameters, match=f"^{technique}: off, as "):
         plan(**request_fields)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_fields", "error"),
     [
         pytest.param({"key": None}, UnsupportedCryptographicParameters, id="no algorithm"),
@@ -377,7 +379,7 @@ def test_conservative_policy_refuses_before_the_iv_is_looked_at(plan, request_fi
         ),
     ],
 )
-@pytest.mark.parametrize("plan", [encryption, decryption])
+@each_row("plan", [encryption, decryption])
 def test_both_directions_refuse(plan, request_fields, error):
     with pytest.raises(error):
         plan(**request_fields)

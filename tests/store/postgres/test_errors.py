@@ -15,6 +15,7 @@ from kms_tornado.store.postgres.errors import Meaning, describe_error, is_passin
 from kms_tornado.store.sql.statements import NO_VALUES
 
 from ... import postgres
+from ...rows import each_row
 from ..conftest import postgres_or_skip
 from ..helpers import store_at
 
@@ -77,8 +78,8 @@ def driver_error(state: str) -> psycopg.Error:
     return exc
 
 
-@pytest.mark.parametrize("wrap", [False, True], ids=["driver", "SQLAlchemy"])
-@pytest.mark.parametrize("state", STATES)
+@each_row("wrap", [False, True], ids=["driver", "SQLAlchemy"])
+@each_row("state", STATES)
 def test_each_sqlstate_has_one_meaning_however_it_comes(state, wrap):
     exc = driver_error(state[:5])
     if wrap:
@@ -86,7 +87,7 @@ def test_each_sqlstate_has_one_meaning_however_it_comes(state, wrap):
     assert judge_error(exc) is STATES[state]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("exc", "meaning"),
     [
         pytest.param(psycopg.OperationalError("server closed"), RECONNECT, id="libpq's words"),
@@ -113,7 +114,7 @@ def test_each_error_without_a_sqlstate_has_one_meaning(exc, meaning):
     assert judge_error(exc) is meaning
 
 
-@pytest.mark.parametrize("state", STATES)
+@each_row("state", STATES)
 def test_the_log_gets_no_value_of_a_statement(state):
     described = describe_error(driver_error(state[:5]))
     shows_text = state[:2] in {"08", "28", "3D", "53", "57"}  # they quote no values

@@ -13,6 +13,7 @@ from kms_tornado.client.cli.account.whoami import describe_duration
 from kms_tornado.client.login.token_file import FileTokenStore
 from kms_tornado.client.login.tokens import Tokens, token_account
 
+from ....rows import each_row
 from ...faulty import Scripted, answer
 from ..conftest import Place
 from ..runner import Kmsctl
@@ -96,7 +97,7 @@ def test_whoami_without_a_token_says_what_to_do(place: Place, tmp_path: Path) ->
     assert "kmsctl login" in outcome.stderr
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("seconds", "words"),
     [
         (-5, "none, it has expired"),

@@ -21,8 +21,10 @@ from kms_tornado.kmip.schema import fields_of
 from kms_tornado.kmip.structures import VendorAttribute
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from ....rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("text", "shown"),
     [
         ("Name=invoices", {"Name": [{"NameValue": "invoices", "NameType": "UninterpretedTextString"}]}),
@@ -59,7 +61,7 @@ def test_text_becomes_an_attribute_and_is_shown_again(text: str, shown: dict[str
     assert show_attributes(parse_attribute(text).attributes) == shown
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "words"),
     [
         ("Name", "not NAME=VALUE"),

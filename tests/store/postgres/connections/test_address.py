@@ -7,6 +7,8 @@ import pytest
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.store.postgres.connections.address import parse_address
 
+from ....rows import each_row
+
 pytest.importorskip("psycopg")
 
 
@@ -16,7 +18,7 @@ def no_variables(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "parameters", "name"),
     [
         pytest.param(
@@ -116,7 +118,7 @@ def test_a_url_means_what_libpq_takes_it_for(url, parameters, name):
     assert "s3cret" not in repr(address)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("url", "fault"),
     [
         pytest.param("postgresql://u:s3cret@h", "names no database", id="no database"),

@@ -49,6 +49,7 @@ from kms_tornado.store.sql.search.searches import SearchStatements
 from kms_tornado.store.sql.statements import SQLITE
 
 from .... import postgres
+from ....rows import each_row
 from ...conftest import DATABASES, postgres_or_skip
 from ...helpers import ALICE, BOB, an_object, locate, run, seeking, with_store
 
@@ -403,7 +404,7 @@ def shape_of(wanted, **asked):
 NAMED = seeking(names=(Name("n"),), cryptographic_length=128, tags={"t"})
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wanted", "asked", "is_same"),
     [
         pytest.param(

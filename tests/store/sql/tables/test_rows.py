@@ -9,6 +9,7 @@ import pytest
 from kms_tornado.store.sql.tables.row_macs import AlteredRow
 from kms_tornado.store.sql.tables.rows import OBJECT_ROW, RowParser, cache_by_length, format_row
 
+from ....rows import each_row
 from ...helpers import AUTHENTICATOR, an_object
 
 MIB = 1024 * 1024
@@ -58,7 +59,7 @@ def test_row_that_was_read_before_is_not_checked_again():
     assert first is second
 
 
-@pytest.mark.parametrize("column", [column.name for column in OBJECT_ROW])
+@each_row("column", [column.name for column in OBJECT_ROW])
 def test_row_that_was_read_before_is_refused_once_a_column_differs(column):
     parser = RowParser(AUTHENTICATOR)
     row = row_of(an_object("one"))
