@@ -66,15 +66,14 @@ class KeySet:
     issuers.
     """
 
-    __slots__ = ("_by_alg", "_by_kid", "_kids", "fingerprint", "size", "skipped", "warnings")
+    __slots__ = ("_kids", "_verifiers", "fingerprint", "size", "skipped", "warnings")
 
     def __init__(self, keys: Iterable[SigningKey], skipped: tuple[SkippedKey, ...] = ()) -> None:
         """Raises KeySetError where keys were skipped, and no usable one is left.
 
         Without any key, skipped or not, it is the set of an issuer that has taken all of them out.
         """
-        by_kid: defaultdict[tuple[str, str], list[_BoundVerify]] = defaultdict(list)
-        by_alg: defaultdict[str, list[_BoundVerify]] = defaultdict(list)
+        verifiers: defaultdict[tuple[str | None, str], list[_BoundVerify]] = defaultdict(list)
         digests: set[bytes] = set()
         kids: set[str] = set()
         warnings: list[str] = []
@@ -90,15 +89,15 @@ class KeySet:
             for alg in key.algorithms:
                 verify = (build_verify(key.public_key, alg), key.issuer)
                 if key.kid is not None:
-                    by_kid[key.kid, alg].append(verify)
-                by_alg[alg].append(verify)
+                    verifiers[key.kid, alg].append(verify)
+                verifiers[None, alg].append(verify)
         if skipped and not digests:
             raise KeySetError(
                 "no usable key" + "".join(f"; {s.name}: {s.why}" for s in skipped[:3]),
                 "no usable key",
             )
-        self._by_kid = {name: tuple(verifiers) for name, verifiers in by_kid.items()}
-        self._by_alg = {alg: tuple(verifiers) for alg, verifiers in by_alg.items()}
+        #: {(kid, alg): checks}; with None as kid, those of all keys that fit alg.
+        self._verifiers = {name: tuple(those) for name, those in verifiers.items()}
         self._kids = frozenset(kids)
         self.size = len(digests)
         self.skipped = skipped
@@ -114,7 +113,7 @@ class KeySet:
         issuers: the spellings of the token's issuer; keys that are bound to another one are left out.
         tenant: the token's ``tid``, for keys whose issuer has a place for it.
         """
-        found = self._find(kid, alg)
+        found = self._verifiers.get((kid, alg), ())
         if len(found) == 1 and found[0][1] is None:  # as nearly always
             return found[0][:1]
         verifiers = tuple(
@@ -128,10 +127,7 @@ class KeySet:
 
     def has_key(self, kid: str | None, alg: str) -> bool:
         """Whether a key of any issuer fits; `kid` as for find_candidates."""
-        return bool(self._find(kid, alg))
-
-    def _find(self, kid: str | None, alg: str) -> tuple[_BoundVerify, ...]:
-        return self._by_alg.get(alg, ()) if kid is None else self._by_kid.get((kid, alg), ())
+        return (kid, alg) in self._verifiers
 
     def has_kid(self, kid: str) -> bool:
         """Whether a key of any algorithm has this key ID."""

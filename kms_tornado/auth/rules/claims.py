@@ -173,8 +173,10 @@ def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: 
     anybody can register with an address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
     """
     claim = find_user_claim(claims, policy=policy)
-    name = parse_name(claims, claim)
-    if fault := find_name_fault(name):
+    name = claims[claim]
+    fault = find_name_fault(name) if isinstance(name, str) else "is not a string"
+    if fault:
+        parse_name(claims, claim)  # which says it more exactly where it can be nobody's name
         raise InvalidUserName(f"{claim} {fault}")
     if claim == "email" and not policy.allow_unverified_email:
         verified = claims.get("email_verified")

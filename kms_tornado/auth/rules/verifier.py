@@ -77,7 +77,7 @@ class TokenVerifier:
 
     def check_type(self, header: UnverifiedHeader, issuer: TrustedIssuer) -> None:
         """Raises WrongTokenType."""
-        if header.typ not in self.policy_of(issuer).token_types:
+        if header.typ not in self._policies[issuer.uri].token_types:
             raise WrongTokenType("typ is not accepted")
 
     def find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
@@ -89,9 +89,10 @@ class TokenVerifier:
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
             raise UnknownIssuer(self._explain_unknown_issuer(iss))
-        tenant = unverified.claims.get("tid")
-        if issuer.tenants and not (isinstance(tenant, str) and tenant in issuer.tenants):
-            raise UnknownIssuer("tid is not the tenant of iss")
+        if issuer.tenants:
+            tenant = unverified.claims.get("tid")
+            if not (isinstance(tenant, str) and tenant in issuer.tenants):
+                raise UnknownIssuer("tid is not the tenant of iss")
         return issuer
 
     def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
@@ -121,7 +122,7 @@ class TokenVerifier:
         """
         check_signature(unverified, find_keys(unverified, issuer, key_set))
         claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
-        policy = self.policy_of(issuer)
+        policy = self._policies[issuer.uri]
         check_claims(claims, issuer=issuer, policy=policy, now=now)
         check_not_denied(claims, issuer=issuer.uri, denied=denied)
         binding = read_binding(claims, policy.bound_tokens)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack, cast
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from ...errors import ConfigurationError
 from .binding import BINDING_RULES
@@ -126,12 +126,14 @@ class TokenPolicy:
     @property
     def audience_claims(self) -> tuple[str, ...]:
         """`audience_claim` as it is kept."""
-        return cast("tuple[str, ...]", self.audience_claim)
+        names = self.audience_claim
+        return (names,) if isinstance(names, str) else names
 
     @property
     def user_claims(self) -> tuple[str, ...]:
         """`user_claim` as it is kept."""
-        return cast("tuple[str, ...]", self.user_claim)
+        names = self.user_claim
+        return (names,) if isinstance(names, str) else names
 
 
 class TokenPolicyArguments(TypedDict, total=False):
