@@ -107,7 +107,7 @@ class Authenticator:
         entry = self.tokens.get(digest)
         if entry is None:
             return None
-        principal, verified_with, good_until = entry
+        principal, verified_with, good_until, _ = entry
         if self._now() < good_until:
             cache = self._caches[principal.issuer]
             # The first comparison nearly always settles it, and costs no call.
@@ -200,7 +200,8 @@ class Authenticator:
         try:
             unverified, issuer = self._verifier.parse(token)
             try:
-                key_set = self._caches[issuer.uri].require_key_set()
+                cache = self._caches[issuer.uri]
+                key_set = cache.fresh_key_set or cache.require_key_set()
                 principal = self._verifier.verify(
                     unverified, issuer, key_set, now=self._now(), denied=self.denied
                 )

@@ -25,8 +25,7 @@ class TokenCache:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: OrderedDict[bytes, tuple[Principal, KeySet, float]] = OrderedDict()
-        self._lengths: dict[bytes, int] = {}  # apart, because only changes need them
+        self._entries: OrderedDict[bytes, tuple[Principal, KeySet, float, int]] = OrderedDict()
         self._length = 0
         self.hits = 0
         self.misses = 0
@@ -44,8 +43,8 @@ class TokenCache:
         # Processors compute it faster than any other, and a DPoP proof of the token names it, too (RFC 9449 §4.2).
         return sha256(token.encode("utf-8", "surrogatepass")).digest()
 
-    def get(self, digest: bytes) -> tuple[Principal, KeySet, float] | None:
-        """(principal, the key set that verified the token, good_until); see `put`."""
+    def get(self, digest: bytes) -> tuple[Principal, KeySet, float, int] | None:
+        """(principal, the key set that verified the token, good_until, length); see `put`."""
         entry = self._entries.get(digest)
         if entry is None:
             self.misses += 1
@@ -64,16 +63,16 @@ class TokenCache:
         if self._size == 0:
             return
         self.forget(digest)
-        self._entries[digest] = (principal, key_set, good_until)
-        self._lengths[digest] = length
+        self._entries[digest] = (principal, key_set, good_until, length)
         self._length += length
         while len(self._entries) > self._size or (
             self._length > self._size * COMMON_LENGTH and len(self._entries) > 1
         ):
-            oldest, _ = self._entries.popitem(last=False)
-            self._length -= self._lengths.pop(oldest)
+            _, oldest = self._entries.popitem(last=False)
+            self._length -= oldest[-1]
 
     def forget(self, digest: bytes) -> None:
         """Drop the entry, if there is one."""
-        if self._entries.pop(digest, None) is not None:
-            self._length -= self._lengths.pop(digest)
+        entry = self._entries.pop(digest, None)
+        if entry is not None:
+            self._length -= entry[-1]
