@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from hmac import compare_digest
 from typing import Any, NamedTuple
 
 from ...errors import (
@@ -99,7 +98,7 @@ class ProofVerifier:
                 proof, MAX_PROOF_LENGTH, "proof"
             )
             key: ProofKey = self._parse_header(header)
-            if not compare_digest(key.thumbprint, thumbprint):
+            if key.thumbprint != thumbprint:  # neither is secret, nor is the digest in `ath`
                 raise WrongProofKey("the proof's key is not the one in cnf")
             if not key.verify(signing_input, decode_segment(signature)):
                 raise WrongProofSignature("its key does not verify the signature")
@@ -157,8 +156,7 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)
-    digest = encode_base64url(request.token_digest)
-    if not compare_digest(_require_text(claims, "ath").encode(), digest.encode()):
+    if _require_text(claims, "ath") != encode_base64url(request.token_digest):
         raise WrongProofToken("ath is another token's")
 
 
