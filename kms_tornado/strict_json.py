@@ -114,7 +114,8 @@ def read_plain(data: bytes, *, max_depth: int) -> Any:
         return None
     try:
         value = orjson.loads(data)
-        is_plain = orjson.dumps(value).replace(b" ", b"") == data.replace(b" ", b"")
+        written = orjson.dumps(value)
+        is_plain = written == data or written.replace(b" ", b"") == data.replace(b" ", b"")
     except (orjson.JSONDecodeError, orjson.JSONEncodeError):
         return None
     if not is_plain:
