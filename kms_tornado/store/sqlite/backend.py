@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,7 @@ class SQLiteBackend:
         self.file = SQLiteFile(
             path, busy_timeout_s=busy_timeout_s, may_make=may_make, may_upgrade=may_upgrade
         )
-        self._reader = SQLiteReader(self.file, only_short=True)
+        self._reader = SQLiteReader(self.file, only_short=True, call_soon=_call_soon)
         self._search_reader = SQLiteReader(self.file)
         self._one_search = threading.Lock()
         self._compute = compute
@@ -158,3 +158,7 @@ class SQLiteBackend:
     @property
     def name(self) -> str:
         return str(self.file.path)
+
+
+def _call_soon(function: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(function)

@@ -1,12 +1,18 @@
 """SQLiteReader: reads from SQLite over one connection that it keeps open, for one thread at a time.
 
-The rows of the most frequent statement are remembered until anybody commits anything, this process or another: to ask
-SQLite whether somebody did takes a fifth of a read by key.
+The rows of the most frequent statement are remembered until anybody commits anything, this process or another. On the
+event loop, SQLite is asked whether somebody did once in each turn of the loop, as that, and to see that the file is in
+its place, takes longer than to find a row that is remembered.
 """
+
+# Why once in a turn: the loop runs its callbacks in the order in which they were scheduled, and the end of the turn is
+# scheduled when the file is looked at. A read that comes before it is in a callback that was scheduled before the look,
+# by a request that had arrived. So it sees whatever was acknowledged to anybody before that request was sent.
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Connection
@@ -31,12 +37,24 @@ class TooLong(Exception):  # an expected outcome, not a fault
     """The statement would block the event loop; run it on another thread."""
 
 
-class SQLiteReader:
-    """Runs reads. only_short: raise TooLong for a statement that takes longer than about two milliseconds."""
+#: Has the function called in the next turn of the event loop, behind what is scheduled already.
+CallSoon = Callable[[Callable[[], None]], object]
 
-    def __init__(self, file: SQLiteFile, *, only_short: bool = False) -> None:
+
+class SQLiteReader:
+    """Runs reads. only_short: raise TooLong for a statement that takes longer than about two milliseconds.
+
+    call_soon: of the event loop on which all reads run; None for reads on threads, each of which looks at the file.
+    """
+
+    def __init__(
+        self, file: SQLiteFile, *, only_short: bool = False, call_soon: CallSoon | None = None
+    ) -> None:
         self._file = file
         self._only_short = only_short
+        self._call_soon = call_soon
+        #: Whether the file was looked at in this turn of the loop.
+        self._is_current = False
         self._connection: Connection | None = None
         #: The driver's own connection inside SQLAlchemy's.
         self._driver: Any = None
@@ -50,20 +68,14 @@ class SQLiteReader:
 
         Raises Unavailable, and TooLong where only short statements may run.
         """
-        # All in one function: every operation begins with this read, and further calls cost time.
-        self._file.check_in_place()
         self._ticks = 0
-        if self._driver is None:
-            self._connect()
         bound = statement.values(values)
         try:
-            if statement.is_frequent:
-                version = self._driver.execute(_DATA_VERSION).fetchone()
-                if version != self._version:
-                    self._remembered.clear()
-                    self._version = version
-                elif (known := self._remembered.get((statement, bound))) is not None:
-                    return known
+            if not self._is_current:
+                self._look_at_file()
+            known = self._remembered.get((statement, bound)) if statement.is_frequent else None
+            if known is not None:
+                return known
             rows: Rows = self._driver.execute(statement.text, bound).fetchall()
         except sqlite3.Error as exc:
             if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
@@ -78,7 +90,24 @@ class SQLiteReader:
             self._remembered[statement, bound] = rows
         return rows
 
+    def _look_at_file(self) -> None:
+        """Open it where it is not open, and forget rows that may have been changed. Raises Unavailable."""
+        self._file.check_in_place()
+        if self._driver is None:
+            self._connect()
+        version = self._driver.execute(_DATA_VERSION).fetchone()
+        if version != self._version:
+            self._remembered.clear()
+            self._version = version
+        if self._call_soon is not None:
+            self._is_current = True
+            self._call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_current = False
+
     def close(self) -> None:
+        self._is_current = False
         self._remembered.clear()
         self._version = None
         if self._connection is not None:
