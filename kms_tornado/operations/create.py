@@ -49,5 +49,5 @@ async def create(call: Call, request: CreateRequest) -> CreateResponse:
     )
     if wrapping_uid is not None:
         new = await wrap_new_object(call, new, wrapping_uid)
-    await call.commit(Insert(new))
+    await call.commit(Insert(new, is_uid_random=not requested.unique_identifier))
     return CreateResponse(object_type=request.object_type, unique_identifier=uid)

@@ -123,7 +123,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
         for base in bases
         for change in _record_use(call, base, record_results(base, hides=hides), new)
     ]
-    await call.commit(Insert(new), *uses)
+    await call.commit(Insert(new, is_uid_random=not attributes.unique_identifier), *uses)
     return DeriveKeyResponse(unique_identifier=new.uid)
 
 

@@ -55,12 +55,16 @@ async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKe
     public_attributes = merge_attributes(request.public_key_attributes, request.common_attributes)
     pair = await generate_pair(call, private_attributes, public_attributes)
     private_uid = new_identifier(private_attributes.unique_identifier)
-    public_uid = new_identifier(_requested_public_identifier(request))
+    requested_public = _requested_public_identifier(request)
+    public_uid = new_identifier(requested_public)
     if private_uid == public_uid:
         raise InvalidAttributeValue("the two keys need an identifier each")
     private = make_private_key(call, private_uid, private_attributes, pair.private, public_uid)
     public = make_public_key(call, public_uid, public_attributes, pair.public, private_uid)
-    await call.commit(Insert(private), Insert(public))
+    await call.commit(
+        Insert(private, is_uid_random=not private_attributes.unique_identifier),
+        Insert(public, is_uid_random=not requested_public),
+    )
     return CreateKeyPairResponse(
         private_key_unique_identifier=private_uid, public_key_unique_identifier=public_uid
     )

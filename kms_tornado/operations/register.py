@@ -48,7 +48,8 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
         parsed.server_attributes,
         system_tags=parsed.system_tags,
     )
-    await call.commit(Insert(new), *await _insert_certificates(call, file, new))
+    insert = Insert(new, is_uid_random=not parsed.requested.unique_identifier)
+    await call.commit(insert, *await _insert_certificates(call, file, new))
     return RegisterResponse(unique_identifier=uid)
 
 

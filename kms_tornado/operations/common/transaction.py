@@ -120,8 +120,8 @@ class Transaction:
             self._before = dict(self._after)
         for change in changes:
             match change:
-                case Insert(new):
-                    if await self.is_taken(new.uid, owner=new.owner):
+                case Insert(new, is_uid_random):
+                    if not is_uid_random and await self.is_taken(new.uid, owner=new.owner):
                         raise identifier_taken()
                     self._after[new.uid] = new
                 case Replace(new, seen):

@@ -18,9 +18,13 @@ class Insert:
 
     Insert and Replace fail with NonUniqueName where another object of the owner, not destroyed, has one
     of the object's names, and with ServerLimitExceeded where the owner would have too many objects.
+
+    is_uid_random: whether the server made the identifier, so that nobody has it already. A batch need not look
+    for it before its end.
     """
 
     new: ManagedObject
+    is_uid_random: bool = False
 
 
 @dataclass(frozen=True, slots=True)

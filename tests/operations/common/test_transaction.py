@@ -52,6 +52,27 @@ def test_nothing_is_changed_before_the_end(path):
     with_store(path, body)
 
 
+def test_identifier_that_the_server_made_is_not_looked_for(path):
+    async def body(store):
+        looked_for = []
+
+        class Watched:
+            commit_groups = store.commit_groups
+
+            async def is_taken(self, uid, *, owner):
+                looked_for.append(uid)
+                return await store.is_taken(uid, owner=owner)
+
+        transaction = Transaction(Watched())
+        made = [Insert(an_object(uid), is_uid_random=True) for uid in "ab"]
+        await transaction.commit([*made, Insert(an_object("chosen"))])
+        await transaction.finish()
+        assert looked_for == ["chosen"]
+        assert [(await store.get(uid)).uid for uid in "ab"] == ["a", "b"]
+
+    with_store(path, body)
+
+
 def test_changes_build_on_each_other(path):
     async def body(store):
         transaction = Transaction(store)
