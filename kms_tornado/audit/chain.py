@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -44,11 +44,8 @@ class Segment:
     until_ms: int
 
 
-class Recorded(NamedTuple):
-    """A draft, and the codes of the objects that its transaction changed."""
-
-    draft: Draft
-    objects: Sequence[State]
+#: A draft, and the codes of the objects that its transaction changed.
+Recorded = tuple[Draft, Sequence[State]]
 
 
 def hash_line(line: bytes) -> str:
@@ -61,7 +58,7 @@ def is_chained(lines: Sequence[bytes]) -> bool:
     return all(f'"prev":"{hash_line(before)}"'.encode() in line for before, line in pairwise(lines))
 
 
-def extend(head: ChainHead, recorded: Sequence[Recorded]) -> Iterator[Segment]:
+def extend(head: ChainHead, recorded: Iterable[Recorded]) -> Iterator[Segment]:
     """The segments that continue the chain, at least one for at least one record."""
     chain, seq, prev = head
     sha256 = hashlib.sha256
@@ -84,11 +81,12 @@ def extend(head: ChainHead, recorded: Sequence[Recorded]) -> Iterator[Segment]:
         yield Segment(chain, first, head, b"\n".join(lines), min(times), max(times))
 
 
-def _split(recorded: Sequence[Recorded]) -> Iterator[Recorded]:
+def _split(recorded: Iterable[Recorded]) -> Iterator[Recorded]:
     """Records of at most MOST_OBJECTS objects each."""
     for one in recorded:
-        if len(one.objects) <= MOST_OBJECTS:
+        draft, objects = one
+        if len(objects) <= MOST_OBJECTS:
             yield one
             continue
-        for start in range(0, len(one.objects), MOST_OBJECTS):
-            yield Recorded(one.draft, one.objects[start : start + MOST_OBJECTS])
+        for start in range(0, len(objects), MOST_OBJECTS):
+            yield draft, objects[start : start + MOST_OBJECTS]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend
+from kms_tornado.audit.chain import NOTHING, ChainHead, extend
 from kms_tornado.audit.checkpoint import Checkpoint, hash_checkpoint, sign_checkpoint
 from kms_tornado.audit.record import AuditEntry, Origin
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
@@ -17,7 +17,7 @@ ORIGIN = Origin("alice@example.com", None, "127.0.0.1", "dfb8822b6b0e65ef")
 def make_chain(number: int, changes: Sequence[tuple[str, str | None, str | None]]) -> list[bytes]:
     """A record of each change."""
     recorded = [
-        Recorded(AuditEntry(ORIGIN, "Modify").draft_change([uid]), [(uid, was, code)])
+        (AuditEntry(ORIGIN, "Modify").draft_change([uid]), [(uid, was, code)])
         for uid, was, code in changes
     ]
     return [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend, hash_line, is_chained
+from kms_tornado.audit.chain import NOTHING, ChainHead, extend, hash_line, is_chained
 from kms_tornado.audit.record import AuditEntry, make_draft
 
 from .logs import ORIGIN, make_chain
@@ -20,7 +20,7 @@ def test_each_record_names_the_hash_of_the_one_before_it():
 
 def test_chain_goes_on_behind_its_head():
     head = ChainHead(1, 5, "ab" * 32)
-    (segment,) = extend(head, [Recorded(make_draft(ORIGIN, "Get", uid="a", time_ms=7), ())])
+    (segment,) = extend(head, [(make_draft(ORIGIN, "Get", uid="a", time_ms=7), ())])
     assert (segment.first, segment.head.seq) == (6, 6)
     assert json.loads(segment.lines)["prev"] == head.hash
     assert segment.head.hash == hash_line(segment.lines)
@@ -29,7 +29,7 @@ def test_chain_goes_on_behind_its_head():
 
 def test_many_records_are_several_segments_without_a_gap():
     draft = make_draft(ORIGIN, "Get", uid="a" * 250)
-    segments = [*extend(ChainHead(1, 0, NOTHING), [Recorded(draft, ())] * 2500)]
+    segments = [*extend(ChainHead(1, 0, NOTHING), [(draft, ())] * 2500)]
     assert len(segments) > 2
     assert all(len(segment.lines) <= 256 * 1024 for segment in segments)
     lines = [line for segment in segments for line in segment.lines.split(b"\n")]
@@ -42,7 +42,7 @@ def test_many_records_are_several_segments_without_a_gap():
 def test_change_of_many_objects_has_several_records_of_them():
     objects = [(f"{number:03}", None, "00") for number in range(70)]
     draft = AuditEntry(ORIGIN, "Create").draft_change([uid for uid, _, _ in objects])
-    (segment,) = extend(ChainHead(1, 0, NOTHING), [Recorded(draft, objects)])
+    (segment,) = extend(ChainHead(1, 0, NOTHING), [(draft, objects)])
     told = [json.loads(line)["objects"] for line in segment.lines.split(b"\n")]
     assert [*map(len, told)] == [32, 32, 6]
     assert [tuple(one) for part in told for one in part] == objects
@@ -50,7 +50,7 @@ def test_change_of_many_objects_has_several_records_of_them():
 
 def test_lines_are_chained_as_long_as_none_before_the_last_is_edited():
     draft = make_draft(ORIGIN, "Get", uid="a")
-    (segment,) = extend(ChainHead(1, 0, NOTHING), [Recorded(draft, ())] * 4)
+    (segment,) = extend(ChainHead(1, 0, NOTHING), [(draft, ())] * 4)
     lines = segment.lines.split(b"\n")
     assert is_chained(lines)
     assert is_chained(lines[1:])

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend
+from kms_tornado.audit.chain import NOTHING, ChainHead, extend
 from kms_tornado.audit.indexing import (
     format_time,
     index_records,
@@ -29,7 +29,7 @@ NOW = 1_795_952_726_081
 
 
 def segment(*drafts, objects=()):
-    recorded = [Recorded(draft, objects) for draft in drafts]
+    recorded = [(draft, objects) for draft in drafts]
     (made,) = extend(ChainHead(1, 0, NOTHING), recorded)
     return made.lines
 

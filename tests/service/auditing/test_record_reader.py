@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from kms_tornado.audit.chain import NOTHING, ChainHead, Recorded, extend
+from kms_tornado.audit.chain import NOTHING, ChainHead, extend
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import Origin, make_draft, render
 from kms_tornado.service.auditing import record_reader, record_walk
@@ -55,9 +55,7 @@ class Store:
         ]
         lines = [
             line
-            for segment in extend(
-                ChainHead(1, 0, NOTHING), [Recorded(draft, ()) for draft in drafts]
-            )
+            for segment in extend(ChainHead(1, 0, NOTHING), [(draft, ()) for draft in drafts])
             for line in segment.lines.split(b"\n")
         ]
         self.lines = [lines[place : place + 10] for place in range(0, number * 10, 10)]

@@ -56,7 +56,7 @@ def test_records_of_half_a_second_share_a_transaction(monkeypatch):
     async def body(trail, database):
         for number in range(20):
             trail.add(read(str(number)))
-            await asyncio.sleep(0)
+        await asyncio.sleep(0)
         assert database.records == []
         await until(lambda: database.records)
         assert [record["uid"] for record in database.records] == [*map(str, range(20))]

@@ -9,6 +9,7 @@ reads the head that the database has.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import secrets
@@ -21,7 +22,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from .... import __version__
 from ....audit.chain import NOTHING, ChainHead, Recorded, Segment, extend
-from ....audit.record import SERVER, make_draft
+from ....audit.record import SERVER, Draft, make_draft
 from ...interface.faults import make_unavailable
 from ..statements import NO_VALUES, Noted, Runner, Statement, States, Values
 from ..tables.row_macs import RowAuthenticator
@@ -163,9 +164,9 @@ class AuditChains:
 
     def extend(self, lease: Lease, noted: Noted) -> Sequence[Segment]:
         """The segments that record it, behind the lease's head."""
-        recorded = [one for drafts, states in noted for one in _tell_states(drafts, states)]
+        recorded = itertools.chain.from_iterable(itertools.starmap(_tell_states, noted))
         if lease.head.seq == 0:
-            recorded.insert(0, self._begin_chain())
+            recorded = itertools.chain([self._begin_chain()], recorded)
         return [*extend(lease.head, recorded)]
 
     def look(self, runner: Runner, lease: Lease) -> None:
@@ -214,7 +215,7 @@ class AuditChains:
 
     def _begin_chain(self) -> Recorded:
         detail = {"database": self.database, "version": __version__}
-        return Recorded(make_draft(SERVER, "ChainBegin", detail=detail), ())
+        return make_draft(SERVER, "ChainBegin", detail=detail), ()
 
 
 def segment_mac(
@@ -223,19 +224,19 @@ def segment_mac(
     return authenticator.row_mac(audit_segments.name, chain, first, last, head)
 
 
-def _tell_states(drafts: Sequence[Any], states: States) -> list[Recorded]:
+def _tell_states(drafts: Sequence[Draft], states: States) -> Iterable[Recorded]:
     """The drafts of one commit with the codes of its objects: the last that names an object tells them."""
     if not states:  # thousands of uses, say
-        return [Recorded(draft, ()) for draft in drafts]
+        return zip(drafts, itertools.repeat(()))
     rest = dict(states)
-    recorded = []
+    recorded: list[Recorded] = []
     for number, draft in enumerate(reversed(drafts), 1):
         uids = draft.uids if number < len(drafts) else rest.keys() if draft.uids else ()
         told = {uid: rest[uid] for uid in uids if uid in rest}
         for uid in told:
             del rest[uid]
         objects = [(uid, _tell(was), _tell(code)) for uid, (was, code) in sorted(told.items())]
-        recorded.append(Recorded(draft, [one for one in objects if one[1] != one[2]]))
+        recorded.append((draft, [one for one in objects if one[1] != one[2]]))
     return recorded[::-1]
 
 
