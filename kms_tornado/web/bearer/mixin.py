@@ -315,7 +315,7 @@ class BearerAuthMixin(RequestHandler):
         """What ``current_user`` is: the principal, or what an override returns, which may be a coroutine.
 
         It is called once the token is accepted, before `prepare`. None is answered 403: there is no such user. An
-        `AuthenticationError` that it raises is the answer, any other exception is answered 500.
+        `AuthenticationError` or an `HTTPError` that it raises is the answer, any other exception is answered 500.
         """
         return principal
 

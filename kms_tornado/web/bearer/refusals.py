@@ -16,10 +16,11 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from http.client import responses
 from typing import TYPE_CHECKING, Any, cast
 
 from tornado.httputil import HTTPServerRequest, ResponseStartLine
-from tornado.web import RequestHandler
+from tornado.web import HTTPError, RequestHandler
 
 from ...auth.bearer import ChallengeFacts, format_challenges
 from ...errors import AuthenticationError, InsufficientScope, TooManyRequests, Unavailable
@@ -76,7 +77,7 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
     """Answer the request in the handler's place, and log it in one line. Raises nothing.
 
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
-    with 503, TooManyRequests with 429. Anything else is a fault on this side, 500.
+    with 503, TooManyRequests with 429, Tornado's HTTPError as it says. Anything else is a fault on this side, 500.
     """
     if not handler._finished:
         hooks = Hooks()
@@ -225,6 +226,8 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
             error,
             {"Retry-After": str(error.retry_after_s)},
         )
+    if isinstance(error, HTTPError) and 400 <= error.status_code <= 599:  # a hook's own answer
+        return _describe_http_error(request, error)
     missing = _describe_missing_auth(handler)
     return _Refusal(
         500,
@@ -233,6 +236,19 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
         logging.ERROR,
         f"{_name(request)}: {missing or 'the credentials could not be checked'}",
         fault=error if missing is None else None,
+    )
+
+
+def _describe_http_error(request: HTTPServerRequest, error: HTTPError) -> _Refusal:
+    phrase = responses.get(error.status_code, "refused")
+    return _Refusal(
+        error.status_code,
+        phrase.lower().replace(" ", "_"),
+        error.reason or phrase,
+        logging.INFO,
+        f"refused {_name(request)} from {request.remote_ip}: {cut_value(str(error))}",
+        "http_error",
+        error,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tornado.web import Application
+from tornado.web import Application, HTTPError
 
 from kms_tornado import BearerRequestHandler, Principal, requires
 from kms_tornado.errors import InvalidToken
@@ -61,6 +61,8 @@ class Faulty(BearerRequestHandler):
     def bearer_token(self) -> Any:
         if self.get_argument("bytes", ""):
             return b"token"
+        if self.get_argument("argument", ""):
+            return self.get_argument("token")
         raise KeyError("no such cookie")
 
     def get(self) -> None:
@@ -76,6 +78,10 @@ class Loaded(BearerRequestHandler):
                 return None
             case "carol":
                 raise InvalidToken
+            case "erin":
+                raise HTTPError(423, "since %s", "Monday", reason="this account is locked")
+            case "frank":
+                raise HTTPError(200)
         raise KeyError(principal.name)
 
     def prepare(self) -> None:
@@ -201,10 +207,12 @@ def test_bad_token_in_a_cookie_is_refused_in_an_optional_method_too(
     assert client.get("/cookie").json() == {"user": None}
 
 
-@pytest.mark.parametrize("path", ["/faulty", "/faulty?bytes=1"])
-def test_hook_that_fails_lets_nobody_in(client: Client, path: str) -> None:
-    assert client.get(path).status == 500
-    assert client.get(path, token=ISSUER.token("alice")).status == 500
+@pytest.mark.parametrize(
+    ("path", "status"), [("/faulty", 500), ("/faulty?bytes=1", 500), ("/faulty?argument=1", 400)]
+)
+def test_hook_that_fails_lets_nobody_in(client: Client, path: str, status: int) -> None:
+    assert client.get(path).status == status
+    assert client.get(path, token=ISSUER.token("alice")).status == status
 
 
 @pytest.mark.parametrize("methods", ["GET", ("get",), None])
@@ -224,7 +232,8 @@ def test_method_is_not_public_and_optional() -> None:
 
 @pytest.mark.parametrize("path", ["/loaded", "/loadedlater"])
 @pytest.mark.parametrize(
-    ("user", "status"), [("alice", 200), ("bob", 403), ("carol", 401), ("dave", 500)]
+    ("user", "status"),
+    [("alice", 200), ("bob", 403), ("carol", 401), ("dave", 500), ("erin", 423), ("frank", 500)],
 )
 def test_user_who_cannot_be_loaded_reaches_nothing(
     client: Client, path: str, user: str, status: int
@@ -235,6 +244,11 @@ def test_user_who_cannot_be_loaded_reaches_nothing(
     assert Calls.ran == (["prepare"] if status == 200 else [])
     if status == 200:
         assert answer.json() == {"account": 7}
+    if status == 423:
+        assert answer.json() == {
+            "error": "locked",
+            "error_description": "this account is locked",
+        }
 
 
 def test_scope_is_looked_for_in_the_token_of_a_loaded_user(client: Client) -> None:
