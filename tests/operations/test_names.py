@@ -17,6 +17,7 @@ from ..kms import (
     batch_item,
     date,
     import_items,
+    long_number,
     name,
     number,
     octets,
@@ -63,6 +64,14 @@ def mallory(kms):
 @pytest.fixture
 def tag(alice):
     return f"tag-{next(_numbers)}-{alice.port}"
+
+
+#: No use is left.
+SPENT = structure(
+    "UsageLimits",
+    long_number("UsageLimitsTotal", 0),
+    {"tag": "UsageLimitsUnit", "type": "Enumeration", "value": "Object"},
+)
 
 
 def encrypt_refused(user, tag):
@@ -117,6 +126,44 @@ def test_own_object_of_another_type_is_the_answer_too(bob, mallory, tag):
     )
     mallory.plant(mallory.create(tags=[tag]), bob.name, *USES)
     assert encrypt_refused(bob, tag).startswith("Invalid_Field: the object is not a ")
+
+
+@pytest.mark.parametrize(
+    ("newest", "line"),
+    [
+        pytest.param(
+            {"algorithm": "HMACSHA256"}, "Incompatible_Cryptographic_Usage_Mask", id="mask"
+        ),
+        pytest.param(
+            {"more": date("ProtectStopDate", "2020-01-01T00:00:00Z")},
+            "Wrong_Key_Lifecycle_State",
+            id="dates",
+        ),
+        pytest.param({"more": SPENT}, "Permission_Denied", id="limit"),
+    ],
+)
+@pytest.mark.parametrize("way", ["own", "granted"])
+def test_of_several_keys_with_the_tags_one_is_meant_that_may_be_used(
+    alice, bob, tag, newest, line, way
+):
+    owner = alice if way == "granted" else bob
+    rest = {**newest}
+    more = [rest.pop("more")] if "more" in rest else []
+    usable = owner.create(tags=[tag])
+    unusable = owner.create(*more, tags=[tag], **rest)
+    if owner is alice:
+        for key in (usable, unusable):
+            alice.grant(key, bob, "encrypt")
+    assert bob.encrypt([tag], b"secret").uid == usable
+    owner.revoke(usable)
+    assert encrypt_refused(bob, tag).startswith(line)
+
+
+def test_each_operation_means_the_key_that_is_for_it(bob, tag):
+    for_data = bob.create(tags=[tag])
+    for_codes = bob.create(tags=[tag], algorithm="HMACSHA256")
+    assert bob.encrypt([tag], b"secret").uid == for_data
+    assert bob.do("MAC", uid([tag]), octets("Data", b"secret")).uid == for_codes
 
 
 def test_without_an_own_object_a_tag_list_means_what_was_granted_by_name(alice, bob, mallory, tag):

@@ -59,6 +59,7 @@ from ...domain.usage import (
 from ...errors import (
     InvalidField,
     KeyWrapTypeNotSupported,
+    KMIPError,
     MissingData,
     ObjectDestroyed,
     PermissionDenied,
@@ -162,12 +163,18 @@ class Call:
     # --- fetching an object ---------------------------------------------------------------------
 
     async def fetch_for(
-        self, identifier: str | None, use: Use, *, types: SuitableTypes = None
+        self,
+        identifier: str | None,
+        use: Use,
+        *,
+        types: SuitableTypes = None,
+        is_usable: Callable[[ManagedObject], bool] | None = None,
     ) -> ManagedObject:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags, all of which the object must have.
-        types: the object types that suit the operation; None means all.
+        types: the object types that suit the operation; None means all. is_usable: of the objects that tags mean, one
+        for which it returns true comes first; the caller checks the one that it gets.
         The object's state is as of now: dates that have passed are applied (`domain.dates`).
         Raises ItemNotFound (it does not exist, or the caller has no right to it), InvalidField,
         MissingData, ObjectArchived, WrongKeyLifecycleState, ObjectDestroyed.
@@ -183,7 +190,11 @@ class Call:
                 now=self.now,
                 groups=self.groups,
             )
-            target = await choose_by_tags(self.store, granted, use, types, now=self.now)
+
+            def suits(candidate: ManagedObject) -> bool:
+                return has_type(candidate, types) and (is_usable is None or is_usable(candidate))
+
+            target = await choose_by_tags(self.store, granted, use, suits, now=self.now)
         else:
             target = await self.store.get_for(
                 UniqueIdentifier(identifier),
@@ -217,7 +228,15 @@ class Call:
         Raises also IncompatibleCryptographicUsageMask, PermissionDenied (the limit), KeyFormatTypeNotSupported
         for a key that is Opaque, and if the object is stored wrapped, the errors of fetching its wrapping key.
         """
-        target = await self.fetch_for(identifier, use, types=types)
+
+        def is_usable(candidate: ManagedObject) -> bool:
+            try:
+                self._check_usable(candidate, use, needed)
+            except KMIPError:
+                return False
+            return True
+
+        target = await self.fetch_for(identifier, use, types=types, is_usable=is_usable)
         self._check_usable(target, use, needed)
         if STORED_WRAPPED_TAG in target.tags:
             key = await self.context.unwrap_stored(self, target)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...domain.dates import state_at
 from ...domain.lifecycle import DESTROYED_STATES, Use
@@ -13,27 +13,32 @@ from ...domain.storage import is_archived
 from ...errors import InvalidField, ItemNotFound
 from ...kmip.enums import State
 from ...store.interface.objects import Objects
-from .suitable_types import SuitableTypes, has_type
 
 
 async def choose_by_tags(
-    store: Objects, granted: TagSearch, use: Use, types: SuitableTypes, *, now: int
+    store: Objects,
+    granted: TagSearch,
+    use: Use,
+    suits: Callable[[ManagedObject], bool],
+    *,
+    now: int,
 ) -> ManagedObject | None:
     """The best usable object with all the tags; else an unusable one, so that the refusal says why.
 
-    granted: the search for what others granted to the caller. now: whole seconds since the Unix epoch.
+    granted: the search for what others granted to the caller. suits: whether the operation takes an object in a
+    state that allows the use. now: whole seconds since the Unix epoch.
     Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So an
     object of the caller's own is the answer wherever there is one, even a destroyed one, which
     ends the search. What is granted to everybody is passed over, and what several owners granted is
     refused. Raises ItemNotFound, InvalidField.
     """
     own = TagSearch(granted.tags, granted.principal, now=now)
-    best = await _find_best(store, own, use, types, now)
+    best = await _find_best(store, own, use, suits, now)
     if best is not None:
         return best
     if await store.find_tagged(dataclasses.replace(own, states=DESTROYED_STATES)):
         raise ItemNotFound("your only objects with these tags are destroyed")
-    best = await _find_best(store, granted, use, types, now)
+    best = await _find_best(store, granted, use, suits, now)
     if best is not None and await store.find_tagged(
         dataclasses.replace(granted, other_than=best.owner)
     ):
@@ -44,7 +49,11 @@ async def choose_by_tags(
 
 
 async def _find_best(
-    store: Objects, search: TagSearch, use: Use, types: SuitableTypes, now: int
+    store: Objects,
+    search: TagSearch,
+    use: Use,
+    suits: Callable[[ManagedObject], bool],
+    now: int,
 ) -> ManagedObject | None:
     """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
 
@@ -57,17 +66,15 @@ async def _find_best(
             dataclasses.replace(search, states=states, archived=archived)
         )
         for candidate in found:
-            if _suits(candidate, use, types, now):
+            if _has_state(candidate, use, now) and suits(candidate):
                 return candidate
             unusable = unusable or candidate
     return unusable
 
 
-def _suits(candidate: ManagedObject, use: Use, types: SuitableTypes, now: int) -> bool:
-    return (
-        use.is_allowed_in(state_at(candidate, now))
-        and (use.is_of_archived or not is_archived(candidate))
-        and has_type(candidate, types)
+def _has_state(candidate: ManagedObject, use: Use, now: int) -> bool:
+    return use.is_allowed_in(state_at(candidate, now)) and (
+        use.is_of_archived or not is_archived(candidate)
     )
 
 
