@@ -448,42 +448,47 @@ def test_mysql_enterprise_writes_every_index(exchange):
 # --- what all of them rely on -------------------------------------------------------------------
 
 
+def barcode(value, index=None):
+    return attribute("x-Barcode", value, index=index)
+
+
 @pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
-def test_number_of_a_value_stays_when_others_are_deleted_and_added(exchange, version):
+@pytest.mark.parametrize(("called", "make"), [("Name", name), ("x-Barcode", barcode)])
+def test_number_of_a_value_stays_when_others_are_deleted_and_added(exchange, version, called, make):
     """The Attribute Index SHALL NOT change when other instances are added or deleted (KMIP 1.4 §2.1.1)."""
     key = ask_one(
-        exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(128), name("a"), name("b"))
+        exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(128), make("a"), make("b"))
     ).uid
 
     def ask_for(operation, *payload):
         return ask_one(exchange, version, operation, uid(key), *payload).payload[1:]
 
     def delete(index):
-        return text("AttributeName", "Name"), number("AttributeIndex", index)
+        return text("AttributeName", called), number("AttributeIndex", index)
 
     def names():
-        return ask_for(Operation.GET_ATTRIBUTES, text("AttributeName", "Name"))
+        return ask_for(Operation.GET_ATTRIBUTES, text("AttributeName", called))
 
-    assert ask_for(Operation.ADD_ATTRIBUTE, name("c")) == (name("c", index=2),)
-    assert ask_for(Operation.MODIFY_ATTRIBUTE, name("B", index=1)) == (name("B", index=1),)
-    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(0)) == (name("a"),)
-    assert names() == (name("B", index=1), name("c", index=2))
+    assert ask_for(Operation.ADD_ATTRIBUTE, make("c")) == (make("c", index=2),)
+    assert ask_for(Operation.MODIFY_ATTRIBUTE, make("B", index=1)) == (make("B", index=1),)
+    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(0)) == (make("a"),)
+    assert names() == (make("B", index=1), make("c", index=2))
     for refused in (
         item(Operation.DELETE_ATTRIBUTE, uid(key), *delete(0)),
-        item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "Name")),
-        item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d")),
-        item(Operation.MODIFY_ATTRIBUTE, uid(key), name("d", index=3)),
+        item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", called)),
+        item(Operation.MODIFY_ATTRIBUTE, uid(key), make("d")),
+        item(Operation.MODIFY_ATTRIBUTE, uid(key), make("d", index=3)),
     ):
         (result,) = ask(exchange, version, refused)
         assert result.reason is ResultReason.ITEM_NOT_FOUND
-    assert ask_for(Operation.MODIFY_ATTRIBUTE, name("C", index=2)) == (name("C", index=2),)
-    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(2)) == (name("C", index=2),)
-    assert ask_for(Operation.ADD_ATTRIBUTE, name("d")) == (name("d", index=3),)
-    assert names() == (name("B", index=1), name("d", index=3))
+    assert ask_for(Operation.MODIFY_ATTRIBUTE, make("C", index=2)) == (make("C", index=2),)
+    assert ask_for(Operation.DELETE_ATTRIBUTE, *delete(2)) == (make("C", index=2),)
+    assert ask_for(Operation.ADD_ATTRIBUTE, make("d")) == (make("d", index=3),)
+    assert names() == (make("B", index=1), make("d", index=3))
     for index in (1, 3):
         ask_for(Operation.DELETE_ATTRIBUTE, *delete(index))
     # Nobody has a number left that could mean another value.
-    assert ask_for(Operation.ADD_ATTRIBUTE, name("e")) == (name("e"),)
+    assert ask_for(Operation.ADD_ATTRIBUTE, make("e")) == (make("e"),)
 
 
 def test_number_of_a_value_stays_when_a_client_of_kmip_2_deletes_others(kms):
@@ -537,6 +542,21 @@ def test_custom_attribute_is_changed_and_deleted(exchange):
         item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "x-Barcode")),
     )
     assert again.reason is ResultReason.ITEM_NOT_FOUND
+
+
+def test_custom_attribute_of_several_values_is_found_by_each_of_them(exchange):
+    both = attribute("x-Rack", "1"), attribute("x-Rack", "2")
+    key = ask_one(exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), *both)).uid
+    for value in both:
+        assert ask_one(exchange, V10, Operation.LOCATE, value).payload == (uid(key),)
+    assert ask_one(exchange, V10, Operation.LOCATE, *both).payload == (uid(key),)
+    assert ask_one(exchange, V10, Operation.LOCATE, attribute("x-Rack", "3")).payload == ()
+    found = ask_one(
+        exchange, V10, Operation.GET_ATTRIBUTES, uid(key), text("AttributeName", "x-Rack")
+    )
+    assert found.payload[1:] == (both[0], attribute("x-Rack", "2", 1))
+    listed = ask_one(exchange, V10, Operation.GET_ATTRIBUTE_LIST, uid(key)).payload
+    assert listed.count(text("AttributeName", "x-Rack")) == 1
 
 
 def test_custom_attribute_is_the_one_of_a_vendor_in_kmip_2(kms):

@@ -1,8 +1,8 @@
 """The changes that AddAttribute, SetAttribute, ModifyAttribute and DeleteAttribute make to attributes.
 
 Pure: attributes in, attributes out; `attribute_rules` says what is allowed. KMIP 2.1 §6.1.2, §6.1.13,
-§6.1.27, §6.1.58. A vendor attribute is identified by vendor and name and has one value, so each one is
-treated as an attribute of its own.
+§6.1.27, §6.1.58. A vendor attribute is identified by vendor and name, so each one is treated as an attribute of its
+own. It has one value, but those that KMIP 1 calls custom attributes may have several.
 
 state, throughout: the attributes of the object before the change. Every function raises
 AttributeReadOnly where clients may not make that change, and whatever the rule's condition raises.
@@ -26,6 +26,7 @@ from ..errors import (
 from ..kmip.attribute_index import Retired, index_at, position_of, retire_missing
 from ..kmip.attribute_instance import AttributeInstance
 from ..kmip.attributes import Attributes
+from ..kmip.kmip1.names import is_custom, name_vendor_attribute
 from ..kmip.schema import tag_of
 from ..kmip.structures import VendorAttribute
 from .attribute_rules import AttributeState, is_multi_instance, is_set, rule_for
@@ -42,7 +43,7 @@ def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
         raise _read_only_error(new.field)
     if is_multi_instance(new.field):
         values = getattr(state.attributes, new.field)
-        if new.field == _VENDORS and _positions(values, new.value):
+        if new.field == _VENDORS and not _may_repeat(new.value) and _positions(values, new.value):
             raise AttributeSingleValued(f"{new.value.attribute_name} has a value: modify it")
         if new.value in values:
             raise _duplicate_error(new.field)
@@ -149,7 +150,7 @@ def find_instance(
     if not values:
         name = tag_of(Attributes, field) if vendor_key is None else vendor_key[1]
         raise AttributeNotFound(f"the object has no {name}")
-    tag = tag_of(Attributes, field)
+    tag = _name_numbered(field, vendor_key)
     position = position_of(state.retired_indices, tag, index)
     if position is None or position >= len(values):
         raise AttributeInstanceNotFound(f"{tag} has no value number {index}")
@@ -161,21 +162,34 @@ def index_of(attributes: Attributes, retired: Retired, instance: AttributeInstan
 
     retired: of the object that has these attributes.
     """
-    if not is_multi_instance(instance.field) or instance.field == _VENDORS:
+    if not is_multi_instance(instance.field):
         return 0
     values: tuple[Any, ...] = getattr(attributes, instance.field)
-    return index_at(retired, instance.tag, values.index(instance.value))
+    key = None
+    if instance.field == _VENDORS:
+        key = instance.value.key
+        values = tuple(value for value in values if value.key == key)
+    tag = _name_numbered(instance.field, key)
+    return index_at(retired, tag, values.index(instance.value))
 
 
 def retire_indices(retired: Retired, before: Attributes, after: Attributes, field: str) -> Retired:
-    """The object's retired numbers, once values of the attribute are deleted.
-
-    A vendor attribute is an attribute of its own, and its only value has the number 0.
-    """
-    if not is_multi_instance(field) or field == _VENDORS:
+    """The object's retired numbers, once values of the attribute are deleted."""
+    if not is_multi_instance(field):
         return retired
-    values = getattr(before, field), getattr(after, field)
-    return retire_missing(retired, tag_of(Attributes, field), *values)
+    old, new = getattr(before, field), getattr(after, field)
+    if field != _VENDORS:
+        return retire_missing(retired, tag_of(Attributes, field), old, new)
+    for key in {value.key: None for value in old if _may_repeat(value)}:
+        left = ([value for value in values if value.key == key] for values in (old, new))
+        retired = retire_missing(retired, _name_numbered(field, key), *left)
+    return retired
+
+
+def _name_numbered(field: str, vendor_key: tuple[str, str] | None) -> str:
+    """What the numbers of an attribute's values are kept under (`attribute_index.RetiredIndices`)."""
+    name = None if vendor_key is None else name_vendor_attribute(*vendor_key)
+    return tag_of(Attributes, field) if name is None else name
 
 
 # --- helpers ------------------------------------------------------------------------------------
@@ -216,16 +230,23 @@ def _position(values: list[Any], new: AttributeInstance, current: AttributeInsta
         positions = _positions(values, new.value)
         if not positions:
             raise AttributeNotFound(f"the object has no {new.value.attribute_name} of this vendor")
-        return positions[0]
-    if len(values) > 1:
-        raise MultiValuedAttribute(f"{new.tag} has several values: CurrentAttribute says which")
-    return 0
+    else:
+        positions = list(range(len(values)))
+    if len(positions) > 1:
+        name = new.value.attribute_name if new.field == _VENDORS else new.tag
+        raise MultiValuedAttribute(f"{name} has several values: CurrentAttribute says which")
+    return positions[0]
 
 
 def _positions(values: Iterable[VendorAttribute], sample: VendorAttribute) -> list[int]:
-    """The positions of vendor attributes with the sample's vendor and name: one, or none."""
+    """The positions of vendor attributes with the sample's vendor and name."""
     key = sample.key
     return [position for position, value in enumerate(values) if value.key == key]
+
+
+def _may_repeat(attribute: VendorAttribute) -> bool:
+    """Whether it may have several values."""
+    return is_custom(attribute.vendor_identification)
 
 
 def _read_only_error(field: str) -> AttributeReadOnly:

@@ -15,7 +15,10 @@ from typing import NamedTuple
 
 
 class RetiredIndices(NamedTuple):
-    """The numbers of deleted values of an attribute, from the first to the last of a row. tag: ``Name``."""
+    """The numbers of deleted values of an attribute, from the first to the last of a row.
+
+    tag: ``Name``; of a custom attribute, its name in KMIP 1 (``x-Barcode``).
+    """
 
     tag: str
     first: int

@@ -100,7 +100,7 @@ class VendorAttribute:
 
     @property
     def key(self) -> tuple[str, str]:
-        """(vendor, name): an object has at most one attribute of each such pair."""
+        """(vendor, name): each such pair is an attribute of its own."""
         return self.vendor_identification, self.attribute_name
 
     @property

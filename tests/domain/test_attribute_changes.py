@@ -172,15 +172,31 @@ def test_vendor_attribute_is_known_by_vendor_and_name(change, after):
 
 
 def test_vendor_attribute_has_one_value():
-    there = held(vendor_attributes=(ID1,))
+    there = held(vendor_attributes=(ID1, vendor("ID", b"1", "acme")))
     with pytest.raises(AttributeSingleValued):
-        add_instance(there, Instance("vendor_attributes", ID2))
+        add_instance(there, Instance("vendor_attributes", vendor("ID", b"2", "acme")))
     with pytest.raises(AttributeNotFound):
         modify_instance(there, Instance("vendor_attributes", OTHER))
     with pytest.raises(InvalidField):
         modify_instance(
             there, Instance("vendor_attributes", OTHER), Instance("vendor_attributes", ID1)
         )
-    assert delete_vendor_instance(there, "x", "ID").vendor_attributes == ()
+    assert delete_vendor_instance(there, "acme", "ID").vendor_attributes == (ID1,)
     with pytest.raises(AttributeNotFound):
         delete_vendor_instance(there, "y", "ID")
+
+
+def test_custom_attribute_may_have_several_values():
+    there = held(vendor_attributes=(ID1,))
+    both = add_instance(there, Instance("vendor_attributes", ID2))
+    assert both.vendor_attributes == (ID1, ID2)
+    there, third = held(vendor_attributes=(OTHER, ID1, ID2)), vendor("ID", b"3")
+    new = Instance("vendor_attributes", third)
+    changed = modify_instance(there, new, Instance("vendor_attributes", ID2))
+    assert changed.vendor_attributes == (OTHER, ID1, third)
+    for change in (modify_instance, set_instance):
+        with pytest.raises(MultiValuedAttribute):
+            change(there, new)
+    with pytest.raises(InvalidAttributeValue):
+        add_instance(there, Instance("vendor_attributes", ID1))
+    assert delete_vendor_instance(there, "x", "ID").vendor_attributes == (OTHER,)

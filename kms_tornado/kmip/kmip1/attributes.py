@@ -135,10 +135,10 @@ def write_set(
     """
     indices: dict[str, Iterator[int]] = {}
     for node in children_of(attributes):
-        index = 0
-        if node.tag != "Attribute":
-            index = next(indices.setdefault(node.tag, iterate_indices(retired, node.tag)))
-        yield from write_attribute(node, index, gate)
+        numbered = node.tag if node.tag != "Attribute" else _name_and_value(node)[0]
+        if numbered is not None:
+            index = next(indices.setdefault(numbered, iterate_indices(retired, numbered)))
+            yield from write_attribute(node, index, gate)
     for name, value in describe_certificate(children_of(attributes)):
         yield structure("Attribute", Node("AttributeName", _TEXT, name), value)
 

@@ -35,20 +35,25 @@ VENDOR = "KMIP1"
 #: Those that are kept. They mean nothing to this server: no policy is looked up by that name.
 KEPT = ("Operation Policy Name",)
 
-#: How names of custom attributes begin → the vendor in KMIP 2.
-_CUSTOM: Mapping[str, str] = {"x-": "x", "y-": "y"}
+#: The vendors in KMIP 2 of custom attributes, whose names begin with the vendor and a hyphen.
+_CUSTOM = ("x", "y")
 
 
 def find_vendor(name: str) -> tuple[str, str] | None:
     """(vendor, name) in KMIP 2 of a custom attribute, or of one that is kept; None for any other name."""
     if name in KEPT:
         return VENDOR, name
-    vendor = _CUSTOM.get(name[:2])
-    return None if vendor is None or len(name) == 2 else (vendor, name[2:])
+    vendor, _, rest = name.partition("-")
+    return (vendor, rest) if vendor in _CUSTOM and rest else None
 
 
 def name_vendor_attribute(vendor: str, name: str) -> str | None:
     """The name in KMIP 1 of a vendor's attribute; None where it has none there."""
     if vendor == VENDOR:
         return name if name in KEPT else None
-    return f"{vendor}-{name}" if vendor in _CUSTOM.values() and name else None
+    return f"{vendor}-{name}" if is_custom(vendor) and name else None
+
+
+def is_custom(vendor: str) -> bool:
+    """Whether KMIP 1 calls the attributes of this vendor custom ones: they may have several values (KMIP 1.4 §3.40)."""
+    return vendor in _CUSTOM
