@@ -24,18 +24,22 @@ from .common.object_attributes import describe_object
 from .objects.digests import read_digests
 from .objects.incoming import check_compression_type
 from .objects.outgoing import enclose_key_block, render_object
-from .objects.outgoing_pkcs12 import render_pkcs12
+from .objects.outgoing_pkcs12 import fetch_key_of, render_pkcs12
 from .objects.stored_wrapped import is_stored_wrapped, render_as_registered, unwrap_stored
 from .objects.wrapping import wrap_key_block
 
 _PKCS12_OF_KEY = ObjectType.PRIVATE_KEY, KeyFormatType.PKCS12
+_PKCS12_OF_CERTIFICATE = ObjectType.CERTIFICATE, KeyFormatType.PKCS12
 
 
 async def get(call: Call, request: GetRequest) -> GetResponse:
     """The object, wrapped or in the clear as requested. Raises SensitiveObject, NotExtractable."""
     check_compression_type(request.key_compression_type)
-    target = await call.fetch_for(request.unique_identifier, Use.READ)
-    response = GetResponse(target.object_type, target.uid, await _render(call, target, request))
+    target, certificate = await call.fetch_for(request.unique_identifier, Use.READ), None
+    if (target.object_type, request.key_format_type) == _PKCS12_OF_CERTIFICATE:
+        target, certificate = await fetch_key_of(call, target, Use.READ), target
+    rendered = await _render(call, target, request, certificate)
+    response = GetResponse(target.object_type, target.uid, rendered)
     if target.attributes.fresh:
         await _clear_fresh(call, target)
     return response
@@ -44,7 +48,9 @@ async def get(call: Call, request: GetRequest) -> GetResponse:
 async def export(call: Call, request: ExportRequest) -> ExportResponse:
     """As Get, with all attributes and in any state; without the object's material once it is destroyed."""
     check_compression_type(request.key_compression_type)
-    target = await call.fetch_for(request.unique_identifier, Use.EXPORT)
+    target, certificate = await call.fetch_for(request.unique_identifier, Use.EXPORT), None
+    if (target.object_type, request.key_format_type) == _PKCS12_OF_CERTIFICATE:
+        target, certificate = await fetch_key_of(call, target, Use.EXPORT), target
     is_destroyed = target.state in DESTROYED_STATES
     attributes = describe_object(target).replace(digests=await read_digests(call, target))
     response = ExportResponse(
@@ -52,7 +58,7 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
         unique_identifier=target.uid,
         # Whoever imports it elsewhere has an object that was given out: by this answer.
         attributes=attributes if is_destroyed else attributes.replace(fresh=False),
-        object=None if is_destroyed else await _render(call, target, request),
+        object=None if is_destroyed else await _render(call, target, request, certificate),
         retired_indices=target.retired_indices,
     )
     if not is_destroyed and target.attributes.fresh:
@@ -74,8 +80,16 @@ async def _clear_fresh(call: Call, target: ManagedObject) -> None:
             raise
 
 
-async def _render(call: Call, target: ManagedObject, request: GetRequest | ExportRequest) -> Object:
-    """The object as requested: wrapped, or in the clear."""
+async def _render(
+    call: Call,
+    target: ManagedObject,
+    request: GetRequest | ExportRequest,
+    certificate: ManagedObject | None,
+) -> Object:
+    """The object as requested: wrapped, or in the clear.
+
+    certificate: of the key, if a PKCS#12 was asked for by its identifier.
+    """
     if is_stored_wrapped(target):
         if request.key_wrap_type is not KeyWrapType.NOT_WRAPPED:
             return render_as_registered(call, target, request)
@@ -86,7 +100,7 @@ async def _render(call: Call, target: ManagedObject, request: GetRequest | Expor
     if specification is None:
         _check_leaves_in_the_clear(key.target)
         if (key.target.object_type, request.key_format_type) == _PKCS12_OF_KEY:
-            return await render_pkcs12(call, key)
+            return await render_pkcs12(call, key, certificate)
         return render_object(key.target, key.open(), request.key_format_type, call.client)
     if key.target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
         raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")

@@ -1,7 +1,8 @@
 """A private key given out as a PKCS#12, with its certificate and those above it (KMIP 2.1 §6.1.19).
 
-The password is the Active SecretData that the key's PKCS12PasswordLink names. Its certificate is the one to which
-PKCS12CertificateLink leads, or else CertificateLink, from the key or else from its public key, and each
+It is asked for by the identifier of the key, or of its certificate, which has a link to the key. The password is the Active
+SecretData that the PKCS12PasswordLink of either names. The key's certificate is the one to which PKCS12CertificateLink
+leads, or else CertificateLink, from the key or else from its public key, and each
 certificate's CertificateLink leads to its issuer's; so does PKCS12CertificateLink in the cases of OASIS. The caller
 needs the right to get each of them.
 """
@@ -28,18 +29,35 @@ _DEFAULT_NAME = "alias"
 #: In the order in which they count.
 _CERTIFICATE = (LinkType.PKCS12_CERTIFICATE_LINK, LinkType.CERTIFICATE_LINK)
 _PUBLIC_KEY = (LinkType.PUBLIC_KEY_LINK,)
+_PRIVATE_KEY = (LinkType.PRIVATE_KEY_LINK,)
 
 
-async def render_pkcs12(call: Call, key: UsableKey) -> PrivateKey:
+async def fetch_key_of(call: Call, certificate: ManagedObject, use: Use) -> ManagedObject:
+    """The private key of the certificate. Raises InvalidField where no link leads to one, or several do, ItemNotFound."""
+    uid = _linked(certificate, _PRIVATE_KEY)
+    public = _linked(certificate, _PUBLIC_KEY)
+    if uid is None and public is not None:
+        uid = _linked(await call.fetch_for(public, use), _PRIVATE_KEY)
+    if uid is None:
+        raise InvalidField(
+            "the certificate has no link to its private key, which a PKCS#12 holds beside it"
+        )
+    return await call.fetch_for(uid, use, types=ObjectType.PRIVATE_KEY)
+
+
+async def render_pkcs12(
+    call: Call, key: UsableKey, certificate: ManagedObject | None = None
+) -> PrivateKey:
     """The key, which may leave in the clear, as a file under its password.
 
-    Raises BadPassword, InvalidField where there is no chain of certificates, or more than one, ItemNotFound,
+    certificate: the key's, where the file was asked for by that. Raises BadPassword, InvalidField where there is no chain of certificates, or more than one, ItemNotFound,
     KeyFormatTypeNotSupported.
     """
     call = call.for_operation(Operation.GET)
     target = key.target
-    password = await fetch_password(call, target.attributes)
-    chain = await _fetch_chain(call, target)
+    holders = (target,) if certificate is None else (target, certificate)
+    password = await fetch_password(call, holders)
+    chain = await _fetch_chain(call, target, certificate)
     private, certificates = key.open(), [call.open(each).reveal() for each in chain]
     name = target.attributes.pkcs_12_friendly_name or _DEFAULT_NAME
     octets = await call.offload(
@@ -51,10 +69,12 @@ async def render_pkcs12(call: Call, key: UsableKey) -> PrivateKey:
     return PrivateKey(KeyBlock(KeyFormatType.PKCS12, key_value=value))
 
 
-async def _fetch_chain(call: Call, key: ManagedObject) -> list[ManagedObject]:
-    """The certificates, the key's own first."""
-    uid = _linked(key, _CERTIFICATE)
-    public = _linked(key, _PUBLIC_KEY)
+async def _fetch_chain(
+    call: Call, key: ManagedObject, certificate: ManagedObject | None
+) -> list[ManagedObject]:
+    """The certificates, the key's own first: the given one, or that to which its links lead."""
+    uid = _linked(key, _CERTIFICATE) if certificate is None else certificate.uid
+    public = _linked(key, _PUBLIC_KEY) if uid is None else None
     if uid is None and public is not None:
         uid = _linked(await call.fetch_for(public, Use.READ), _CERTIFICATE)
     if uid is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ...crypto.keys.recognition import recognise_key
@@ -173,12 +173,17 @@ async def _take_password(call: Call, requested: Attributes) -> tuple[bytes | Non
     return stated.encode(), dataclasses.replace(requested, links=others)
 
 
-async def fetch_password(call: Call, attributes: Attributes) -> bytes:
-    """The password for a PKCS#12 that leaves. attributes: of its key. Raises BadPassword."""
-    links = [link for link in attributes.links if link.link_type is LinkType.PKCS12_PASSWORD_LINK]
-    if len(links) != 1:
+async def fetch_password(call: Call, holders: Iterable[ManagedObject]) -> bytes:
+    """The password for a PKCS#12 that leaves. holders: of the link to it. Raises BadPassword."""
+    uids = {
+        link.linked_object_identifier
+        for holder in holders
+        for link in holder.attributes.links
+        if link.link_type is LinkType.PKCS12_PASSWORD_LINK
+    }
+    if len(uids) != 1:
         raise BadPassword("a PKCS#12 needs one PKCS12PasswordLink of its key, to the SecretData")
-    secret = await _fetch_secret(call, links[0].linked_object_identifier)
+    secret = await _fetch_secret(call, uids.pop())
     if secret is None:
         raise BadPassword("PKCS12PasswordLink names no SecretData that you may get")
     return _reveal_secret(call, secret)

@@ -65,6 +65,12 @@ def private_key(user, *more, material=PKCS8):
     return registered(user, "PrivateKey", held, *more)
 
 
+def public_key(user, *more):
+    material = octets("KeyMaterial", of_openssl()["RSA"].public)
+    held = structure("PublicKey", key_block("X_509", material))
+    return registered(user, "PublicKey", held, *more)
+
+
 @pytest.fixture
 def password(alice):
     """The link to a secret of hers."""
@@ -85,13 +91,45 @@ def test_file_comes_back_as_it_was_brought(alice, password, operation):
     assert links_of(alice, again).keys() == {"PKCS_12PasswordLink", "PKCS_12CertificateLink"}
 
 
+@pytest.mark.parametrize("operation", ["Get", "Export"])
+def test_file_may_be_asked_for_by_the_certificate(alice, password, operation):
+    key = imported(alice, FILE, password)
+    leaf = links_of(alice, key)["PKCS_12CertificateLink"]
+    assert opened(given_out(alice, leaf, operation)) == (PKCS8, b"Billing", CHAIN)
+    answer = ask(alice, leaf, operation=operation)
+    assert answer["ResponsePayload", "UniqueIdentifier"] == key
+
+
+def test_certificate_that_is_named_is_the_one_in_the_file(alice, password):
+    """Whichever others the key has; its own link to the password counts, and one to the public key leads to the key."""
+    key = private_key(alice)
+    public = public_key(alice, link("PrivateKeyLink", key))
+    root = certificate(alice, CHAIN[2])
+    leaf = certificate(
+        alice, CHAIN[0], password, link("PublicKeyLink", public), link("CertificateLink", root)
+    )
+    for each in (leaf, root):
+        added = structure("NewAttribute", link("CertificateLink", each))
+        alice.do("AddAttribute", uid(key), added)
+    assert opened(given_out(alice, leaf)) == (PKCS8, b"alias", [CHAIN[0], CHAIN[2]])
+
+
+def test_certificate_leads_to_no_key_that_the_caller_may_not_get(alice, bob, password):
+    key = imported(alice, FILE, password)
+    leaf = links_of(alice, key)["PKCS_12CertificateLink"]
+    alice.grant(leaf, bob, "get")
+    assert refused(bob, leaf)[0] == "ItemNotFound"
+    assert refused(alice, certificate(alice, CHAIN[1])) == (
+        "InvalidField",
+        "the certificate has no link to its private key, which a PKCS#12 holds beside it",
+    )
+
+
 def test_chain_is_found_by_the_public_key_and_the_name_is_alias_by_default(alice, password):
     root = certificate(alice, CHAIN[2])
     middle = certificate(alice, CHAIN[1], link("CertificateLink", root))
     leaf = certificate(alice, CHAIN[0], link("PKCS_12CertificateLink", middle))
-    public = of_openssl()["RSA"].public
-    held = structure("PublicKey", key_block("X_509", octets("KeyMaterial", public)))
-    public = registered(alice, "PublicKey", held, link("PKCS_12CertificateLink", leaf))
+    public = public_key(alice, link("PKCS_12CertificateLink", leaf))
     key = private_key(alice, password, link("PublicKeyLink", public))
     assert opened(given_out(alice, key)) == (PKCS8, b"alias", CHAIN)
 
