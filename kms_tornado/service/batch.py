@@ -105,7 +105,8 @@ async def run(
     else:
         batch_run = _BatchRun(service, principal, message, overhead, hold, monotonic, recorder)
         if batch_run.room_for_items < batch_run.reserved[0] and len(message.items) > 1:
-            return [make_failure(RequestItem(None, too_large()), too_large())]
+            error = too_large()
+            return [make_failure(RequestItem(None, error), error, room=batch_run.room_for_items)]
         batch_run.option = message.header.batch_error_continuation_option or default_option
         if batch_run.option is _UNDO:
             results = await batch_run.run_all_or_nothing()

@@ -14,6 +14,9 @@ from ..kmip.messages.batch_items import RequestItem
 from ..kmip.tables import OPERATION_TAGS
 from ..kmip.ttlv import ItemType, Node, encoded_length
 
+#: Bytes of TTLV, eight of them text, to which that of a failure is cut at most: some clients read one of every failure.
+_LEAST_TEXT = 16
+
 
 def too_large() -> ResponseTooLarge:
     return ResponseTooLarge("the answer is longer than there is room for")
@@ -44,13 +47,16 @@ class ItemResult(NamedTuple):
 def make_failure(
     item: RequestItem, error: KMIPError, uid: str | None = None, room: int | None = None
 ) -> ItemResult:
-    """room: bytes of TTLV for which its text is cut, but to no less than that of `too_large`; None for no limit."""
+    """room: bytes of TTLV for which its text is cut; None for no limit.
+
+    Where not even the shortest failure fits, the client gets that: KMIP 1.4 §11.1 has it told that the answer is too large.
+    """
     node = responses.render_failure(item, error)
     length = encoded_length(node)
     if room is not None and length > room:
-        least = encoded_length(responses.render_failure(item, too_large()))
         text = encoded_length(Node("ResultMessage", ItemType.TEXT_STRING, str(error)))
-        node = responses.render_failure(item, error, longest=max(room, least) - (length - text))
+        longest = max(room - (length - text), _LEAST_TEXT)
+        node = responses.render_failure(item, error, longest=longest)
         length = encoded_length(node)
     result = error.reason_with_underscores
     return ItemResult(item, node, length, result, uid, has_failed=True)

@@ -550,6 +550,17 @@ def test_answer_is_never_longer_than_the_client_said(alice, option):
     assert counts == ({0, 4} if option is CONTINUE else {0})
 
 
+@pytest.mark.parametrize("item", [QUERY, batch_item("Get", uid("absent"))], ids=["long", "failed"])
+def test_text_of_a_failure_is_cut_for_a_client_of_a_small_buffer(alice, item):
+    # Message, header and item: 3 × 8. Version, its two numbers, time, count: 8 + 4 × 16. Operation, status and
+    # reason: 3 × 16. Text: 8 + 8.
+    least = 3 * 8 + 8 + 4 * 16 + 3 * 16 + 16
+    for size, length in ((1, least), (least, least), (least + 8, least + 8)):
+        sent = message(item, header=limited(size))
+        got, (result,) = length_in_ttlv(alice, sent)
+        assert (got, len(result["ResultMessage"])) == (length, length - least + 8)
+
+
 def test_message_of_which_not_even_the_failures_fit_is_refused_whole(alice):
     (whole,) = alice.ask(*[create()] * 5, header=limited(400))
     assert whole["ResultReason"] == "ResponseTooLarge"
