@@ -26,6 +26,7 @@ from .issuer_transport import open_issuer_session
 from .login_errors import IssuerUnreachable, LoginFailed, SessionEnded, one_line
 from .login_settings import LoginSettings
 from .loopback_redirect import LoopbackRedirect, check_answer, describe_refusal
+from .token_answer import parse_token_answer, read_seconds
 from .token_proofs import TokenProofs, load_proof_key
 from .tokens import Tokens
 
@@ -37,9 +38,6 @@ SLOWER_S = 5.0  # RFC 8628 §3.5: what slow_down adds
 DEFAULT_DEVICE_LIFETIME_S = 600.0  # expires_in is required, and yet some leave it out
 
 MAX_DEVICE_LIFETIME_S = 3600.0  # nobody waits longer, whatever the issuer says
-
-#: The year 9999, after which Python has no dates.
-LATEST = 253_402_300_800
 
 #: Without it most issuers give no refresh token (OpenID Connect Core 1.0 §11).
 OFFLINE_ACCESS = "offline_access"
@@ -174,9 +172,9 @@ def start_device_sign_in(issuer: Issuer) -> DevicePrompt:
         ),
         user_code=one_line(text(given, "user_code") or ""),
         device_code=text(given, "device_code") or "",
-        interval_s=_seconds(given.get("interval"), DEFAULT_INTERVAL_S),
+        interval_s=read_seconds(given.get("interval"), DEFAULT_INTERVAL_S),
         expires_in_s=min(
-            _seconds(given.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S), MAX_DEVICE_LIFETIME_S
+            read_seconds(given.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S), MAX_DEVICE_LIFETIME_S
         ),
     )
     for uri in filter(None, (prompt.verification_uri, prompt.verification_uri_complete)):
@@ -232,7 +230,7 @@ def refresh(issuer: Issuer, tokens: Tokens) -> Tokens:
         given = issuer.session.refresh_token(
             issuer.url("token_url"), refresh_token=tokens.refresh_token, **_resource(issuer)
         )
-    renewed = _parse_bound_tokens(issuer, given)
+    renewed = _parse_tokens(issuer, given)
     if renewed.refresh_token is None:
         renewed = replace(renewed, refresh_token=tokens.refresh_token)
     if renewed.id_token is None:  # it need not come again
@@ -280,7 +278,7 @@ def _resource(issuer: Issuer) -> dict[str, str]:
 
 def _checked_tokens(issuer: Issuer, given: Mapping[str, Any], *, nonce: str | None) -> Tokens:
     """The tokens of a sign-in; an id token among them is verified by the issuer's key set."""
-    tokens = _parse_bound_tokens(issuer, given)
+    tokens = _parse_tokens(issuer, given)
     if tokens.id_token is not None:
         _check_id_token(issuer, tokens, fetch_key_set(issuer.session, issuer.metadata), nonce=nonce)
     return tokens
@@ -307,52 +305,9 @@ def _check_id_token(
     )
 
 
-def _parse_bound_tokens(issuer: Issuer, given: Mapping[str, Any]) -> Tokens:
-    """The tokens, with the key to which they may be bound.
-
-    Raises LoginFailed where the access token is bound to another key than ours, or to none although it has to be.
-    """
-    tokens, key = _parse_tokens(given), issuer.proof_key
-    if tokens.is_bound and key is None:
-        raise LoginFailed(
-            "the issuer's token is bound to a key (DPoP), and none was shown to it: set dpop = "
-            '"always" in [http_config.oauth2_conf]'
-        )
-    if issuer.settings.dpop == "always" and not tokens.is_bound:
-        raise LoginFailed(
-            "the issuer's token is bound to no key: switch DPoP on for this client at the issuer, or set "
-            'dpop = "auto" in [http_config.oauth2_conf]'
-        )
-    return tokens if key is None else replace(tokens, proof_key=key.to_pem().decode())
-
-
-def _parse_tokens(given: Mapping[str, Any]) -> Tokens:
-    access_token = text(given, "access_token")
-    if not access_token:
-        raise LoginFailed("the issuer's answer has no access token: try again")
-    lifetime_s = _seconds(given.get("expires_in"), 0.0)
-    return Tokens(
-        access_token=access_token,
-        refresh_token=text(given, "refresh_token"),
-        id_token=text(given, "id_token"),
-        expires_at=time.time() + lifetime_s if lifetime_s else _expiry(access_token),
-        scopes=tuple((text(given, "scope") or "").split()),
-        token_type=text(given, "token_type") or "Bearer",
-    )
-
-
-def _expiry(token: str) -> float | None:
-    expiry = read_claims(token).get("exp")
-    return float(expiry) if isinstance(expiry, int | float) and 0 < expiry < LATEST else None
-
-
-def _seconds(value: object, default: float) -> float:
-    """A positive number of seconds; issuers write it as text, too."""
-    try:
-        seconds = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return default
-    return seconds if 0 < seconds < 10**9 else default
+def _parse_tokens(issuer: Issuer, given: Mapping[str, Any]) -> Tokens:
+    must_be_bound = issuer.settings.dpop == "always"
+    return parse_token_answer(given, issuer.proof_key, must_be_bound=must_be_bound, now=time.time())
 
 
 @contextmanager

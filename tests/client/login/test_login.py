@@ -16,8 +16,6 @@ import requests
 
 from kms_tornado.client.connection import ConnectionSettings
 from kms_tornado.client.login.login import (
-    LATEST,
-    _parse_tokens,
     open_issuer,
     refresh,
     revoke,
@@ -27,6 +25,7 @@ from kms_tornado.client.login.login import (
 )
 from kms_tornado.client.login.login_errors import IssuerUnreachable, LoginFailed, SessionEnded
 from kms_tornado.client.login.login_settings import LoginSettings
+from kms_tornado.client.login.token_answer import LATEST, parse_token_answer
 from kms_tornado.client.login.tokens import Tokens
 
 from ..oauth_issuer import Browser, OAuthIssuer, error, json_answer
@@ -488,7 +487,8 @@ def test_endpoint_that_is_no_url_is_refused_and_cannot_drive_the_terminal(
 @pytest.mark.parametrize("expiry", [10**400, 10**15, -1, True])
 def test_expiry_that_is_no_date_is_none(expiry: object) -> None:
     claims = base64.urlsafe_b64encode(json.dumps({"exp": expiry}).encode()).rstrip(b"=").decode()
-    tokens = _parse_tokens({"access_token": f"e30.{claims}.e30", "expires_in": expiry})
+    given = {"access_token": f"e30.{claims}.e30", "expires_in": expiry}
+    tokens = parse_token_answer(given, now=time.time())
     assert tokens.expires_at is None or tokens.expires_at < LATEST
 
 
