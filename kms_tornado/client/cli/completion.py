@@ -30,4 +30,6 @@ def completion(ctx: click.Context, shell: str) -> None:
 
     completer = get_completion_class(shell)
     assert completer is not None
-    click.echo(completer(ctx.find_root().command, {}, PROGRAM, COMPLETE_VARIABLE).source())
+    script = completer(ctx.find_root().command, {}, PROGRAM, COMPLETE_VARIABLE).source()
+    # Click's script for fish would cut a description at its first comma.
+    click.echo(script.replace('string split ","', 'string split --max 1 ","'))

@@ -10,7 +10,7 @@ import click
 
 from .key_names import Key, use_key
 from .output import show_value
-from .parameters import HexBytes, KMIPName
+from .parameters import HexBytes, KMIPName, NewName
 from .session import Session
 
 if TYPE_CHECKING:
@@ -99,8 +99,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="Of the new key.",
 )
-@click.option("--derived-key-id", metavar="UID", help="The identifier of the new key.")
-@click.option("--name", metavar="NAME", help="The Name of the new key.")
+@click.option(
+    "--derived-key-id", metavar="UID", type=NewName(), help="The identifier of the new key."
+)
+@click.option("--name", metavar="NAME", type=NewName(), help="The Name of the new key.")
 @click.pass_obj
 def derive_key(
     session: Session,

@@ -93,8 +93,16 @@ def _stated_key(name: str | None, tags: Sequence[str]) -> Key:
     if name is not None:
         return name
     if tags:
+        for tag in tags:
+            _refuse_empty(tag, "tag")
         return tuple(tags)
     raise click.UsageError("no key is named: give its identifier or Name, or --tag")
+
+
+def _refuse_empty(text: str, kind: str) -> None:
+    """No object is meant by it, even if one has the empty Name: the shell has put nothing in place of a variable."""
+    if not text:
+        raise click.UsageError(f"the {kind} of a key is empty: is a variable of the shell not set?")
 
 
 def find_named(session: Session, name: str) -> str:
@@ -105,6 +113,7 @@ def find_named(session: Session, name: str) -> str:
     whose Name is its identifier. So the caller's own object is meant, and one of others only where the text
     fits no second one. Raises click.UsageError where it fits several.
     """
+    _refuse_empty(name, "name")
     found = session.client.locate(name=name)  # the caller's own first
     if not found or (_is_identifier(session, name) and _is_owned(session, name)):
         return name

@@ -67,6 +67,17 @@ def _advice(value: str, names: list[str]) -> str:
 _FEW = 12
 
 
+class NewName(click.ParamType):  # type: ignore[type-arg]
+    """A text by which a new object is to be called; nobody means to call it nothing."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not value:
+            self.fail("it is empty: is a variable of the shell not set?", param, ctx)
+        return str(value)
+
+
 class HexBytes(click.ParamType):  # type: ignore[type-arg]
     """Bytes in hexadecimal, as ckms takes them."""
 

@@ -28,7 +28,29 @@ class Group(click.Group):
         name = args[0]
         if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
             raise click.UsageError(_unknown_command(name, self.list_commands(ctx)), ctx)
-        return super().resolve_command(ctx, args)
+        _, command, rest = super().resolve_command(ctx, args)
+        if command is None or isinstance(command, click.Group) or ctx.resilient_parsing:
+            return name, command, rest
+        _check_given_once(click.Context(command, ctx, name), rest)
+        return name, command, rest
+
+
+def _check_given_once(ctx: click.Context, args: list[str]) -> None:
+    """Refuse an option that takes one value and is given twice, as ckms does; click would take the last one.
+
+    Whoever writes ``--for alice --for bob`` means both, and would have encrypted for bob alone. A global option may come
+    again: one behind the command goes before that of an alias.
+    """
+    try:
+        _, _, given = ctx.command.make_parser(ctx).parse_args(list(args))
+    except click.UsageError:
+        return  # told when click parses
+    for param in given:
+        takes_one = isinstance(param, click.Option) and not (
+            param.multiple or param.is_flag or param.count or param.callback is _store
+        )
+        if takes_one and given.count(param) > 1:
+            raise click.UsageError(f"{param.opts[0]} takes one value: give it once", ctx)
 
 
 def _unknown_command(name: str, known: list[str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from kms_tornado.client.cli.main import COMMANDS
 
-from .runner import Kmsctl
+from .runner import COMMAND, Kmsctl
 
 
 @pytest.fixture
@@ -31,6 +33,22 @@ def test_bash_takes_the_script(kmsctl: Kmsctl) -> None:
     script = kmsctl("completion", "bash").stdout + "\ncomplete -p kmsctl\n"
     done = subprocess.run([bash], input=script, capture_output=True, text=True, check=False)
     assert "_kmsctl_completion" in done.stdout, done.stderr
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_completes_by_the_script_and_shows_whole_descriptions(
+    kmsctl: Kmsctl, tmp_path: Path
+) -> None:
+    program = tmp_path / "kmsctl"
+    command, *arguments = COMMAND
+    program.write_text(f'#!/bin/sh\nexec {command} {shlex.join(arguments)} "$@"\n')
+    program.chmod(0o755)
+    script = kmsctl("completion", "fish").stdout + '\ncomplete -C "kmsctl access-r"\n'
+    done = subprocess.run(
+        ["fish"], input=script, capture_output=True, text=True, check=False,
+        env=kmsctl.environment(PATH=f"{tmp_path}:{os.environ['PATH']}"),
+    )  # fmt: skip
+    assert done.stdout == f"access-rights\t{COMMANDS['access-rights'][1]}\n", done.stderr
 
 
 def test_unknown_shell_is_refused(kmsctl: Kmsctl) -> None:

@@ -94,3 +94,34 @@ def test_key_that_is_named_leaves_no_refusal_in_the_audit(
     # Of the question behind it: records of reads are written together, in their order.
     assert eventually(lambda: client.read_audit(uid=own, operation="AccessList").records)
     assert client.read_audit(uid="named in the audit").records == []
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        pytest.param(["encrypt", "FILE", "--for", ""], id="encrypt"),
+        pytest.param(["encrypt", "FILE", "--tag", ""], id="a tag"),
+        pytest.param(["sym", "keys", "export", "-k", "", "out"], id="export"),
+        pytest.param(["sym", "keys", "revoke", "", "--yes"], id="revoke"),
+        pytest.param(["share", "", "bob@example.com", "decrypt"], id="share"),
+        pytest.param(["share", "KEY", "", "decrypt"], id="user"),
+        pytest.param(["attributes", "get", ""], id="attributes"),
+        pytest.param(["create", ""], id="new Name"),
+        pytest.param(["sym", "keys", "create", ""], id="new identifier"),
+        pytest.param(["sym", "keys", "create", "--tag", ""], id="new tag"),
+        pytest.param(["rsa", "keys", "create", "--name", ""], id="new pair"),
+    ],
+)
+def test_empty_text_names_nothing(
+    alice: Kmsctl, client: KMSClient, file: Path, argv: list[str]
+) -> None:
+    """It stands where a variable of the shell was not set, and one object may have the empty Name."""
+    key = client.create_symmetric_key(name="")
+    before = client.locate()
+    words = {"FILE": str(file), "KEY": key}
+    outcome = alice(*[words.get(word, word) for word in argv])
+    assert outcome.code == 2
+    assert "is empty: is a variable of the shell not set?" in outcome.stderr
+    assert client.locate() == before
+    client.revoke(key)
+    client.destroy(key)

@@ -99,6 +99,33 @@ def test_mistake_is_answered_with_one_line_that_helps_and_exit_code_2(
     assert all(word in line for word in words)
 
 
+@pytest.mark.parametrize(
+    ("argv", "option"),
+    [
+        pytest.param(["encrypt", "f", "--for", "a", "--for", "b"], "--for", id="two recipients"),
+        pytest.param(["encrypt", "f", "--for", "a", "-k", "a"], "--for", id="two spellings"),
+        pytest.param(["locate", "--name=a", "-n", "b"], "--name", id="a criterion"),
+        pytest.param(["sym", "keys", "create", "-l", "128", "-l", "256"], "--number-of-bits", id="deep"),
+    ],
+)  # fmt: skip
+def test_option_that_takes_one_value_is_given_once(
+    kmsctl: Kmsctl, argv: list[str], option: str
+) -> None:
+    """Of two recipients, the last one alone could read the file."""
+    outcome = kmsctl(*argv)
+    assert outcome.code == 2
+    assert outcome.stderr.startswith(f"kmsctl: {option} takes one value: give it once (see ")
+
+
+def test_options_that_may_come_again_do(place: Place, kmsctl: Kmsctl) -> None:
+    """Tags, flags, and what an alias has given already."""
+    made = kmsctl(
+        "--url", "http://127.0.0.1:1", "sym", "keys", "create", "-t", "a", "-t", "b", "--json", "--json",
+        "--url", "http://127.0.0.1:1", "--url", place.url, KMS_TOKEN=place.token("alice"),
+    )  # fmt: skip
+    assert made.code == 0, made.stderr
+
+
 def test_no_command_at_all_shows_the_help_and_exits_with_2(kmsctl: Kmsctl) -> None:
     outcome = kmsctl()
     assert outcome.code == 2

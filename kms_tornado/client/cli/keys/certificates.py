@@ -19,6 +19,7 @@ from ....kmip.structures import Link
 from ...key_files.errors import KeyFileError
 from ...key_files.kmip_objects import load_asymmetric_key, summarise_object
 from ...key_files.reading import ReadingOptions
+from ..parameters import NewName
 from ..session import Session
 from .bringing import FILE_OPTIONS, import_one, make_links, read_asking, show_imported
 from .nouns import Noun
@@ -43,7 +44,7 @@ _OPTIONS = (
 def make_import(noun: Noun) -> click.Command:
     @click.command(epilog="kmsctl certificates import server.p12 --password-file FILE")
     @click.argument("file", metavar="CERTIFICATE_FILE")
-    @click.argument("identifier", required=False, metavar="[CERTIFICATE_ID]")
+    @click.argument("identifier", required=False, metavar="[CERTIFICATE_ID]", type=NewName())
     @with_options([*_OPTIONS, *FILE_OPTIONS])
     @describing(noun)
     @click.pass_obj

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from ..output import say, show_fields, show_json, show_value
+from ..parameters import NewName
 from ..session import Session
 from .nouns import Noun
 from .options import describing, make_attributes, with_options
@@ -51,7 +52,7 @@ SEED_BYTES = 32
 
 def make_create_sym(noun: Noun) -> click.Command:
     @click.command(epilog="kmsctl sym keys create --name billing --tag invoices")
-    @click.argument("identifier", required=False, metavar="[KEY_ID]")
+    @click.argument("identifier", required=False, metavar="[KEY_ID]", type=NewName())
     @click.option(
         "length",
         "--number-of-bits",
@@ -159,7 +160,7 @@ def _say_what_next(uid: str, name: str | None, algorithm: str) -> None:
 
 
 @click.command("create", epilog="kmsctl create billing")
-@click.argument("name")
+@click.argument("name", type=NewName())
 @click.option("tags", "--tag", "-t", multiple=True, metavar="TAG", help="A tag to find it by.")
 @click.pass_obj
 def create(session: Session, name: str, tags: tuple[str, ...]) -> None:
@@ -174,7 +175,7 @@ def create(session: Session, name: str, tags: tuple[str, ...]) -> None:
 
 def make_create_rsa(noun: Noun) -> click.Command:
     @click.command(epilog="kmsctl rsa keys create --size-in-bits 4096 --name signing")
-    @click.argument("identifier", required=False, metavar="[PRIVATE_KEY_ID]")
+    @click.argument("identifier", required=False, metavar="[PRIVATE_KEY_ID]", type=NewName())
     @click.option(
         "length",
         "--size-in-bits",
@@ -198,7 +199,7 @@ def make_create_rsa(noun: Noun) -> click.Command:
 
 def make_create_ec(noun: Noun) -> click.Command:
     @click.command(epilog="kmsctl ec keys create --curve ed25519 --name signing")
-    @click.argument("identifier", required=False, metavar="[PRIVATE_KEY_ID]")
+    @click.argument("identifier", required=False, metavar="[PRIVATE_KEY_ID]", type=NewName())
     @click.option(
         "curve",
         "--curve",
@@ -258,7 +259,7 @@ _SECRET_OPTIONS = (
 
 def make_create_secret(noun: Noun) -> click.Command:
     @click.command(epilog="kmsctl secret-data create --type password --name database")
-    @click.argument("identifier", required=False, metavar="[SECRET_ID]")
+    @click.argument("identifier", required=False, metavar="[SECRET_ID]", type=NewName())
     @with_options(_SECRET_OPTIONS)
     @describing(noun)
     @click.pass_obj

@@ -32,6 +32,7 @@ from ...key_files.errors import KeyFileError
 from ...key_files.kmip_objects import is_wrapped, summarise_object
 from ...key_files.reading import FORMATS, ReadingOptions
 from ..key_names import resolve_key
+from ..parameters import NewName
 from ..session import Session
 from .bringing import (
     FILE_OPTIONS,
@@ -73,7 +74,7 @@ _OPTIONS = (
 def make_import(noun: Noun) -> click.Command:
     @click.command(epilog=f"kmsctl {noun.words} import FILE --name billing")
     @click.argument("file", metavar="KEY_FILE")
-    @click.argument("identifier", required=False, metavar="[KEY_ID]")
+    @click.argument("identifier", required=False, metavar="[KEY_ID]", type=NewName())
     @with_options([*_OPTIONS, *FILE_OPTIONS, *_own_options(noun)])
     @describing(noun)
     @click.pass_obj

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..parameters import NewName
 from .nouns import Noun
 
 if TYPE_CHECKING:
@@ -74,9 +75,10 @@ def describing(noun: Noun) -> Decorator:
 
     return with_options(
         [
-            click.option("tags", "--tag", "-t", multiple=True, metavar="TAG",
+            click.option("tags", "--tag", "-t", multiple=True, metavar="TAG", type=NewName(),
                          help="A tag to find it by; several times for several tags."),
-            click.option("name", "--name", metavar="NAME", help="A Name, by which people call it."),
+            click.option("name", "--name", metavar="NAME", type=NewName(),
+                         help="A Name, by which people call it."),
             click.option("usages", "--key-usage", multiple=True, type=click.Choice(list(USAGES)),
                          help="What it may be used for; several times for several uses."),
             click.option("sensitive", "--sensitive", is_flag=True,

@@ -81,6 +81,8 @@ def _change_grant(
     session: Session, key: str, user: str, operations: Sequence[str], *, is_given: bool
 ) -> None:
     """Grant or withdraw, and print what is granted afterwards. operations: () to withdraw all."""
+    if not user:
+        raise click.UsageError("the user is empty: is a variable of the shell not set?")
 
     def change(identifier: str) -> str:
         if is_given:
