@@ -27,11 +27,12 @@ T = TypeVar("T")
 _TEXT = rb'null|"[^"\\]*(?:\\.[^"\\]*)*"'
 _CODE = rb'"[0-9a-f]*"'
 # A whole record of the kinds that are nearly all: without details and further objects. Parsing JSON takes five times
-# as long. Within a text every quotation mark stands behind a backslash, so that nothing in one looks like a member.
+# as long, and a set of characters longer than all but one. Within a text every quotation mark stands behind a
+# backslash, so that nothing in one looks like a member.
 _RECORD = re.compile(
     rb'^\{"chain":\d+,"issuer":(?:' + _TEXT + rb')(?:,"item":"[0-9/]+")?'
     rb'(?:,"objects":\[\[("[^"\\]*"),(?:(null)|' + _CODE + rb"),(?:null|" + _CODE + rb")\]\])?"
-    rb',"operation":"(\w+)","prev":"[0-9a-f]{64}","principal":(' + _TEXT + rb'),"protocol":"\w+"'
+    rb',"operation":"(\w+)","prev":"[^"]{64}","principal":(' + _TEXT + rb'),"protocol":"\w+"'
     rb',"reason":(?:'
     + _TEXT
     + rb'),"remote_ip":(?:'
