@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from .browser import paste_token, visit
+from .browser import paste_token, revisit
 from .conftest import Place
 
 
-def enter(browser: Any, place: Place, name: str, path: str = "", **context: Any) -> Any:
-    """The page, with somebody signed in."""
-    page = visit(browser, place.port, path, **context)
+def enter(
+    tab: Any, place: Place, name: str, path: str = "", *, scheme: str = "light", width: int = 1280
+) -> Any:
+    """The page, with somebody signed in. scheme: of colours."""
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
+    page = revisit(tab, place.port, path)
     paste_token(page, place.token(name))
     page.get_by_text("Sign out").wait_for()
     return page

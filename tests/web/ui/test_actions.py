@@ -15,21 +15,16 @@ from kms_tornado.kmip.enums import State, WrappingMethod
 from kms_tornado.kmip.objects import EncryptionKeyInformation, KeyWrappingSpecification
 
 from .acting import enter, open_action, outcome
-from .browser import find_violations, launch
+from .browser import find_violations
 from .conftest import ALICE, BOB, Place
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from launch()
-
-
-@pytest.fixture(scope="module")
-def page(browser: Any, place: Place) -> Any:
+def page(tab: Any, place: Place) -> Any:
     """Alice's, for the whole module."""
-    return enter(browser, place, ALICE)
+    return enter(tab, place, ALICE)
 
 
 @pytest.fixture(autouse=True)

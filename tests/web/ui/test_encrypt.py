@@ -13,7 +13,7 @@ from kms_tornado.client import KMSClient
 
 from ...client.cli.runner import Kmsctl
 from .acting import enter
-from .browser import find_violations, launch
+from .browser import find_violations, open_tab
 from .conftest import ALICE, BOB, Place
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -46,13 +46,8 @@ window.kept = async () => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from launch()
-
-
-@pytest.fixture(scope="module")
 def shown(browser: Any, place: Place) -> Any:
-    return enter(browser, place, ALICE, "#/encrypt")
+    return enter(open_tab(browser), place, ALICE, "#/encrypt")
 
 
 @pytest.fixture
@@ -159,11 +154,11 @@ def test_keys_are_suggested_by_name_and_it_is_said_whose_they_are(
 
 
 def test_who_may_not_use_the_key_is_told_whom_to_ask_and_opens_the_file_once_it_is_shared(
-    browser: Any, place: Place, client: KMSClient, alice: Kmsctl, file: Path
+    tab: Any, place: Place, client: KMSClient, alice: Kmsctl, file: Path
 ) -> None:
     key = client.create_symmetric_key()
     assert alice("encrypt", file, "--for", key).code == 0
-    page = enter(browser, place, BOB, "#/encrypt")
+    page = enter(tab, place, BOB, "#/encrypt")
     sealed = Path(f"{file}.kms")
     said = refusal(page, sealed)
     assert key in said
@@ -274,14 +269,13 @@ def test_file_that_has_changed_since_it_was_chosen_is_refused(
 
 
 def test_large_file_is_written_where_the_person_says_piece_by_piece(
-    browser: Any, place: Place, client: KMSClient, tmp_path: Path
+    tab: Any, place: Place, client: KMSClient, tmp_path: Path
 ) -> None:
     key, source = client.create_symmetric_key(), tmp_path / "large"
     with source.open("wb") as stream:
         stream.truncate(33 * 1024 * 1024)
-    context = browser.new_context()
-    context.add_init_script(PICKER)
-    page = enter(browser, place, ALICE, "#/encrypt", within=context)
+    with tab.add_init_script(PICKER):
+        page = enter(tab, place, ALICE, "#/encrypt")
     page.get_by_label("File", exact=True).set_input_files(source)
     page.get_by_label("For the key").fill(key)
     page.get_by_role("button", name="Encrypt").click()
@@ -316,10 +310,9 @@ def test_large_file_is_written_where_the_person_says_piece_by_piece(
     assert page.complaints == []
 
 
-def test_browser_that_withholds_its_cryptography_is_told_of(browser: Any, place: Place) -> None:
-    context = browser.new_context()
-    context.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined });")
-    page = enter(browser, place, ALICE, "#/encrypt", within=context)
+def test_browser_that_withholds_its_cryptography_is_told_of(tab: Any, place: Place) -> None:
+    with tab.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined });"):
+        page = enter(tab, place, ALICE, "#/encrypt")
     page.get_by_text("as the page came over plain HTTP").wait_for()
 
 

@@ -13,12 +13,7 @@ import pytest
 from ...client.oauth_issuer import Answer, OAuthIssuer
 from ...server import ServerProcess, eventually
 from ..process.dev.browser import ALICE, BOB, Printed
-from .browser import launch, paste_token, sign_in, visit
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from launch()
+from .browser import paste_token, revisit, sign_in, visit
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +24,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 
 @pytest.mark.parametrize("user", [ALICE, BOB])
-def test_user_of_dev_signs_in_at_the_issuer(browser: Any, server: Any, user: str) -> None:
-    page = visit(browser, server.port)
+def test_user_of_dev_signs_in_at_the_issuer(tab: Any, server: Any, user: str) -> None:
+    page = revisit(tab, server.port)
     sign_in(page, user)
     assert page.get_by_text(user).is_visible()
     assert "code=" not in page.url
     assert page.complaints == []
 
 
-def test_pasted_token_signs_in_and_is_nowhere_but_in_memory(browser: Any, server: Any) -> None:
-    page = visit(browser, server.port)
+def test_pasted_token_signs_in_and_is_nowhere_but_in_memory(tab: Any, server: Any) -> None:
+    page = revisit(tab, server.port)
     paste_token(page, server.printed.alice)
     page.get_by_text("Sign out").wait_for()
     kept = page.evaluate(
@@ -50,8 +45,8 @@ def test_pasted_token_signs_in_and_is_nowhere_but_in_memory(browser: Any, server
     assert page.complaints == []
 
 
-def test_token_that_is_none_is_refused_with_what_to_do(browser: Any, server: Any) -> None:
-    page = visit(browser, server.port)
+def test_token_that_is_none_is_refused_with_what_to_do(tab: Any, server: Any) -> None:
+    page = revisit(tab, server.port)
     paste_token(page, "eyJub25lIn0.e30.")
     alert = page.get_by_role("alert")
     alert.wait_for()
@@ -59,8 +54,8 @@ def test_token_that_is_none_is_refused_with_what_to_do(browser: Any, server: Any
     assert page.complaints == []
 
 
-def test_refused_sign_in_is_told(browser: Any, server: Any) -> None:
-    page = visit(browser, server.port)
+def test_refused_sign_in_is_told(tab: Any, server: Any) -> None:
+    page = revisit(tab, server.port)
     page.get_by_role("button", name=ALICE).click()
     page.get_by_role("button", name="Refuse").click()
     alert = page.get_by_role("alert")
@@ -69,9 +64,9 @@ def test_refused_sign_in_is_told(browser: Any, server: Any) -> None:
     assert "error=" not in page.url
 
 
-def test_code_that_another_tab_asked_for_is_not_redeemed(browser: Any, server: Any) -> None:
+def test_code_that_another_tab_asked_for_is_not_redeemed(tab: Any, server: Any) -> None:
     """A link with the attacker's own code would sign the victim in as the attacker (RFC 9700 §4.7)."""
-    page = visit(browser, server.port, "?code=stolen&state=guessed")
+    page = revisit(tab, server.port, "?code=stolen&state=guessed")
     alert = page.get_by_role("alert")
     alert.wait_for()
     assert "not begun in this tab" in alert.inner_text()
@@ -89,8 +84,10 @@ class PageIssuer(OAuthIssuer):
 
     token_moved_to: str | None = None
 
-    def respond(self, path: str, parameters: dict[str, str], authorization: str) -> Answer:
-        status, headers, body = super().respond(path, parameters, authorization)
+    def respond(
+        self, path: str, parameters: dict[str, str], authorization: str, proof: str = ""
+    ) -> Answer:
+        status, headers, body = super().respond(path, parameters, authorization, proof)
         if path == "/token" and self.token_moved_to is not None:
             status, headers, body = 307, {"Location": self.token_moved_to}, b""
         return status, {**headers, "Access-Control-Allow-Origin": "*"}, body
@@ -118,10 +115,10 @@ def trusting_server(issuer: PageIssuer, tmp_path: Path) -> Iterator[ServerProces
 
 
 def test_configured_issuer_signs_in_by_code_and_renews_unasked(
-    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+    tab: Any, issuer: PageIssuer, trusting_server: ServerProcess
 ) -> None:
     issuer.lifetime_s = 50  # which ends within a minute, so that it is renewed at once
-    page = visit(browser, trusting_server.port, "#/me")
+    page = revisit(tab, trusting_server.port, "#/me")
     page.get_by_role("button", name=f"Sign in at 127.0.0.1:{issuer.port}").click()
     page.get_by_role("heading", name="Me", exact=True).wait_for()
     (asked,) = issuer.asked("/authorize")
@@ -136,45 +133,45 @@ def test_configured_issuer_signs_in_by_code_and_renews_unasked(
 
 
 def test_id_token_is_taken_where_the_access_token_is_none(
-    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+    tab: Any, issuer: PageIssuer, trusting_server: ServerProcess
 ) -> None:
     issuer.is_opaque, issuer.claims = True, {"aud": "kms"}
-    page = visit(browser, trusting_server.port)
+    page = revisit(tab, trusting_server.port)
     page.get_by_role("button", name="Sign in at").click()
     page.get_by_text("Sign out").wait_for()
 
 
 def test_code_and_verifier_follow_no_redirect(
-    browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
+    tab: Any, issuer: PageIssuer, trusting_server: ServerProcess
 ) -> None:
     issuer.token_moved_to = "/elsewhere"
-    page = visit(browser, trusting_server.port)
+    page = revisit(tab, trusting_server.port)
     page.get_by_role("button", name="Sign in at").click()
     page.get_by_text("cannot be reached from this page").wait_for()
     assert len(issuer.asked("/token")) == 1
     assert issuer.asked("/elsewhere") == []
 
 
-def test_dead_issuer_is_told_and_a_token_still_signs_in(browser: Any, tmp_path: Path) -> None:
+def test_dead_issuer_is_told_and_a_token_still_signs_in(tab: Any, tmp_path: Path) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
     options = ("--jwt-issuer-uri", uri, "--ui", "--ui-client-id", "kms-page")
     with ServerProcess(*options, cwd=tmp_path) as server:
-        page = visit(browser, server.port)
+        page = revisit(tab, server.port)
         page.get_by_text(f"The issuer {uri} does not answer").wait_for()
         assert page.get_by_label("A token of your issuer (a JWT)").is_visible()
 
 
 def test_hostile_name_of_an_issuer_is_text_wherever_it_is_shown(
-    browser: Any, issuer: PageIssuer, tmp_path: Path
+    tab: Any, issuer: PageIssuer, tmp_path: Path
 ) -> None:
     # Angle brackets are refused at the start.
     name = "'&lt;img src=x onerror=&quot;document.title='taken'&quot;&gt;"
     keys = ("--jwks-uri", f"{issuer.uri}/.well-known/jwks.json", "--jwks-allow-http", "127.0.0.1")
     options = ("--jwt-issuer-uri", name, *keys, "--jwt-audience", "kms", "--ui")
     with ServerProcess(*options, cwd=tmp_path) as server:
-        page = visit(browser, server.port, "#/me")
+        page = revisit(tab, server.port, "#/me")
         paste_token(page, issuer.jwt(iss=name))
         page.get_by_role("heading", name="Me", exact=True).wait_for()
         page.get_by_text(name).first.wait_for()
@@ -188,7 +185,7 @@ def test_hostile_name_of_an_issuer_is_text_wherever_it_is_shown(
 def test_token_that_has_ended_signs_out_in_words(
     browser: Any, issuer: PageIssuer, trusting_server: ServerProcess
 ) -> None:
-    page = visit(browser, trusting_server.port)
+    page = visit(browser, trusting_server.port)  # whose clock is another one from then on
     paste_token(page, issuer.jwt(exp=int(time.time()) + 30))
     page.get_by_text("Your sign-in ends in less than two minutes.").wait_for()
     page.clock.install()

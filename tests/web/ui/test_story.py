@@ -5,16 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ...server import ServerProcess, eventually
 from ..process.dev.browser import ALICE, BOB
-from .browser import launch, sign_in, visit
-
-
-@pytest.fixture(scope="module")
-def browser() -> Any:
-    yield from launch()
+from .browser import sign_in, visit
 
 
 def open_view(page: Any, name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from ...kms import User
 from ...operations.test_register import held_certificate, registered
 from ...server import eventually
 from .acting import enter
-from .browser import find_violations, launch
+from .browser import find_violations, open_tab
 from .conftest import ALICE, BOB, Place
 from .keys_to_show import HOSTILE, make_keys
 
@@ -28,11 +28,6 @@ VIEWS = (
 VIEWS_OF_A_KIND = (
     "", "keys", "keys/leaked", "access?user=bob%40example.com&key=backups", "attention", "audit"
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    yield from launch()
 
 
 @pytest.fixture(scope="module")
@@ -50,23 +45,33 @@ def filled(place: Place) -> Place:
 
 @pytest.fixture(scope="module")
 def page(browser: Any, filled: Place) -> Any:
-    return enter(browser, filled, ALICE)
+    return enter(open_tab(browser), filled, ALICE)
 
 
 def show(page: Any, view: str) -> str:
     """Go to the view; the text of its content, once it is complete."""
-    page.evaluate("location.hash = '#/nowhere'")
-    page.get_by_role("heading", name="There is no such view").wait_for()
-    page.evaluate("view => { location.hash = `#/${view}`; }", view)
-    eventually(lambda: page.evaluate(_IS_COMPLETE) or view == "nowhere")
-    return str(page.locator("main").inner_text())
+    text = page.evaluate(_SHOW, view)
+    assert text is not None, f"{view!r} is not complete in time"
+    return str(text)
 
 
-# A function that Playwright polls for in the page is code of a text, which the page's policy forbids.
-_IS_COMPLETE = """(() => {
-    const main = document.querySelector("main");
-    return !/There is no such view|Loading/.test(main.innerText) && !main.querySelector(".waiting");
-})()"""
+# At once, as each question of Playwright's costs as much as a view does.
+_SHOW = """async (view) => {
+    const text = () => document.querySelector("main")?.innerText ?? "Loading";
+    const isNowhere = () => text().includes("There is no such view");
+    const isComplete = () =>
+        view === "nowhere"
+        ? isNowhere()
+        : !/There is no such view|Loading/.test(text()) && !document.querySelector("main .waiting");
+    for (const [address, isThere] of [["nowhere", isNowhere], [view, isComplete]]) {
+        location.hash = `#/${address}`;
+        for (const end = Date.now() + 60_000; !isThere(); ) {
+            if (Date.now() > end) return null;
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+    }
+    return text();
+}"""
 
 
 # --- what they show -------------------------------------------------------------------------------
@@ -130,13 +135,13 @@ def test_what_needs_action_is_told_with_what_to_do_the_urgent_first(page: Any) -
     assert "Replace it in time" in text
 
 
-def test_certificates_that_end_are_told_by_their_own_end(browser: Any, place: Place) -> None:
+def test_certificates_that_end_are_told_by_their_own_end(tab: Any, place: Place) -> None:
     """In the name of somebody who has nothing else."""
     carol = User(place.port, place.token("carol"))
     key = private_key("ES256")
     soon, late = (_register(carol, certificate(key, ends_in_days=days)) for days in (12, 90))
     ended = _register(carol, certificate(key, expired=True))
-    page = enter(browser, place, "carol")
+    page = enter(tab, place, "carol")
     show(page, "attention")
     page.get_by_role("heading", name="Certificates that end").wait_for()
     rows = page.locator("section tbody tr").all_inner_texts()
@@ -145,7 +150,6 @@ def test_certificates_that_end_are_told_by_their_own_end(browser: Any, place: Pl
     show(page, f"keys/{late}")
     page.get_by_text("The certificate is valid until").wait_for()
     assert page.complaints == []
-    page.context.close()
 
 
 def _register(user: User, pem: bytes) -> str:
@@ -160,8 +164,8 @@ def test_audit_is_filtered_and_says_why_the_answer_was_no(page: Any) -> None:
     assert "Done" not in page.locator("table tbody").inner_text()
 
 
-def test_grantee_sees_what_was_shared(browser: Any, filled: Place) -> None:
-    page = enter(browser, filled, BOB)
+def test_grantee_sees_what_was_shared(tab: Any, filled: Place) -> None:
+    page = enter(tab, filled, BOB)
     text = show(page, "keys?of=obtained")
     assert "invoices-2026" in text
     assert "alice@example.com" in text
@@ -169,7 +173,6 @@ def test_grantee_sees_what_was_shared(browser: Any, filled: Place) -> None:
     assert "It belongs to alice@example.com" in text
     assert "You may encrypt." in text
     assert page.complaints == []
-    page.context.close()
 
 
 def test_hostile_name_is_text_wherever_it_is_shown(page: Any) -> None:
@@ -195,15 +198,9 @@ def test_attribute_of_another_vendor_with_the_name_of_tags_breaks_nothing(page: 
     ],
 )
 def test_no_view_has_a_fault_that_axe_finds(
-    browser: Any, filled: Place, scheme: str, width: int, views: Sequence[str]
+    tab: Any, filled: Place, scheme: str, width: int, views: Sequence[str]
 ) -> None:
-    page = enter(
-        browser,
-        filled,
-        ALICE,
-        color_scheme=scheme,
-        viewport={"width": width, "height": 900},
-    )
+    page = enter(tab, filled, ALICE, scheme=scheme, width=width)
     faults = []
     for view in views:
         show(page, view)
@@ -211,7 +208,6 @@ def test_no_view_has_a_fault_that_axe_finds(
         wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{view!r} is {wide} pixels wider than the window"
     assert faults == []
-    page.context.close()
 
 
 def test_all_of_the_page_is_reached_by_the_keyboard(page: Any) -> None:
@@ -242,8 +238,8 @@ def test_no_view_makes_the_browser_complain(page: Any) -> None:
 # --- what they cost -------------------------------------------------------------------------------
 
 
-def test_overview_asks_five_things_of_this_server_alone(browser: Any, filled: Place) -> None:
-    page = enter(browser, filled, ALICE)
+def test_overview_asks_five_things_of_this_server_alone(tab: Any, filled: Place) -> None:
+    page = enter(tab, filled, ALICE)
     show(page, "me")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
@@ -254,4 +250,3 @@ def test_overview_asks_five_things_of_this_server_alone(browser: Any, filled: Pl
     asked = [url for url in asked if "/static/" not in url]  # the icon, whenever it likes
     assert len(asked) <= 5, asked
     assert all(url.startswith(base) for url in asked)
-    page.context.close()
