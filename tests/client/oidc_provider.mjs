@@ -1,5 +1,7 @@
 // The npm package oidc-provider as a strict issuer: PKCE, refresh tokens that rotate, device codes,
-// revocation, and JWT access tokens for the resource "urn:kms". Arguments: the package, port, lifetime.
+// revocation, JWT access tokens for the resource "urn:kms", which DPoP binds, with a nonce in each proof.
+// Arguments: the package, port, lifetime.
+import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
 
@@ -25,6 +27,7 @@ const provider = new Provider(`http://127.0.0.1:${port}`, {
   features: {
     devInteractions: { enabled: true },
     deviceFlow: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true },
     revocation: { enabled: true },
     resourceIndicators: {
       enabled: true, getResourceServerInfo: () => resourceServer, useGrantedResource: () => true,

@@ -137,6 +137,16 @@ class Session:
         """Whether another token is fetched unasked when this one ends."""
         return self._tokens is not None and self._tokens.refresh_token is not None
 
+    @property
+    def is_token_bound(self) -> bool:
+        """Whether the token is good only with proofs by the key that is kept beside it (DPoP)."""
+        tokens = self._tokens
+        if tokens is None or not tokens.is_bound:
+            return False
+        from ..login.stored_tokens import choose_token
+
+        return choose_token(tokens, self.login_settings.token) == tokens.access_token
+
     @cached_property
     def _tokens(self) -> Tokens | None:
         """Those of a login, unless the environment has a token, which stands above them."""

@@ -30,6 +30,7 @@ def whoami(session: Session) -> None:
             "scopes": _list(answer.get("scopes"), session),
             **_expiry(answer.get("expires_at"), session),
             "is_renewed": session.is_token_renewed,
+            "is_bound": session.is_token_bound,
             "server_url": session.connection_settings.server_url,
             "token_from": session.token_place,
         }

@@ -118,7 +118,8 @@ def test_whoever_signs_in_is_let_in_until_logout(
 ) -> None:
     issuer.nonce, issuer.is_approved = nonce, True
     assert "bound to a key beside them" in login(kmsctl, *argv).stderr
-    assert json.loads(kmsctl("whoami", "--json").stdout)["name"] == "alice"
+    who = json.loads(kmsctl("whoami", "--json").stdout)
+    assert (who["name"], who["is_bound"]) == ("alice", True)
     key = kmsctl("sym", "keys", "create").lines[-1].split()[-1]
     file = kmsctl.home / "plain"
     file.write_bytes(b"data")

@@ -104,10 +104,11 @@ def pypi_provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider
 
 @contextlib.contextmanager
 def kmsctl_for(
-    provider: Provider, audience: str, home: Path, more: str = ""
+    provider: Provider, audience: str, home: Path, more: str = "", *options: str
 ) -> Iterator[tuple[Kmsctl, Browser]]:
     """A server that trusts the provider, kmsctl that is configured for both, and a browser."""
     flags = ["--jwt-issuer-uri", provider.uri, "--jwt-audience", audience, "--jwt-leeway", "0"]
+    flags += options
     with ServerProcess(*flags, cwd=home) as server, pytest.MonkeyPatch.context() as patch:
         browser = Browser(provider.person)
         patch.setattr("webbrowser.open", browser.open)
@@ -154,11 +155,18 @@ def name_of(kmsctl: Kmsctl) -> str:
 
 RESOURCE = 'resource = "urn:kms"\nscopes = ["openid", "kms"]\n'
 
+#: The provider binds tokens to whoever shows a key, and this server takes no others.
+BOUND = ("--jwt-bound-tokens", "required", "--jwt-dpop-nonce")
 
-def test_npm_provider_by_a_browser(npm_provider: Provider, tmp_path: Path) -> None:
-    with kmsctl_for(npm_provider, "kms", tmp_path, RESOURCE) as (kmsctl, _):
+
+@pytest.mark.parametrize("options", [(), BOUND])
+def test_npm_provider_by_a_browser(
+    npm_provider: Provider, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    with kmsctl_for(npm_provider, "kms", tmp_path, RESOURCE, *options) as (kmsctl, _):
         outcome = kmsctl("login", "--timeout", "10")
         assert outcome.code == 0, outcome.stderr
+        assert "bound to a key" in outcome.stderr
         assert name_of(kmsctl) == "alice"
         for _ in range(2):  # each refresh token is good once
             time.sleep(LIFETIME_S)
@@ -175,8 +183,18 @@ def test_npm_provider_by_a_browser(npm_provider: Provider, tmp_path: Path) -> No
         )  # fmt: skip
 
 
+def test_npm_provider_whose_tokens_are_not_bound_where_that_is_not_wanted(
+    npm_provider: Provider, tmp_path: Path
+) -> None:
+    with kmsctl_for(npm_provider, "kms", tmp_path, f'{RESOURCE}dpop = "never"\n') as (kmsctl, _):
+        assert "bound" not in kmsctl("login", "--timeout", "10").stderr
+        assert name_of(kmsctl) == "alice"
+        time.sleep(LIFETIME_S)
+        assert name_of(kmsctl) == "alice"
+
+
 def test_npm_provider_by_another_device(npm_provider: Provider, tmp_path: Path) -> None:
-    with kmsctl_for(npm_provider, "kms", tmp_path, RESOURCE) as (kmsctl, _):
+    with kmsctl_for(npm_provider, "kms", tmp_path, RESOURCE, *BOUND) as (kmsctl, _):
         outcome = device_login(kmsctl, npm_provider.person)
         assert outcome.code == 0, outcome.stderr
         assert name_of(kmsctl) == "alice"
