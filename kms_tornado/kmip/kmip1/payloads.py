@@ -215,7 +215,15 @@ def _read_wrapped_name(node: Node) -> Node:
 
 def _read_object(node: Node, gate: VersionGate) -> Node:
     """The object, with the attributes beside its key as KMIP 2 has them."""
-    return _map_key_value(node, lambda value: read_key_value(value, gate))
+    return _map_child(
+        node,
+        "KeyBlock",
+        lambda block: _map_key_value(block, lambda value: read_key_value(value, gate)),
+    )
+
+
+def _write_block(block: Node, gate: VersionGate) -> Node:
+    return _map_key_value(write_pkcs12(block), lambda value: write_key_value(value, gate))
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -247,8 +255,7 @@ def write_payload(
             # Export has the attributes before the object, and no other answer has both.
             fields += _write_sets(attributes, gate, attribute_names, retired)
             attributes = []
-            child = _map_child(child, "KeyBlock", write_pkcs12)
-            fields.append(_map_key_value(child, lambda value: write_key_value(value, gate)))
+            fields.append(_map_child(child, "KeyBlock", lambda block: _write_block(block, gate)))
         else:
             fields.append(child)
     fields += _write_sets(attributes, gate, attribute_names, retired)
@@ -278,15 +285,13 @@ def _write_changed(response: Any, gate: VersionGate) -> Iterator[Node]:
 # --- objects ------------------------------------------------------------------------------------
 
 
-def _map_key_value(node: Node, translate: Callable[[Node], Node]) -> Node:
-    """The object with its KeyValue translated, if it has one that is no octets."""
+def _map_key_value(block: Node, translate: Callable[[Node], Node]) -> Node:
+    """The KeyBlock with its KeyValue translated, if it has one that is no octets."""
 
     def translate_structure(value: Node) -> Node:
         return translate(value) if isinstance(value.value, tuple) else value
 
-    return _map_child(
-        node, "KeyBlock", lambda block: _map_child(block, "KeyValue", translate_structure)
-    )
+    return _map_child(block, "KeyValue", translate_structure)
 
 
 def _map_child(node: Node, tag: str, translate: Callable[[Node], Node]) -> Node:

@@ -35,17 +35,20 @@ def render_response(
     """
     if message.dialect is not _OASIS:
         items = [_replace_reason(item, _ITEM_NOT_FOUND, _OBJECT_NOT_FOUND) for item in items]
-    header = _render_header(message.version, now, server_correlation_value, len(items))
     gate = message.gate
+    header = _render_header(message.version, gate, now, server_correlation_value, len(items))
     if gate is not None:
-        header = gate.restrict("ResponseHeader", header)
         items = [gate.replace_reason(item) for item in items]
     return structure("ResponseMessage", header, *items)
 
 
 @lru_cache(maxsize=256)  # most answers of a second have the same one
 def _render_header(
-    version: ProtocolVersion, now: int, server_correlation_value: str | None, batch_count: int
+    version: ProtocolVersion,
+    gate: VersionGate | None,
+    now: int,
+    server_correlation_value: str | None,
+    batch_count: int,
 ) -> Node:
     fields = [to_node(version, "ProtocolVersion"), Node("TimeStamp", ItemType.DATE_TIME, now)]
     if server_correlation_value is not None:
@@ -53,7 +56,8 @@ def _render_header(
             Node("ServerCorrelationValue", ItemType.TEXT_STRING, server_correlation_value)
         )
     fields.append(Node("BatchCount", ItemType.INTEGER, batch_count))
-    return structure("ResponseHeader", *fields)
+    header = structure("ResponseHeader", *fields)
+    return header if gate is None else gate.restrict("ResponseHeader", header)
 
 
 _OASIS = Dialect.OASIS  # in Python 3.11, this calls a function each time
