@@ -114,9 +114,11 @@ async def wrap_key_block(
     scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROTECT)
     if target.attributes.sensitive:
         check_scheme_protects(scheme)
-    plain = render_key_block(target, key.open(), requested_format, call.client)
     requested = specification.encoding_option or call.client.default_encoding_option
     encoding = EncodingOption.TTLV_ENCODING if target.attributes.sensitive else requested
+    if encoding is EncodingOption.NO_ENCODING and requested_format is None:
+        requested_format = _choose_bare_format(target)
+    plain = render_key_block(target, key.open(), requested_format, call.client)
     attributes = _select_attributes(target, specification)
     # What a Sensitive object takes along is for this server, whatever the client speaks.
     version = None if target.attributes.sensitive else call.client.kmip1_version
@@ -130,6 +132,13 @@ async def wrap_key_block(
             call, wrapping_key.target, information, scheme, encoding
         ),
     )
+
+
+def _choose_bare_format(target: ManagedObject) -> KeyFormatType | None:
+    """Raw for a key that was stored as a Structure, of which no bare octets could be wrapped; None leaves it."""
+    stored = target.attributes.key_format_type
+    is_structure = stored is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
+    return KeyFormatType.RAW if is_structure else None
 
 
 async def _wrap_octets(
@@ -201,9 +210,12 @@ def _encode_key_value(
         return key_values.encode_key_value(whole, version)
     if attributes is not None:
         raise InvalidField("attributes are wrapped with TTLV Encoding only")
-    if not isinstance(value.key_material, KeyMaterialField):
-        raise InvalidField("a transparent key is wrapped with TTLV Encoding only")
-    return value.key_material.octets
+    material = value.key_material
+    if not isinstance(material, KeyMaterialField) or material.transparent:
+        raise InvalidField(
+            "a transparent key is wrapped with TTLVEncoding only: ask for it, or for another KeyFormatType"
+        )
+    return material.octets
 
 
 def _make_wrapped_value(

@@ -229,6 +229,24 @@ def test_no_encoding_wraps_the_octets_alone(alice, kek, key, mode, size):
     assert len(KEY) == size
 
 
+def test_transparent_key_has_no_bare_octets_to_wrap(alice, kek, key):
+    """A client that parses the material by its format would look for a Key in the wrapped octets."""
+    transparent = name("KeyFormatType", "TransparentSymmetricKey")
+    for encoding in (None, "NoEncoding"):
+        line = alice.refused("Get", uid(key), transparent, under(kek, encoding=encoding))
+        assert line.startswith("Invalid_Field: a transparent key is wrapped with TTLVEncoding only")
+    ttlv = alice.do("Get", uid(key), transparent, under(kek, encoding="TTLVEncoding"))
+    assert ttlv["Object", "KeyBlock", "KeyFormatType"] == "TransparentSymmetricKey"
+
+
+def test_key_that_was_stored_transparent_is_wrapped_raw_where_no_format_is_asked_for(alice, kek):
+    stored = alice.create(name("KeyFormatType", "TransparentSymmetricKey"), bits=128)
+    result = in_a_message(alice, "Get", uid(stored), under(kek, "NISTKeyWrap", "NoEncoding"))
+    block = ("ResponsePayload", "SymmetricKey", "KeyBlock")
+    assert result[(*block, "KeyFormatType")] == "Raw"
+    assert keywrap.aes_key_unwrap(KEK, result.octets(*block, "KeyValue")) == alice.key_of(stored)
+
+
 # --- which encoding a key that comes in has -------------------------------------------------------
 
 BARE_KEY, TTLV_KEY = (
