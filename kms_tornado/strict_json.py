@@ -23,6 +23,14 @@ else:
 # all the time.
 _MOST_AT_ONCE, _MOST_NESTED = 256 * 1024, 4096
 
+#: {the first bytes of what is sent in place of JSON by mistake: what it is}
+_STARTS = {
+    b"\xef\xbb\xbf": "it begins with a byte order mark: send UTF-8 without one",
+    b"\xff\xfe": "it is UTF-16: send UTF-8",
+    b"\xfe\xff": "it is UTF-16: send UTF-8",
+    b"\x1f\x8b": "it is compressed: send it as it is",  # gzip, RFC 1952 §2.3.1
+}
+
 _WINDOW = (
     512  # characters that `occurs_more_than` counts in one call; they may hold many occurrences
 )
@@ -143,14 +151,26 @@ def read_any(data: bytes, *, max_depth: int, put_back: Callable[[Any], Any] | No
     except RecursionError:
         raise ValueError("nested too deep") from None
     except json.JSONDecodeError as exc:
-        raise ValueError(f"not JSON: {exc.msg} at character {exc.pos}") from None
+        at = f"{exc.msg} at character {exc.pos}"
+        raise ValueError(f"not JSON: {recognise(data) or at}") from None
     except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
+        found = recognise(data)
+        raise ValueError("not UTF-8" if found is None else f"not JSON: {found}") from None
     except ValueError as exc:
         if "digits" in str(exc):  # Python's own text tells how to lift its limit of 4300
             raise ValueError("a number has too many digits") from None
         raise
     return value
+
+
+def recognise(data: bytes) -> str | None:
+    """What a text looks like that is no JSON, where its first bytes tell; None where they do not."""
+    if not data.strip():
+        return "nothing is there"
+    for start, text in _STARTS.items():
+        if data.startswith(start):
+            return text
+    return None
 
 
 def occurs_more_than(times: int, character: AnyStr, text: AnyStr) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 
@@ -86,6 +87,27 @@ def test_strict_json_is_read(read: Callable[..., object], text: bytes, value: ob
 def test_anything_else_is_a_value_error(read: Callable[..., object], text: bytes) -> None:
     with pytest.raises(ValueError):
         read(text, max_depth=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (b"", "not JSON: nothing is there"),
+        (b" \n", "not JSON: nothing is there"),
+        (b"\xef\xbb\xbf{}", "not JSON: it begins with a byte order mark: send UTF-8 without one"),
+        ("{}".encode("utf-16"), "not JSON: it is UTF-16: send UTF-8"),
+        (gzip.compress(b"{}", mtime=0), "not JSON: it is compressed: send it as it is"),
+        (b'{"a":"\xff"}', "not UTF-8"),
+        (b"{", "not JSON: Expecting property name enclosed in double quotes at character 1"),
+    ],
+)  # fmt: skip
+@both_ways
+def test_what_is_sent_in_place_of_json_is_told(
+    read: Callable[..., object], text: bytes, reason: str
+) -> None:
+    with pytest.raises(ValueError) as refused:
+        read(text, max_depth=4)
+    assert str(refused.value) == reason
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from kms_tornado.domain.access import parse_operation_name
 from kms_tornado.errors import InvalidField, InvalidMessage, KMIPError
 from kms_tornado.kmip.enums import Operation
-from kms_tornado.kmip.messages.bodies import parse_message, parse_request
+from kms_tornado.kmip.messages.bodies import parse_binary_message, parse_message, parse_request
 from kms_tornado.kmip.messages.requests import RequestMessage
 from kms_tornado.kmip.suggestions import suggest_name, suggest_root, suggest_tag, suggest_value
 from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, loosen
@@ -202,8 +202,21 @@ def test_binary_message_is_told_where_it_is_posted() -> None:
 
 def test_compressed_message_is_told_to_be_sent_as_it_is() -> None:
     body = json.dumps(item("Create", "Structure", create())).encode()
-    with pytest.raises(InvalidMessage, match=r"^the body is compressed: send it as it is$"):
+    with pytest.raises(InvalidMessage, match=r"^not JSON: it is compressed: send it as it is$"):
         parse_request(gzip.compress(body), PAYLOADS)
+
+
+@pytest.mark.parametrize(
+    ("octets", "text"),
+    [
+        (b' {"tag": "RequestMessage"}', "not binary TTLV but JSON: post it with Content-Type: application/json"),
+        (gzip.compress(bytes.fromhex("4200780100000000"), mtime=0), "not binary TTLV: it is compressed: send it as it is"),
+        (b"", "not binary TTLV: nothing is there"),
+        (b"\x42\0\x78", "the message ends within an item"),
+    ],
+)  # fmt: skip
+def test_what_is_posted_as_binary_by_mistake_is_told(octets: bytes, text: str) -> None:
+    assert str(parse_binary_message(octets, PAYLOADS).items[0].request) == text
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ... import strict_json
 from ...errors import InvalidMessage, KMIPError, OperationNotSupported
 from ..codecs import binary_codec, binary_frames, json_codec, json_parsing
 from ..codecs.long_answers import format_long
@@ -75,12 +76,21 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
         try:
             binary_frames.check_frame(octets, "RequestMessage")
         except InvalidMessage:
-            return refuse_message(InvalidMessage(str(exc)), Dialect.BINARY, version)
+            error = InvalidMessage(_recognise_other(octets) or str(exc))
+            return refuse_message(error, Dialect.BINARY, version)
         return _read_damaged(open_binary(octets), Dialect.BINARY, payloads, version)
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
         return refuse_message(error, Dialect.BINARY)
     return read_message(root, Dialect.BINARY, payloads)
+
+
+def _recognise_other(octets: bytes) -> str | None:
+    """What was posted as binary TTLV by mistake; None for octets that look like nothing else."""
+    if octets.lstrip().startswith(b"{"):
+        return "not binary TTLV but JSON: post it with Content-Type: application/json"
+    found = strict_json.recognise(octets)
+    return None if found is None else f"not binary TTLV: {found}"
 
 
 def refuse_binary_message(octets: bytes, error: KMIPError) -> RequestMessage:
