@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from operator import itemgetter
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
@@ -96,15 +96,17 @@ def _make_picker(names: tuple[str, ...], constants: Values) -> Callable[[Values]
 
 
 class Statement:
-    """A statement within a transaction. clause: for SQLAlchemy. on_sqlite: compiled for SQLite's driver."""
-
-    __slots__ = ("clause", "columns", "on_sqlite")
+    """A statement within a transaction. clause: for SQLAlchemy."""
 
     def __init__(self, clause: Select[Any] | UpdateBase, columns: Sequence[str] | None = None):
         """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
         self.clause = clause
         self.columns = columns
-        self.on_sqlite = Prepared(clause, SQLITE, columns)
+
+    @cached_property
+    def on_sqlite(self) -> Prepared:
+        """Compiled for SQLite's driver, when it is first run: most of a hundred are not run by most processes."""
+        return Prepared(self.clause, SQLITE, self.columns)
 
 
 class Runner(Protocol):
