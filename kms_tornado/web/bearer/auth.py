@@ -224,6 +224,8 @@ class BearerAuth:
                 return principal.with_token(token)
             if is_compact(token):
                 return _add_token(authenticator.verify_now(token, digest, credentials), token)
+        elif authorization and authorization[0].startswith("DPoP ") and DPOP in self._schemes:
+            return None  # `check_waiting` has to parse it all the same
         offered = self._parse(credentials)
         if offered.scheme == DPOP:
             return None
