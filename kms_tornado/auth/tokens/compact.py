@@ -68,11 +68,11 @@ def split_compact(text: str, max_length: int, what: str) -> tuple[bytes, bytes, 
         raw = text.encode("ascii")
     except UnicodeEncodeError:
         raise MalformedToken("not ASCII") from None
-    parts = raw.split(b".")
-    if len(parts) != 3:
+    signing_input, _, signature = raw.rpartition(b".")
+    header, dot, payload = signing_input.partition(b".")
+    if not dot or b"." in payload:
         raise MalformedToken("not three parts")
-    header, payload, signature = parts
-    return header, payload, signature, raw[: -len(signature) - 1]
+    return header, payload, signature, signing_input
 
 
 def parse_header(segment: bytes) -> UnverifiedHeader:
