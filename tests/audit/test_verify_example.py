@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,10 +16,9 @@ from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings import ServiceSettings
 
-from ..server import ROOT, environment
 from ..service.auditing.test_audit import use
+from .verifier import VERIFIER, run_verifier
 
-VERIFIER = ROOT / "examples" / "verify_audit_log.py"
 Lines = list[bytes]
 
 
@@ -61,12 +59,7 @@ class Place:
 
     def verify(self, *words: str | Path, key: Path | None = None) -> tuple[int, str]:
         """(exit code, what is told)."""
-        result = subprocess.run(
-            [sys.executable, VERIFIER, "--key", key or self.data / "audit.key.pub", *words],
-            env=environment(), capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        assert result.stderr == ""
-        return result.returncode, result.stdout
+        return run_verifier("--key", key or self.data / "audit.key.pub", *words)
 
 
 @pytest.fixture(scope="module")

@@ -359,19 +359,19 @@ _TAGS = st.sampled_from(
 )
 
 
-@pytest.mark.parametrize(
-    "operation", [operation for operation in ROWS if operation in CATALOGUE], ids=lambda o: o.name
-)
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(payload=st.lists(nodes(_TAGS), max_size=4), data=st.data())
-def test_whatever_a_payload_holds_is_read_or_refused(operation, payload, data):
+def test_whatever_a_payload_holds_is_read_or_refused(payload, data):
+    """By every operation: to make a payload takes longer than to read it."""
     whole = data.draw(st.sampled_from([structure("RequestPayload", *payload), *payload]))
-    tree = request_message(data.draw(st.sampled_from(VERSIONS)), operation)
-    header, item = children_of(tree)
-    changed = (*children_of(item)[:-1], whole._replace(tag="RequestPayload"))
-    octets = binary_codec.format(structure(tree.tag, header, item._replace(value=changed)))
-    (read,) = parse_binary_message(octets, PAYLOADS).items
-    assert isinstance(read.request, (errors.KMIPError, PAYLOADS[operation].request))
+    version = data.draw(st.sampled_from(VERSIONS))
+    for operation in ROWS.keys() & CATALOGUE.keys():
+        tree = request_message(version, operation)
+        header, item = children_of(tree)
+        changed = (*children_of(item)[:-1], whole._replace(tag="RequestPayload"))
+        octets = binary_codec.format(structure(tree.tag, header, item._replace(value=changed)))
+        (read,) = parse_binary_message(octets, PAYLOADS).items
+        assert isinstance(read.request, (errors.KMIPError, PAYLOADS[operation].request)), operation
 
 
 def test_every_operation_that_kmip_1_can_ask_for_has_a_row():
