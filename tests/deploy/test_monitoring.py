@@ -18,6 +18,7 @@ from kms_tornado import errors
 from ..docs.blocks import ROOT
 from ..issuer import Issuer
 from ..kmip_server.client import Site, serving_kmip
+from ..rows import each_row
 from ..server import trusting
 
 yaml = pytest.importorskip("yaml")
@@ -74,7 +75,7 @@ def find_series(expr: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("expr", [*ALERTS.values(), *QUERIES.values()], ids=[*ALERTS, *QUERIES])
+@each_row("expr", [*ALERTS.values(), *QUERIES.values()], ids=[*ALERTS, *QUERIES])
 def test_every_expression_names_series_and_labels_that_exist(
     served: Mapping[str, set[str]], expr: str
 ) -> None:

@@ -25,6 +25,7 @@ from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.kmip.ttlv import ItemType, Node, structure
 
+from ..rows import each_row
 from .payload_table import PAYLOADS
 from .strategies import values_of
 
@@ -37,8 +38,8 @@ ROWS = [
 ]
 
 
-@pytest.mark.parametrize("dialect", json_codec.DIALECTS)
-@pytest.mark.parametrize(("tag", "cls"), ROWS)
+@each_row("dialect", json_codec.DIALECTS)
+@each_row(("tag", "cls"), ROWS)
 @settings(deadline=None, max_examples=6)
 @given(data=st.data())
 def test_payload_comes_back_from_the_wire(dialect, tag, cls, data):

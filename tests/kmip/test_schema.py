@@ -164,7 +164,7 @@ DECLARED = [
 ]
 
 
-@pytest.mark.parametrize("cls", DECLARED, ids=lambda cls: cls.__name__)
+@each_row("cls", DECLARED, ids=lambda cls: cls.__name__)
 @settings(deadline=None, max_examples=8)
 @given(data=st.data())
 def test_every_declared_field_comes_back_as_it_went(cls, data):

@@ -599,7 +599,7 @@ def find_lacking(gate: VersionGate, parent: str, node: Node) -> Iterator[tuple[s
 OLDER_GATES = {spoken: make_gate(spoken, HISTORY) for spoken in [*HISTORY][:-1]}
 
 
-@pytest.mark.parametrize(("operation", "cls"), ALL_RESPONSES)
+@each_row(("operation", "cls"), ALL_RESPONSES)
 @settings(deadline=None, max_examples=12)
 @given(data=st.data())
 def test_any_answer_is_read_as_a_message_of_its_version(operation, cls, data):

@@ -29,6 +29,7 @@ from ..kms import (
     two_issuers,
     uid,
 )
+from ..rows import each_row
 
 OPERATIONS = select_operations(kmip_interop=False)
 
@@ -163,15 +164,15 @@ def test_tags_of_others_read_like_no_tags(stranger, operation, items):
     assert lines[1].startswith("Item_Not_Found: ")
 
 
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row(("operation", "items"), ROWS)
 def test_the_owner_is_answered(owner, operation, items):
     key = a_key_for(owner, operation)
     answer = owner.send(structure(operation, uid(key), *items))
     assert answer.status == 200 or answer.text.startswith("Cryptographic_Failure: ")
 
 
-@pytest.mark.parametrize("path", ["/kmip_2_1", "/kmip/2_1"])
-@pytest.mark.parametrize("operation", sorted(OPERATION_TAGS[each] for each in OPERATIONS))
+@each_row("path", ["/kmip_2_1", "/kmip/2_1"])
+@each_row("operation", sorted(OPERATION_TAGS[each] for each in OPERATIONS))
 def test_nobody_is_answered_before_the_body_is_looked_at(kms, owner, operation, path):
     key = owner.create()
     for body in (structure(operation, uid(key)), structure(operation, uid("absent")), b"{"):
@@ -305,8 +306,8 @@ def test_a_right_allows_exactly_its_operation_and_what_get_covers(
     assert {each["ResponsePayload", "Attributes", "State"] for each in states} == {state}
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row("way", WAYS)
+@each_row(("operation", "items"), ROWS)
 def test_a_right_reaches_its_holder_until_it_is_withdrawn(kms, owner, operation, items, way):
     right = operation_name(operation)
     key = a_key_for(owner, operation)
@@ -315,8 +316,8 @@ def test_a_right_reaches_its_holder_until_it_is_withdrawn(kms, owner, operation,
     assert not is_answered(grantee, operation, key, items)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row("way", WAYS)
+@each_row(("operation", "items"), ROWS)
 def test_a_tag_list_finds_what_the_right_by_name_is_for(kms, owner, operation, items, way):
     tag = f"shared-{operation}-{way}-{len(items)}-{owner.port}"
     key = a_key_for(owner, operation, [tag])

@@ -32,6 +32,7 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import ItemType, Node
 
 from ..kms import attributes, batch_item, flag, name, number, structure, text, uid
+from ..rows import each_row
 from .inside import ALICE, BOB, START, Inside
 
 UP, DOWN, NEGATE = AdjustmentType.INCREMENT, AdjustmentType.DECREMENT, AdjustmentType.NEGATE
@@ -85,8 +86,8 @@ RESULTS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "by", "before", "after"), RESULTS)
-@pytest.mark.parametrize("item_type", TYPES, ids=lambda each: each.name)
+@each_row(("kind", "by", "before", "after"), RESULTS)
+@each_row("item_type", TYPES, ids=lambda each: each.name)
 def test_number_of_any_type_moves_by_what_is_asked_for(inside, item_type, kind, by, before, after):
     key = inside.create(vendor_attributes=(counter(before, item_type),))
     adjust(inside, key, OURS, kind, by)
@@ -263,7 +264,7 @@ def test_amount_may_be_a_number_of_any_type(alice, item_type):
     assert told(alice, key) == 4
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "line"),
     [
         pytest.param([REFERENCE], "Missing_Data: AdjustmentType", id="no type"),

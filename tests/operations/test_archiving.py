@@ -43,6 +43,7 @@ from ..kms import (
     text,
     uid,
 )
+from ..rows import each_row
 from .inside import ALICE, BOB, START, Inside
 from .test_access import ROWS, a_key_for
 from .test_mentions import MENTIONS, wrapping
@@ -74,7 +75,7 @@ def recover(inside, key, user=ALICE):
 OF_ARCHIVED = {"GetAttributes", "GetAttributeList", "Recover"}
 
 
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row(("operation", "items"), ROWS)
 def test_archived_object_is_recovered_before_anything_else_is_done_with_it(alice, operation, items):
     """Each operation of the catalogue: another answer before Recover than after it, and nothing changed."""
     key = a_key_for(alice, operation)

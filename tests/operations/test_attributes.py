@@ -21,6 +21,7 @@ from ..kms import (
     text,
     uid,
 )
+from ..rows import each_row
 
 CHANGES = ["AddAttribute", "SetAttribute", "ModifyAttribute"]
 
@@ -92,7 +93,7 @@ def test_change_is_dated(alice):
     assert known(alice, key, "LastChangeDate") >= known(alice, key, "InitialDate")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("operation", "item", "reason"),
     [
         *((each, name("State", "Compromised"), "Attribute_Read_Only") for each in CHANGES),
@@ -121,7 +122,7 @@ def test_change_is_refused_and_nothing_changes(alice, operation, item, reason):
     assert alice.do("GetAttributes", uid(key)).item == before
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "reason"),
     [
         ([], "Missing_Data"),

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ..kms import attributes, date, flag, name, number, octets, structure, text, uid
+from ..rows import each_row
 
 RIGHTS = ("add_attribute", "set_attribute", "modify_attribute", "delete_attribute", "encrypt")
 CHANGES = ("AddAttribute", "SetAttribute", "ModifyAttribute")
@@ -72,8 +73,8 @@ OWNERS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("operation", CHANGES)
-@pytest.mark.parametrize("case", OWNERS)
+@each_row("operation", CHANGES)
+@each_row("case", OWNERS)
 def test_attribute_that_is_the_owner_s_is_changed_by_nobody_else(alice, bob, case, operation):
     there, wanted = OWNERS[case]
     key = alice.create(*([there] if there else []))
@@ -129,9 +130,9 @@ def test_grantee_changes_what_describes_the_object(alice, bob, item):
 # --- dates ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["AddAttribute", "SetAttribute", "ModifyAttribute"])
-@pytest.mark.parametrize("attribute", ["DeactivationDate", "ProtectStopDate"])
-@pytest.mark.parametrize("seconds", [-3600, 1, 10**6], ids=["past", "in a second", "far away"])
+@each_row("operation", ["AddAttribute", "SetAttribute", "ModifyAttribute"])
+@each_row("attribute", ["DeactivationDate", "ProtectStopDate"])
+@each_row("seconds", [-3600, 1, 10**6], ids=["past", "in a second", "far away"])
 def test_end_of_use_by_a_date_needs_the_right_to_revoke(alice, bob, operation, attribute, seconds):
     key = alice.create(date("ActivationDate", "2020-01-01T00:00:00Z"))
     alice.grant(key, bob, *RIGHTS)
@@ -171,7 +172,7 @@ def test_owner_changes_all_of_it(alice):
 # --- ReKey ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "item",
     [parameters("CBC"), limits(10**9), called("other"), tags("payroll"), flag("Extractable", False),
      flag("Sensitive", True), date("DeactivationDate", after(9999)), uid("chosen by bob"),

@@ -26,6 +26,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 from .test_signing import import_object, object_items
 
 KEY, OTHER, PLAIN = os.urandom(32), os.urandom(32), os.urandom(40)
@@ -181,14 +182,14 @@ def hostile_keys(private):
     yield structure("Get", uid(private), name("KeyFormatType", "PKCS1"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "secret",
     [
         "imported", "replaced", "generated", "derived", "plaintext", "password", "digest",
         "digest of the generated", "digest of the private key", "private key", "private key in decimal",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("place", ["files, while the key is there", "files", "log", "errors"])
+@each_row("place", ["files, while the key is there", "files", "log", "errors"])
 def test_secret_is_in_no_place_in_any_spelling(after, secret, place):
     secrets, _, found = after
     haystack = found[place]

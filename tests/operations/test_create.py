@@ -18,11 +18,12 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "bits", "found"),
     [
         pytest.param("AES", 128, 128, id="AES-128"),
@@ -44,7 +45,7 @@ def test_key_has_the_bits_that_were_asked_for_and_works_at_once(alice, algorithm
     assert alice.decrypt(key, alice.encrypt(key, b"data")) == b"data"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "reason"),
     [
         pytest.param([attributes(bits=0)], "Invalid_Attribute_Value", id="0 bits"),
@@ -95,7 +96,7 @@ def test_key_of_no_such_kind_is_refused(alice, items, reason):
     assert alice.locate() == (0, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "object_type",
     ["PrivateKey", "PublicKey", "Certificate", "SecretData", "OpaqueObject", "SplitKey", "PGPKey"],
 )
@@ -119,7 +120,7 @@ def links(*found: tuple[str, str]):
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "item",
     [
         pytest.param(text("Comment", "für Zoë\u2028\U0001f511"), id="comment"),
@@ -190,7 +191,7 @@ def test_wrapping_key_id_is_refused_and_not_ignored(alice, vendor_identification
     assert alice.locate() == (0, [])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("item_type", "value", "found"),
     [
         pytest.param("TextString", "red", b"red", id="text"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..kms import attributes, batch_item, name, number, octets, structure, uid
+from ..rows import each_row
 
 DATA = bytes(range(64))
 
@@ -29,8 +30,8 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
-@pytest.mark.parametrize("technique", REFUSED)
+@each_row("operation", ["Encrypt", "Decrypt"])
+@each_row("technique", REFUSED)
 def test_conservative_refuses_it_in_both_directions(alice, operation, technique):
     algorithm, how, iv = REFUSED[technique]
     key = alice.create(algorithm=algorithm)

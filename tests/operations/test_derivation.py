@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..kms import attributes, batch_item, flag, name, number, octets, structure, text, uid
+from ..rows import each_row
 
 KEY = bytes(range(32))
 DERIVE = 0x200
@@ -77,7 +78,7 @@ def ecb(key, value):
 # --- what comes out -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("method", "given", "right"),
     [
         pytest.param(
@@ -283,7 +284,7 @@ def test_message_derives_from_the_placeholder_and_leaves_the_new_one(alice):
 # --- refusals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("how", "words"),
     [
         pytest.param({"given": []}, "Missing_Data: DerivationData", id="HMAC of nothing"),

@@ -8,6 +8,7 @@ from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.service.catalogue import select_operations
 
 from ..kms import Fields, name, number, structure, uid
+from ..rows import each_row
 
 OPERATIONS = select_operations(kmip_interop=False)
 
@@ -18,7 +19,7 @@ def test_query_claims_the_operation_table_and_nothing_else(alice):
     assert claimed == {OPERATION_TAGS[operation] for operation in OPERATIONS}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("function", "tags"),
     [
         ("QueryObjects", {"ObjectType"}),
@@ -59,7 +60,7 @@ def test_profiles_that_need_the_permissive_policy_are_claimed_with_it_alone(alic
     assert "BasicCryptographicServer" not in claimed
 
 
-@pytest.mark.parametrize("tag", sorted(set(OPERATION_TAGS.values()) - {
+@each_row("tag", sorted(set(OPERATION_TAGS.values()) - {
     OPERATION_TAGS[operation] for operation in OPERATIONS
 }))  # fmt: skip
 def test_what_query_does_not_claim_is_refused_by_name(alice, tag):

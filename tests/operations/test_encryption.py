@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from ..kms import attributes, batch_item, flag, name, number, octets, structure, text, uid
+from ..rows import each_row
 
 PLAIN = b"pay 12 EUR"
 
@@ -26,8 +27,8 @@ def key(request, alice):
 # --- tags of other lengths ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("length", [-1, 0, 1, 3, 4, 8, 11, 17, 32, 2**31 - 1])
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
+@each_row("length", [-1, 0, 1, 3, 4, 8, 11, 17, 32, 2**31 - 1])
+@each_row("operation", ["Encrypt", "Decrypt"])
 def test_tag_of_a_length_that_is_not_offered_is_a_bad_parameter(alice, key, operation, length):
     sealed = alice.encrypt(key, PLAIN)
     stated = parameters(number("TagLength", length))
@@ -56,8 +57,8 @@ def test_fixed_vector_of_the_wire_reference(alice):
     assert alice.decrypt(wanted, sealed, aad=b"invoice 7") == PLAIN
 
 
-@pytest.mark.parametrize(("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)])
-@pytest.mark.parametrize("data", [b"", b"x", PLAIN, bytes(1000)], ids=len)
+@each_row(("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)])
+@each_row("data", [b"", b"x", PLAIN, bytes(1000)], ids=len)
 def test_anybody_with_the_key_reads_what_was_encrypted(alice, algorithm, cipher, data):
     wanted = alice.create(algorithm=algorithm)
     sealed = alice.encrypt(wanted, data, aad(b"a"))
@@ -72,7 +73,7 @@ def test_every_encryption_has_an_iv_of_its_own(alice, key):
     assert len({sealed.data for sealed in found}) == 30
 
 
-@pytest.mark.parametrize(
+@each_row(
     "data",
     [
         pytest.param(b"", id="nothing"),
@@ -123,7 +124,7 @@ def flipped(data: bytes, position: int = 0) -> bytes:
     return bytes(changed)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         *(
@@ -178,7 +179,7 @@ def test_missing_data_is_named_and_empty_data_is_not_missing(alice, key, operati
     assert alice.decrypt(key, alice.encrypt(key, b"")) == b""
 
 
-@pytest.mark.parametrize("length", [0, 1, 7, 65])
+@each_row("length", [0, 1, 7, 65])
 def test_encryption_with_an_iv_of_no_safe_length_is_refused(alice, key, length):
     iv = octets("IvCounterNonce", bytes(length))
     line = alice.refused("Encrypt", uid(key), octets("Data", PLAIN), iv)
@@ -220,7 +221,7 @@ def test_chacha20_and_chacha20poly1305_are_one_cipher(alice):
     assert alice.decrypt(key, alice.encrypt(key, PLAIN, both)) == PLAIN
 
 
-@pytest.mark.parametrize(
+@each_row(
     "item",
     [
         *(
@@ -238,7 +239,7 @@ def test_chacha20_and_chacha20poly1305_are_one_cipher(alice):
         *(pytest.param(number("IVLength", n), id=f"IV {n}") for n in (0, 8, 16, -1)),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt"])
+@each_row("operation", ["Encrypt", "Decrypt"])
 def test_parameters_that_ask_for_something_else_are_refused(alice, operation, item):
     key = alice.create()
     sealed = alice.encrypt(key, PLAIN)
@@ -265,7 +266,7 @@ def test_short_iv_is_refused_with_the_option_that_allows_it(
 # --- usage masks --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bit", [1 << n for n in (*range(12), 12, 13, 20, 21, 22, 23)], ids=hex)
+@each_row("bit", [1 << n for n in (*range(12), 12, 13, 20, 21, 22, 23)], ids=hex)
 def test_each_bit_of_the_mask_allows_what_it_says(alice, bit):
     key = alice.create(mask=bit)
     for operation, needed in (("Encrypt", 0x4), ("Decrypt", 0x8)):

@@ -25,6 +25,7 @@ from ..kms import (
     two_issuers,
     uid,
 )
+from ..rows import each_row
 from ..server import eventually
 from .test_access import ROWS, a_key_for, is_answered, operation_name
 
@@ -182,7 +183,7 @@ def test_user_whose_name_could_be_taken_for_a_group_is_refused(kms: KMS, prefix:
     assert json.loads(answer.body)["error_description"] == "user name not accepted"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "grantee", ["group:", "group:*", "group: devs", "group:de\u200bvs", "group:group:devs", "GROUP:devs", "CERT:bob"]
 )  # fmt: skip
 def test_what_nobody_can_be_is_granted_nothing(alice: User, kms: KMS, grantee: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from ..kms import batch_item, name, number, structure, tagged, text, uid
+from ..rows import each_row
 from .objects.test_wrapping import wrapped_bytes
 from .test_signing import pair
 
@@ -43,7 +44,7 @@ KINDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@each_row("kind", KINDS)
 def test_two_keys_are_made_that_belong_together(alice, kind):
     items, bits = KINDS[kind]
     private, public = halves(alice, common(*items))
@@ -122,7 +123,7 @@ def test_private_key_does_not_come_with_a_right_to_the_public_one(alice, bob):
     assert bob.refused("Get", uid(private)).startswith("Item_Not_Found: ")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "reason"),
     [
         pytest.param([], "Missing_Data", id="no algorithm"),

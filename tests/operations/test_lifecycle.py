@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ..kms import flag, import_items, name, number, octets, structure, text, uid
+from ..rows import each_row
 
 ROTATED = text("RevocationReason", "rotated")
 COMPROMISED = number("RevocationReason", 2)
@@ -110,7 +111,7 @@ def test_destroyed_key_keeps_its_record_and_no_bytes(alice, state):
         assert answer.tags("Attributes") == ["t"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("reason", "state", "code", "message"),
     [
         pytest.param(None, "Deactivated", "Unspecified", None, id="none"),
@@ -161,7 +162,7 @@ def test_reason_decides_and_is_kept(alice, reason, state, code, message):
     assert found["Attributes", date]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "items",
     [
         pytest.param([number("RevocationReason", 0)], id="reason 0"),

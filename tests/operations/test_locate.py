@@ -18,6 +18,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 
 
 def moment(tag, seconds):
@@ -38,7 +39,7 @@ def keys(alice):
     }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("wanted", "found"),
     [
         pytest.param([], "plain chacha both small", id="everything, newest first"),
@@ -288,7 +289,7 @@ def reference(tag):
     return name("AttributeReference", tag)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("references", "found"),
     [
         pytest.param([reference("State")], {"State"}, id="one"),

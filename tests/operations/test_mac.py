@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
 from ..kms import name, number, octets, structure, uid
+from ..rows import each_row
 
 DATA = b"pay 12 EUR"
 #: An AES key makes MACs where its mask names them.
@@ -32,8 +33,8 @@ def verdict(user, key, value, data=DATA, *more):
     return found["ValidityIndicator"]
 
 
-@pytest.mark.parametrize("data", [b"", b"x", DATA, bytes(300_000)], ids=len)
-@pytest.mark.parametrize(
+@each_row("data", [b"", b"x", DATA, bytes(300_000)], ids=len)
+@each_row(
     ("algorithm", "hash_name"),
     [("HMACSHA1", "sha1"), ("HMACSHA224", "sha224"), ("HMACSHA256", "sha256"), ("HMACSHA512", "sha512")],
 )  # fmt: skip
@@ -121,8 +122,8 @@ def test_what_is_missing_is_named(alice):
 # --- hashes and random numbers ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("data", [b"", DATA, bytes(300_000)], ids=len)
-@pytest.mark.parametrize(
+@each_row("data", [b"", DATA, bytes(300_000)], ids=len)
+@each_row(
     ("algorithm", "hash_name"),
     [("SHA_1", "sha1"), ("SHA_256", "sha256"), ("SHA512", "sha512"), ("SHA3_256", "sha3_256")],
 )

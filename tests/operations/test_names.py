@@ -27,6 +27,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 from .test_signing import import_object
 
 _numbers = itertools.count(1)
@@ -288,11 +289,9 @@ def found_by(user, key, criterion):
     return key in user.locate(*wanted)[1]
 
 
-@pytest.mark.parametrize("way", ["by name", "*"])
-@pytest.mark.parametrize(
-    "right", ["get_attributes", "get", "encrypt", "get_attribute_list", "check"]
-)
-@pytest.mark.parametrize("criterion", CRITERIA.values(), ids=CRITERIA)
+@each_row("way", ["by name", "*"])
+@each_row("right", ["get_attributes", "get", "encrypt", "get_attribute_list", "check"])
+@each_row("criterion", CRITERIA.values(), ids=CRITERIA)
 def test_attributes_are_compared_for_who_may_read_them(
     alice, bob, described, criterion, right, way
 ):

@@ -23,6 +23,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 
 NONCE = b"nonce of 12."
 SECRET = b"launch code 0000, do not tell"
@@ -77,8 +78,8 @@ def refusal(user, key, *more):
 # --- the attack ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("algorithm", ["AES", "ChaCha20"])
-@pytest.mark.parametrize("rights", [["encrypt"], ["encrypt", "decrypt"]])
+@each_row("algorithm", ["AES", "ChaCha20"])
+@each_row("rights", [["encrypt"], ["encrypt", "decrypt"]])
 def test_nonce_that_the_server_made_is_refused_from_everybody(alice, bob, algorithm, rights):
     """Zeros under the nonce of a message give its key stream."""
     key = alice.create(algorithm=algorithm)
@@ -94,7 +95,7 @@ def test_nonce_that_the_server_made_is_refused_from_everybody(alice, bob, algori
     assert "ReKey" in line
 
 
-@pytest.mark.parametrize("length", [8, 11, 13, 16, 32, 64])
+@each_row("length", [8, 11, 13, 16, 32, 64])
 def test_nonce_of_another_length_collides_with_none(alice, length):
     """Who knows the key of GCM's hash finds a long nonce that amounts to any short one."""
     line = refusal(alice, alice.create(), iv(bytes(length)))
@@ -203,8 +204,8 @@ def destroy(user, key, *, remove):
     user.destroy(key, remove=remove)
 
 
-@pytest.mark.parametrize("fate", ["kept", "destroyed", "removed"])
-@pytest.mark.parametrize("who", ["the same owner", "another owner"])
+@each_row("fate", ["kept", "destroyed", "removed"])
+@each_row("who", ["the same owner", "another owner"])
 def test_same_material_shares_its_nonces(alice, bob, fate, who):
     material = alice.key_of(alice.create())
     other_material = alice.key_of(alice.create())
@@ -262,8 +263,8 @@ def results(answers):
     return [each.get("ResultReason") or each["ResultStatus"] for each in answers]
 
 
-@pytest.mark.parametrize("header", [[], [UNDO]], ids=["continue", "undo"])
-@pytest.mark.parametrize("nonce", [[], [own()]], ids=["the server's", "the caller's"])
+@each_row("header", [[], [UNDO]], ids=["continue", "undo"])
+@each_row("nonce", [[], [own()]], ids=["the server's", "the caller's"])
 def test_key_is_made_and_used_in_one_batch(alice, header, nonce):
     made, done = alice.ask(CREATE, item(None, *nonce), header=header)
     assert results([made, done]) == ["Success", "Success"]
@@ -273,7 +274,7 @@ def test_key_is_made_and_used_in_one_batch(alice, header, nonce):
     assert encrypt(alice, key, *([iv(b"nonce of 13.")] if nonce else [])).status == 200
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("first", "second", "expected"),
     [
         pytest.param([], [], ["Success", "Success"], id="server, server"),
@@ -283,7 +284,7 @@ def test_key_is_made_and_used_in_one_batch(alice, header, nonce):
         pytest.param([], [own()], ["Success", "BadCryptographicParameters"], id="server, caller"),
     ],
 )
-@pytest.mark.parametrize("is_new", [False, True], ids=["existing", "made in the batch"])
+@each_row("is_new", [False, True], ids=["existing", "made in the batch"])
 def test_two_encryptions_of_one_batch(alice, first, second, expected, is_new):
     key = None if is_new else alice.create()
     items = [item(key, *first), item(key, *second, number=b"2")]

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from ..kms import KMS, batch_item, flag, name, octets, structure, two_issuers, uid
+from ..rows import each_row
 
 NONCE = b"nonce of 12."
 REUSED = "Bad_Cryptographic_Parameters: the nonce was used with this key before"
@@ -152,7 +153,7 @@ def test_random_nonces_are_never_refused(alice):
 OWN_NONCE = "Permission_Denied: a nonce of your own needs the right decrypt as well"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rights", "is_allowed"),
     [
         pytest.param(["encrypt"], False, id="encrypt alone"),
@@ -161,8 +162,8 @@ OWN_NONCE = "Permission_Denied: a nonce of your own needs the right decrypt as w
         pytest.param(["get"], True, id="get, which covers both"),
     ],
 )
-@pytest.mark.parametrize("to_everybody", [False, True])
-@pytest.mark.parametrize("first", [False, True], ids=["whole", "stream"])
+@each_row("to_everybody", [False, True])
+@each_row("first", [False, True], ids=["whole", "stream"])
 def test_who_brings_a_nonce_may_decrypt(kms, alice, rights, is_allowed, to_everybody, first):
     key, bob = alice.create(tags=["ledger"]), kms.user()
     alice.grant(key, "*" if to_everybody else bob, *rights)

@@ -13,6 +13,7 @@ from kms_tornado.crypto.keys.symmetric import set_odd_parity
 
 from ..keys import certificate, private_key, rsa_key
 from ..kms import batch_item, flag, name, number, octets, structure, text, uid
+from ..rows import each_row
 from .test_signing import import_object, imported
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
@@ -109,7 +110,7 @@ def blocks():
 BLOCKS = list(blocks())
 
 
-@pytest.mark.parametrize(("object_type", "held"), BLOCKS)
+@each_row(("object_type", "held"), BLOCKS)
 def test_key_is_given_out_as_it_was_registered(alice, object_type, held):
     key = registered(alice, object_type, held)
     block = got(alice, key)["ResponsePayload", object_type]
@@ -201,10 +202,8 @@ TDES_LENGTHS = {
 }
 
 
-@pytest.mark.parametrize(
-    ("size", "in_block", "in_attributes", "told"), TDES_LENGTHS.values(), ids=TDES_LENGTHS
-)
-@pytest.mark.parametrize("key_format", ["Raw", "TransparentSymmetricKey"])
+@each_row(("size", "in_block", "in_attributes", "told"), TDES_LENGTHS.values(), ids=TDES_LENGTHS)
+@each_row("key_format", ["Raw", "TransparentSymmetricKey"])
 def test_length_that_a_3des_key_is_stated_to_have_stays(
     alice, size, in_block, in_attributes, told, key_format
 ):
@@ -264,8 +263,8 @@ def test_modulus_that_begins_with_a_zero_bit_keeps_its_stated_length(alice, stat
 PRIVATE_FORMATS = ["PKCS_1", "PKCS_8", "TransparentRSAPrivateKey"]
 
 
-@pytest.mark.parametrize("asked", PRIVATE_FORMATS)
-@pytest.mark.parametrize("given", PRIVATE_FORMATS)
+@each_row("asked", PRIVATE_FORMATS)
+@each_row("given", PRIVATE_FORMATS)
 def test_private_key_is_given_out_in_the_format_asked_for(alice, given, asked):
     held = {each.id: each.values for each in BLOCKS}
     key = registered(alice, *held[f"PrivateKey-{given}"])
@@ -338,7 +337,7 @@ def test_certificate_for_a_thousand_hosts_is_kept(alice):
     assert bytes.fromhex(value) == octets_
 
 
-@pytest.mark.parametrize("at", range(4, len(CERTIFICATE), 37))
+@each_row("at", range(4, len(CERTIFICATE), 37))
 def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice, at):
     odd = bytearray(CERTIFICATE)
     odd[at] ^= 0x55
@@ -351,7 +350,7 @@ def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice
     assert answer.status in {200, 422}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("encoding", "key_format"),
     [
         pytest.param(DER, s.PrivateFormat.PKCS8, id="PKCS#8 in DER"),
@@ -359,7 +358,7 @@ def test_certificate_with_odd_content_is_kept_or_refused_and_never_a_fault(alice
         pytest.param(s.Encoding.PEM, s.PrivateFormat.TraditionalOpenSSL, id="with a DEK-Info"),
     ],
 )
-@pytest.mark.parametrize("stated", ["PKCS_8", "PKCS_1", "PKCS_12"])
+@each_row("stated", ["PKCS_8", "PKCS_1", "PKCS_12"])
 def test_encrypted_key_is_refused_with_the_command_that_decrypts_it(
     alice, kms, encoding, key_format, stated
 ):
@@ -412,7 +411,7 @@ PRIVATE = RSA.private_bytes(DER, s.PrivateFormat.PKCS8, PLAIN)
 PUBLIC = EC.public_key().public_bytes(DER, SPKI)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("object_type", "key_format", "material", "reason"),
     [
         pytest.param("PrivateKey", "PKCS_8", PRIVATE + b"\0", "InvalidField", id="octets behind"),

@@ -17,13 +17,14 @@ from ..kms import (
     text,
     uid,
 )
+from ..rows import each_row
 from .test_register import BLOCKS, normal, registered
 from .test_signing import pair
 
 BLOCK = ("Object", "KeyBlock")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "form", "held"),
     [
         pytest.param([], "Raw", "ByteString", id="default"),
@@ -40,7 +41,7 @@ BLOCK = ("Object", "KeyBlock")
         pytest.param([name("KeyWrapType", "NotWrapped")], "Raw", "ByteString", id="not wrapped"),
     ],
 )
-@pytest.mark.parametrize("operation", ["Get", "Export"])
+@each_row("operation", ["Get", "Export"])
 def test_key_comes_in_the_format_that_was_asked_for(alice, operation, items, form, held):
     key = alice.create(name("KeyFormatType", "TransparentSymmetricKey"), bits=128, mask=12)
     found = alice.do(operation, uid(key), *items)
@@ -50,7 +51,7 @@ def test_key_comes_in_the_format_that_was_asked_for(alice, operation, items, for
     assert found.octets(*BLOCK, "KeyValue", "KeyMaterial", held) == alice.key_of(key)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("item", "reason"),
     [
         *(
@@ -74,7 +75,7 @@ def test_key_comes_in_the_format_that_was_asked_for(alice, operation, items, for
         ),
     ],
 )
-@pytest.mark.parametrize("operation", ["Get", "Export"])
+@each_row("operation", ["Get", "Export"])
 def test_other_forms_are_refused(alice, operation, item, reason):
     key = alice.create()
     assert alice.refused(operation, uid(key), item).startswith(f"{reason}: ")
@@ -119,9 +120,9 @@ def stated_compression(held, compression):
     return object_
 
 
-@pytest.mark.parametrize("compression", [None, UNCOMPRESSED], ids=["not stated", "the default"])
-@pytest.mark.parametrize("operation", ["Get", "Export"])
-@pytest.mark.parametrize(("object_type", "held"), BLOCKS)
+@each_row("compression", [None, UNCOMPRESSED], ids=["not stated", "the default"])
+@each_row("operation", ["Get", "Export"])
+@each_row(("object_type", "held"), BLOCKS)
 def test_uncompressed_is_what_every_key_may_be_said_to_be(
     alice, object_type, held, operation, compression
 ):
@@ -132,8 +133,8 @@ def test_uncompressed_is_what_every_key_may_be_said_to_be(
     assert normal(answer["ResponsePayload", object_type]) == normal(held["value"])
 
 
-@pytest.mark.parametrize("form", OTHER_COMPRESSIONS)
-@pytest.mark.parametrize("operation", ["Get", "Export"])
+@each_row("form", OTHER_COMPRESSIONS)
+@each_row("operation", ["Get", "Export"])
 def test_no_key_is_given_out_compressed(alice, operation, form):
     _, public = pair(alice, "EC", number("CryptographicLength", 256))
     asked = name("KeyCompressionType", OTHER_COMPRESSIONS[form])
@@ -144,9 +145,9 @@ def test_no_key_is_given_out_compressed(alice, operation, form):
     assert alice.do(operation, uid(public), UNCOMPRESSED).uid == public
 
 
-@pytest.mark.parametrize("form", OTHER_COMPRESSIONS)
-@pytest.mark.parametrize("operation", ["Register", "Import"])
-@pytest.mark.parametrize("wrapping", [(), (WRAPPED_BY_KEK,)], ids=["plain", "wrapped"])
+@each_row("form", OTHER_COMPRESSIONS)
+@each_row("operation", ["Register", "Import"])
+@each_row("wrapping", [(), (WRAPPED_BY_KEK,)], ids=["plain", "wrapped"])
 def test_no_key_comes_in_compressed(alice, operation, form, wrapping):
     held = structure(
         "SymmetricKey",

@@ -20,6 +20,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..rows import each_row
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 FUTURE = "2999-01-01T00:00:00+00:00"
@@ -152,7 +153,7 @@ def test_usage_limits_begin_anew(alice):
     assert counts == ["0x0000000000000005", "0x000000000000000A"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "given",
     [
         pytest.param(flag("Sensitive", False), id="less sensitive"),

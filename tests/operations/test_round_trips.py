@@ -69,6 +69,7 @@ from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
 from ..keys import private_key, rsa_key
 from ..kms import ACTIVATED, Fields, batch_item, flag, name, number, octets, structure, text, uid
+from ..rows import each_row
 from .inside import ALICE, START, Inside
 from .objects.test_wrapping import under
 from .test_signing import DER, PLAIN, certificate_der
@@ -351,8 +352,8 @@ def check_round_trip(servers, key, dialect, **how):
     return there
 
 
-@pytest.mark.parametrize("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
-@pytest.mark.parametrize("kind", OBJECTS)
+@each_row("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
+@each_row("kind", OBJECTS)
 def test_import_of_an_export_is_the_same_object_in_any_state_with_any_attributes(
     servers, kind, dialect
 ):
@@ -384,9 +385,9 @@ def test_import_of_an_export_is_the_same_object_in_any_state_with_any_attributes
         assert servers[1].state(there) is state
 
 
-@pytest.mark.parametrize("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
-@pytest.mark.parametrize("state", [State.DESTROYED, State.DESTROYED_COMPROMISED])
-@pytest.mark.parametrize("object_type", list(_TYPES.values()), ids=lambda each: each.name)
+@each_row("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
+@each_row("state", [State.DESTROYED, State.DESTROYED_COMPROMISED])
+@each_row("object_type", list(_TYPES.values()), ids=lambda each: each.name)
 def test_destroyed_object_is_imported_without_material_and_stays_destroyed(
     servers, object_type, state, dialect
 ):
@@ -475,8 +476,8 @@ def public_half(server):
     return half_of_a_pair(server, "public")
 
 
-@pytest.mark.parametrize("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
-@pytest.mark.parametrize(
+@each_row("dialect", [BARE, OASIS, BINARY], ids=lambda dialect: dialect.value)
+@each_row(
     "make",
     [
         created, waiting, activated_late, revoked, compromised, destroyed, compromised_and_destroyed,

@@ -40,6 +40,7 @@ from kms_tornado.service.catalogue import select_operations
 
 from ..keys import rsa_key
 from ..kms import attributes, flag, name, number, octets, structure, uid
+from ..rows import each_row
 from .objects.test_digests import told
 from .objects.test_wrapping import under
 from .test_derivation import a_key, a_secret, attribute, cryptographic, data, derived, wanted
@@ -183,8 +184,8 @@ def how(method, **more):
     return {"method": NAMES[method], "given": GIVEN[method], **more}
 
 
-@pytest.mark.parametrize("method", METHOD_ROWS)
-@pytest.mark.parametrize(
+@each_row("method", METHOD_ROWS)
+@each_row(
     "mask",
     [
         *(pytest.param(DERIVE | int(bit), id=bit.name) for bit in M if bit is not M.DERIVE_KEY),
@@ -202,8 +203,8 @@ def test_hidden_object_is_derived_from_no_key_that_does_anything_else(carol, met
         assert line.startswith(("Incompatible_Cryptographic_Usage_Mask: ", "Sensitive: "))
 
 
-@pytest.mark.parametrize("method", METHOD_ROWS)
-@pytest.mark.parametrize("hiding", HIDDEN.values(), ids=HIDDEN)
+@each_row("method", METHOD_ROWS)
+@each_row("hiding", HIDDEN.values(), ids=HIDDEN)
 def test_key_that_derives_alone_makes_hidden_objects_by_every_method_but_the_hash(
     carol, method, hiding
 ):
@@ -284,9 +285,9 @@ def test_readable_results_of_a_mixed_base_are_what_the_standards_say(carol, meth
 # --- derivation and derivation: both hidden -----------------------------------------------------
 
 
-@pytest.mark.parametrize("hiding", HIDDEN.values(), ids=HIDDEN)
-@pytest.mark.parametrize("first", [each for each in GIVEN if each is not DerivationMethod.HASH])
-@pytest.mark.parametrize("second", GIVEN)
+@each_row("hiding", HIDDEN.values(), ids=HIDDEN)
+@each_row("first", [each for each in GIVEN if each is not DerivationMethod.HASH])
+@each_row("second", GIVEN)
 def test_one_base_gives_hidden_or_readable_objects_never_both(carol, first, second, hiding):
     base = a_key(carol)
     assert carol.do("DeriveKey", *wanted(base, **how(first, more=[hiding])))
@@ -445,8 +446,8 @@ def test_who_derives_by_encryption_reads_no_key_stream(permissive, carol):
 # --- no digest ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("mask", [DERIVE, int(M.MAC_GENERATE), int(M.ENCRYPT), int(M.WRAP_KEY)])
-@pytest.mark.parametrize("hiding", HIDDEN.values(), ids=HIDDEN)
+@each_row("mask", [DERIVE, int(M.MAC_GENERATE), int(M.ENCRYPT), int(M.WRAP_KEY)])
+@each_row("hiding", HIDDEN.values(), ids=HIDDEN)
 def test_hidden_key_has_no_digest_whatever_its_use(alice, mask, hiding):
     assert told(alice, a_key(alice, KEY, mask, hiding)) is None
     assert told(alice, a_key(alice, KEY, mask)) == hashlib.sha256(KEY).hexdigest().upper()
@@ -578,9 +579,7 @@ def test_ciphers_of_one_key_share_their_nonces(carol, first):
     assert carol.refused("Encrypt", uid(key), *items[second], octets("Data", bytes(16)))
 
 
-@pytest.mark.parametrize(
-    "mask", [bit for bit in M if bit not in {M.WRAP_KEY, M.EXPORT, M.UNWRAP_KEY}]
-)
+@each_row("mask", [bit for bit in M if bit not in {M.WRAP_KEY, M.EXPORT, M.UNWRAP_KEY}])
 def test_what_is_sensitive_leaves_under_keys_that_wrap_only(alice, mask):
     """Decrypt would unwrap it, as AES-GCM wraps by encryption, and AES-KW is made of single blocks."""
     secret = alice.create(flag("Sensitive", True))

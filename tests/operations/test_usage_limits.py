@@ -42,6 +42,7 @@ from kms_tornado.kmip.structures import (
     UsageLimits,
 )
 
+from ..rows import each_row
 from .inside import ALICE, BOB, START, Inside
 
 LIMIT = 100
@@ -176,12 +177,12 @@ USES = [
 ]
 
 
-@pytest.mark.parametrize(("use", "request_", "units"), USES)
+@each_row(("use", "request_", "units"), USES)
 def test_use_takes_all_that_it_protects_and_one_byte_at_least(kms, use, request_, units):
     assert left(kms, use(kms, LIMIT, **request_)) == LIMIT - units
 
 
-@pytest.mark.parametrize(("use", "request_", "units"), USES)
+@each_row(("use", "request_", "units"), USES)
 def test_use_that_takes_the_last_byte_passes_and_one_byte_less_is_refused(
     kms, use, request_, units
 ):

@@ -26,6 +26,7 @@ from ..kms import (
     text,
     uid,
 )
+from ..rows import each_row
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 LEAVES = [
@@ -218,7 +219,7 @@ def test_bare_operation_keeps_the_value_too(alice):
 STRANGE = text("0x540001", "x")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "item",
     [
         batch_item("Create", SYMMETRIC, attributes(ACTIVATED), STRANGE),
@@ -295,13 +296,13 @@ CONTENT = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("content", CONTENT.values(), ids=CONTENT)
+@each_row("content", CONTENT.values(), ids=CONTENT)
 def test_extension_that_is_not_critical_is_passed_over_whatever_it_holds(alice, content):
     (item,) = alice.ask(extended(extension(False, content)))
     assert (item["ResultStatus"], item["UniqueBatchItemID"]) == ("Success", "07")
 
 
-@pytest.mark.parametrize("content", CONTENT.values(), ids=CONTENT)
+@each_row("content", CONTENT.values(), ids=CONTENT)
 def test_critical_extension_refuses_the_message_whatever_it_holds(alice, content):
     """KMIP 2.1 §9 has the entire message refused. Alone in its message, the item is named (case TC-72)."""
     (item,) = alice.ask(extended(extension(True, content)))
@@ -334,7 +335,7 @@ def ttlv(tag: int, item_type: int, value: bytes) -> bytes:
     return head + value + bytes(-len(value) % 8)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content",
     [
         pytest.param(ttlv(0x540001, 7, b"na"), id="a vendor's tag"),
@@ -347,7 +348,7 @@ def ttlv(tag: int, item_type: int, value: bytes) -> bytes:
         pytest.param(b"\xff" * 16, id="noise"),
     ],
 )
-@pytest.mark.parametrize("critical", [False, True])
+@each_row("critical", [False, True])
 def test_extension_in_binary_is_treated_alike(alice, content, critical):
     body = json.dumps(message_of(extended(extension(critical)))).encode()
     octets = bytearray(binary_codec.format(json_codec.parse(body)[0]))

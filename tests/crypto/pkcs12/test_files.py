@@ -46,10 +46,8 @@ OPENSSL_OPTIONS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("options", OPENSSL_OPTIONS.values(), ids=OPENSSL_OPTIONS)
-@pytest.mark.parametrize(
-    "password", [PASSWORD, b"", "päß 🔑".encode()], ids=["ASCII", "empty", "Unicode"]
-)
+@each_row("options", OPENSSL_OPTIONS.values(), ids=OPENSSL_OPTIONS)
+@each_row("password", [PASSWORD, b"", "päß 🔑".encode()], ids=["ASCII", "empty", "Unicode"])
 def test_file_of_openssl_is_taken_apart(tmp_path, options, password):
     contents = open_pkcs12(by_openssl(tmp_path, *options, password=password), password)
     (key,), (certificate,) = contents.keys, contents.certificates
@@ -59,11 +57,11 @@ def test_file_of_openssl_is_taken_apart(tmp_path, options, password):
     assert key.friendly_name == ("Büro" if "-name" in options else None)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "options",
     [options for name, options in OPENSSL_OPTIONS.items() if name != "nothing encrypted"],
 )
-@pytest.mark.parametrize("wrong", [b"", b"Correct horse", b"correct hors", b"\xff\xfe", None])
+@each_row("wrong", [b"", b"Correct horse", b"correct hors", b"\xff\xfe", None])
 def test_wrong_password_is_the_same_refusal(tmp_path, options, wrong):
     octets = by_openssl(tmp_path, *options)
     with pytest.raises(BadPassword, match="no password came" if not wrong else "does not open"):

@@ -557,7 +557,7 @@ def find_younger(gate: VersionGate, parent: str, node: Node) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(
+@each_row(
     "operation", [operation for operation in ROWS if operation in CATALOGUE], ids=lambda o: o.name
 )
 @settings(deadline=None, max_examples=15)

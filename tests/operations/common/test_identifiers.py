@@ -7,6 +7,7 @@ import json
 import pytest
 
 from ...kms import attributes, import_items, name, octets, structure, tagged, text, uid, vendor
+from ...rows import each_row
 
 KEY = bytes(16)
 SYMMETRIC = name("ObjectType", "SymmetricKey")
@@ -15,7 +16,7 @@ SYMMETRIC = name("ObjectType", "SymmetricKey")
 # --- identifiers --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "identifier",
     [
         pytest.param("billing-{}", id="plain"),
@@ -43,7 +44,7 @@ def test_identifier_of_any_text_works_everywhere(alice, identifier):
     assert alice.refused("Destroy", uid(wanted)).startswith("Wrong_Key_Lifecycle_State: ")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("identifier", "reason"),
     [
         pytest.param("[", "Invalid_Attribute_Value", id="bracket alone"),
@@ -72,8 +73,8 @@ def test_identifiers_are_compared_exactly(alice):
         assert alice.refused("Get", uid(other)).startswith("Item_Not_Found: ")
 
 
-@pytest.mark.parametrize("operation", ["Get", "Encrypt", "Revoke", "Destroy", "GetAttributes"])
-@pytest.mark.parametrize("items", [[], [uid("")]], ids=["none", "empty"])
+@each_row("operation", ["Get", "Encrypt", "Revoke", "Destroy", "GetAttributes"])
+@each_row("items", [[], [uid("")]], ids=["none", "empty"])
 def test_operation_without_identifier_says_so(alice, operation, items):
     data = [octets("Data", b"")] if operation == "Encrypt" else []
     line = alice.refused(operation, *items, *data)
@@ -132,7 +133,7 @@ def test_empty_list_of_tags_is_no_tag(alice):
     assert found.tags("Attributes") is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "reason"),
     [
         pytest.param(b'["_kk"]', "Invalid_Attribute_Value", id="system tag"),
@@ -169,7 +170,7 @@ def test_tag_attribute_given_twice_is_refused(alice):
 # --- tag lists as identifiers -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "identifier",
     [
         pytest.param("[]", id="empty, which would mean every object"),
@@ -192,7 +193,7 @@ def test_tag_attribute_given_twice_is_refused(alice):
         pytest.param(json.dumps(["t" * 70_000]), id="longer than any object's"),
     ],
 )
-@pytest.mark.parametrize("operation", ["Get", "Revoke", "Destroy", "Encrypt"])
+@each_row("operation", ["Get", "Revoke", "Destroy", "Encrypt"])
 def test_tag_list_that_is_none_is_refused_and_touches_nothing(alice, operation, identifier):
     key = alice.create(tags=["t"])
     data = [octets("Data", b"")] if operation == "Encrypt" else []

@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from ...kms import Fields, batch_item, flag, name, number, octets, structure, uid
+from ...rows import each_row
 
 DATA = bytes(range(256)) * 5
 #: The mask of a key that both encrypts and makes MACs.
@@ -66,8 +67,8 @@ def go_on(user, key, value, operation="Encrypt", *more):
 # --- what comes out -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)])
-@pytest.mark.parametrize("step", [1, 15, 16, 700, 1280])
+@each_row(("algorithm", "cipher"), [("AES", AESGCM), ("ChaCha20", ChaCha20Poly1305)])
+@each_row("step", [1, 15, 16, 700, 1280])
 def test_encryption_in_parts_is_that_of_the_whole(alice, algorithm, cipher, step):
     key = alice.create(algorithm=algorithm)
     data = DATA[: 20 * step]
@@ -109,14 +110,14 @@ def test_altered_data_in_parts_gives_nothing_at_all(alice, algorithm, fault):
     assert go_on(alice, key, value, "Decrypt").text.startswith(UNKNOWN)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("algorithm", "mode", "padding"),
     [
         ("AES", "CBC", "PKCS5"), ("AES", "CBC", None), ("AES", "ECB", "PKCS5"), ("AES", "CTR", None),
         ("THREE_DES", "CBC", "PKCS5"), ("THREE_DES", "ECB", None),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("step", [7, 16, 1280])
+@each_row("step", [7, 16, 1280])
 def test_bare_modes_work_in_parts_in_both_directions(carol, algorithm, mode, padding, step):
     key, data = carol.create(algorithm=algorithm, bits=192), DATA[: 48 * step]
     how = parameters(mode=mode, padding=padding)
@@ -188,7 +189,7 @@ def test_what_cannot_be_undone_is_not_begun(alice):
     assert item["ResultReason"] == "FeatureNotSupported"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("items", "words"),
     [
         pytest.param([FIRST, correlation(b"x" * 16)], "Invalid_Field: ", id="first and later"),
@@ -200,7 +201,7 @@ def test_what_cannot_be_undone_is_not_begun(alice):
         pytest.param([correlation(b"x" * 100_000), LAST], UNKNOWN, id="long"),
     ],
 )
-@pytest.mark.parametrize("operation", ["Encrypt", "Decrypt", "MAC"])
+@each_row("operation", ["Encrypt", "Decrypt", "MAC"])
 def test_indicators_that_make_no_sense_are_refused(alice, operation, items, words):
     key = alice.create(mask=UNRESTRICTED)
     assert alice.refused(operation, uid(key), octets("Data", b"x"), *items).startswith(words)

@@ -26,6 +26,7 @@ from ...kms import (
     text,
     uid,
 )
+from ...rows import each_row
 from ..test_signing import certificate_der, import_object, imported
 from .test_wrapping import under
 
@@ -95,8 +96,8 @@ def test_what_becomes_sensitive_has_no_digest_from_then_on(alice):
     assert told(alice, key) is None
 
 
-@pytest.mark.parametrize("kind", SECRETS)
-@pytest.mark.parametrize(
+@each_row("kind", SECRETS)
+@each_row(
     ("rights", "is_told"),
     [
         (["get_attributes", "get_attribute_list"], False),

@@ -21,6 +21,7 @@ from ...kms import (
     structure,
     uid,
 )
+from ...rows import each_row
 from ..test_register import got, key_block, registered
 
 DATA = octets("Data", b"data")
@@ -45,8 +46,8 @@ def attributes_of(user, key):
     return {each["tag"]: each["value"] for each in user.do("GetAttributes", uid(key))["Attributes"]}
 
 
-@pytest.mark.parametrize("material", MATERIALS.values(), ids=MATERIALS)
-@pytest.mark.parametrize("stated", [{}, {"algorithm": None, "length": None}, {"length": 999}])
+@each_row("material", MATERIALS.values(), ids=MATERIALS)
+@each_row("stated", [{}, {"algorithm": None, "length": None}, {"length": 999}])
 def test_key_comes_back_as_it_was_registered(alice, material, stated):
     """Its algorithm and length are what the client says they are, if it says anything."""
     held = opaque_key(material, **stated)

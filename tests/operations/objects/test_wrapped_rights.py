@@ -26,6 +26,7 @@ from ...kms import (
     text,
     uid,
 )
+from ...rows import each_row
 from .test_wrapping import DECRYPT, ENCRYPT, KEY, UNWRAP, WRAP, sensitive_kek, under
 
 NOT_WRAPPED, AS_REGISTERED = (name("KeyWrapType", each) for each in ("NotWrapped", "AsRegistered"))
@@ -325,9 +326,9 @@ def test_key_takes_the_place_of_itself_with_the_mask_that_it_had(alice):
     assert told(alice, key)["CryptographicUsageMask"] == ENCRYPT
 
 
-@pytest.mark.parametrize("form", ["Structure", "ByteString"])
-@pytest.mark.parametrize("encoding", [None, "NoEncoding", "TTLVEncoding"])
-@pytest.mark.parametrize("key_format", ["Raw", "TransparentSymmetricKey", "Opaque"])
+@each_row("form", ["Structure", "ByteString"])
+@each_row("encoding", [None, "NoEncoding", "TTLVEncoding"])
+@each_row("key_format", ["Raw", "TransparentSymmetricKey", "Opaque"])
 def test_no_name_for_its_encoding_strips_the_rights(alice, bob, form, encoding, key_format):
     key, kek = secret(alice), sensitive_kek(alice)
     (got,) = alice.ask(batch_item("Get", uid(key), under(kek)))

@@ -25,6 +25,7 @@ from ...kms import (
     text,
     uid,
 )
+from ...rows import each_row
 from ..test_signing import imported, pair
 
 KEY = bytes(range(16))
@@ -506,8 +507,8 @@ UNFIT = {
 }
 
 
-@pytest.mark.parametrize("kind", UNFIT)
-@pytest.mark.parametrize("operation", ["Get", "Export"])
+@each_row("kind", UNFIT)
+@each_row("operation", ["Get", "Export"])
 def test_sensitive_key_does_not_leave_under_a_key_that_the_caller_may_know(alice, kind, operation):
     key, wrapping = alice.create(flag("Sensitive", True)), UNFIT[kind](alice)
     line = alice.refused(operation, uid(key), under(wrapping))

@@ -18,6 +18,7 @@ from kms_tornado.kmip.codecs import binary_codec
 
 from ...keys import private_key, rsa_key
 from ...kms import batch_item, flag, name, number, octets, structure, uid
+from ...rows import each_row
 from ..test_signing import imported, pair
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
@@ -158,7 +159,7 @@ def wrapped_by(user, kind, parameters, *more):
 # --- out ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_row("form", FORMS)
 def test_key_leaves_in_the_form_that_clients_ask_for(alice, form):
     stated, hashing = FORMS[form]
     wrapped = wrapped_by(alice, "AES", wrapping_parameters(*stated))
@@ -221,7 +222,7 @@ def test_key_that_openssl_wrapped_comes_in(alice, kind, tmp_path):
     assert material_of(alice, key) == TARGETS[kind][2]
 
 
-@pytest.mark.parametrize("form", FORMS)
+@each_row("form", FORMS)
 def test_every_form_that_leaves_comes_in(alice, form):
     stated, hashing = FORMS[form]
     private, _ = imported(alice)

@@ -24,12 +24,13 @@ from kms_tornado.store.sql.tables.attribute_rows import (
 )
 
 from ....kmip.strategies import nodes, values_of
+from ....rows import each_row
 
 KEK = VendorAttribute.of_bytes("cosmian", "wrapping_key_id", b"kek")
 HINTS = get_type_hints(Attributes, include_extras=True)
 
 
-@pytest.mark.parametrize("field", sorted(HINTS))
+@each_row("field", sorted(HINTS))
 @settings(deadline=None, max_examples=15)
 @given(data=st.data())
 def test_attribute_comes_back_from_the_text_and_from_the_wire(field, data):
