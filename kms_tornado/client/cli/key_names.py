@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from .output import Refused
+
 if TYPE_CHECKING:
     from .session import Session
 
@@ -65,6 +67,60 @@ def key_finder(
         return cast(T, answer)
 
     return act
+
+
+def use_half(
+    session: Session,
+    name: str | None,
+    tags: Sequence[str],
+    action: Callable[[Key], T],
+    *,
+    is_public: bool,
+) -> T:
+    """As `use_key`, for what only one half of a pair does; where the other half is named, the error names the right one.
+
+    A pair that kmsctl makes has its Name at the private key, and people call both keys by it.
+    """
+    from ...errors import InvalidField
+
+    try:
+        return use_key(session, name, tags, action)
+    except InvalidField as exc:
+        advice = _name_other_half(session, name, tags, is_public=is_public)
+        if advice is None:
+            raise
+        raise Refused(advice) from exc
+
+
+def _name_other_half(
+    session: Session, name: str | None, tags: Sequence[str], *, is_public: bool
+) -> str | None:
+    """What to say where the half that is not needed was named; None where that is not what is wrong."""
+    from ...errors import KMSError
+    from ...kmip.enums import LinkType, ObjectType
+    from ...kmip.payloads import AttributeReference
+
+    references = [AttributeReference("ObjectType"), AttributeReference("Link")]
+    try:
+        attributes = use_key(
+            session, name, tags, lambda key: session.client.get_attributes(key, references)
+        )
+    except KMSError:
+        return None
+    halves = (ObjectType.PRIVATE_KEY, "a private key", "the public one", LinkType.PUBLIC_KEY_LINK)
+    if not is_public:
+        halves = (
+            ObjectType.PUBLIC_KEY,
+            "a public key",
+            "the private one",
+            LinkType.PRIVATE_KEY_LINK,
+        )
+    named, found, needed, link_type = halves
+    if attributes.object_type != named:
+        return None
+    other = [link for link in attributes.links if link.link_type is link_type]
+    where = f": name {other[0].linked_object_identifier}" if other else ""
+    return f"{name or ', '.join(tags)} is {found}, and this takes {needed}{where}"
 
 
 def _identify(key: Key) -> str:

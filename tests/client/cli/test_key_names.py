@@ -125,3 +125,39 @@ def test_empty_text_names_nothing(
     assert client.locate() == before
     client.revoke(key)
     client.destroy(key)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        pytest.param(["encrypt", "FILE", "--for", "half"], "PUBLIC", id="a file"),
+        pytest.param(["rsa", "encrypt", "FILE", "-k", "half", "-o", "o"], "PUBLIC", id="some bytes"),
+        pytest.param(["rsa", "sign-verify", "FILE", "FILE", "-k", "half"], "PUBLIC", id="verify"),
+        pytest.param(["rsa", "sign", "FILE", "-k", "half_pk", "-o", "o"], "PRIVATE", id="sign"),
+        pytest.param(["rsa", "decrypt", "FILE", "-k", "half_pk", "-o", "o"], "PRIVATE", id="decrypt"),
+    ],
+)  # fmt: skip
+def test_other_half_of_a_pair_is_named_where_the_wrong_one_was(
+    alice: Kmsctl, client: KMSClient, file: Path, argv: list[str], said: str
+) -> None:
+    """A pair has its Name at the private key, and people call both keys by it."""
+    pair = client.create_key_pair("RSA", 2048, unique_identifier=f"half of {argv[1]}", name="half")
+    argv = [{"FILE": str(file), "half_pk": pair.public_key}.get(word, word) for word in argv]
+    outcome = alice(*argv)
+    found, needed, right = "a private key", "the public one", pair.public_key
+    if said == "PRIVATE":
+        found, needed, right = "a public key", "the private one", pair.private_key
+    assert outcome.code == 1
+    assert outcome.stderr.endswith(f" is {found}, and this takes {needed}: name {right}\n")
+    client.revoke(pair.private_key)
+    client.revoke(pair.public_key)
+    client.destroy(pair.private_key)
+    client.destroy(pair.public_key)
+
+
+def test_what_is_no_half_of_a_pair_is_refused_as_it_is(
+    alice: Kmsctl, client: KMSClient, file: Path
+) -> None:
+    key = client.create_symmetric_key()
+    outcome = alice("rsa", "sign", file, "-k", key, "-o", "o")
+    assert outcome.stderr == "kmsctl: Invalid_Field: the object is not a Private Key\n"

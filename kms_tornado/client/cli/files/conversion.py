@@ -16,7 +16,7 @@ from ...files.encrypted_file import decrypt_stream, encrypt_stream
 from ...files.errors import UntrueFile
 from ...files.sealing import Observer, Writable
 from ...files.source import Source
-from ..key_names import Key, use_key
+from ..key_names import Key, use_half, use_key
 from ..output import say, show_json
 from ..session import Session
 from .ckms_options import CkmsChoice
@@ -81,7 +81,14 @@ def decrypt_files(job: FileJob) -> None:
 
 
 def _encrypt(job: FileJob, source: Source, target: Writable, observe: Observer) -> None:
-    header, data_key = job.use_key(lambda key: wrap_new_data_key(job.session.client, key))
+    client = job.session.client
+    header, data_key = use_half(
+        job.session,
+        job.key,
+        job.tags,
+        lambda key: wrap_new_data_key(client, key),
+        is_public=True,
+    )
     encrypt_stream(source, target, header, data_key, observe)
     source.check_unchanged()
 

@@ -8,7 +8,7 @@ import click
 
 from ....kmip.enums import HashingAlgorithm, PaddingMethod
 from ....kmip.structures import CryptographicParameters
-from ..key_names import Key, use_key
+from ..key_names import Key, use_half
 from ..session import Session
 from .nouns import Noun
 from .options import existing, name_of, with_options
@@ -83,10 +83,17 @@ def _make(noun: Noun, verb: str, suffix: str) -> click.Command:
         output = output or default_output(file, suffix)
         check_replaceable(output, replaces=replaces)
         data = read_input(file)
-        use = _encrypt if verb == "encrypt" else _decrypt
+        is_public = verb == "encrypt"
+        use = _encrypt if is_public else _decrypt
         parameters = make_parameters(algorithm, digest)
         key = name_of(None, key_id)
-        result = use_key(session, key, tags, lambda one: use(session, one, data, parameters))
+        result = use_half(
+            session,
+            key,
+            tags,
+            lambda one: use(session, one, data, parameters),
+            is_public=is_public,
+        )
         write_output(output, result, is_text=is_printable(result), replaces=replaces)
         show_written(session, output, f"{output} is written.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..key_names import use_key
+from ..key_names import use_half
 from ..output import show_json
 from ..session import Session
 from .encrypting import default_output
@@ -42,11 +42,12 @@ def make_sign(noun: Noun) -> click.Command:
         output = output or default_output(file, "sig")
         check_replaceable(output, replaces=replaces)
         data, digest = _data(file, is_digest=is_digest)
-        signature = use_key(
+        signature = use_half(
             session,
             name_of(None, key_id),
             tags,
             lambda key: session.client.sign(key, data, digest=digest),
+            is_public=False,
         )
         write_output(output, signature, replaces=replaces)
         show_written(session, output, f"{output} holds the signature.")
@@ -76,11 +77,12 @@ def make_verify(noun: Noun) -> click.Command:
             raise click.UsageError("stdin is either the file or the signature")
         signature = read_input(signature_file)
         data, digest = _data(file, is_digest=is_digest)
-        is_valid: bool = use_key(
+        is_valid: bool = use_half(
             session,
             name_of(None, key_id),
             tags,
             lambda key: session.client.verify(key, signature, data, digest=digest),
+            is_public=True,
         )
         if session.is_json:
             show_json({"is_valid": is_valid})
