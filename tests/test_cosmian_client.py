@@ -124,7 +124,7 @@ REFUSALS = {
     "forged token": "signature not valid",
     "empty token": "malformed Authorization header",
     "no token": "bearer token required",
-    "65 bits": "Invalid_Attribute_Value: the length of an AES key is 128, 192, 256 bits",
+    "65 bits": "Invalid_Attribute_Value: a key of AES has 128, 192 or 256 bits",
     "0 bits": "Invalid_Attribute_Value: ",
     "wrapped": "Item_Not_Found: no object to be used for this operation: no-kek",
     "system tag": "Invalid_Attribute_Value: a tag may not be empty nor start with an underscore",
@@ -141,7 +141,7 @@ REFUSALS = {
     "cover crypt: prune": "Feature_Not_Supported: CoverCrypt",
     "cover crypt: rename": "Feature_Not_Supported: CoverCrypt",
     "cover crypt: import": "_Not_Supported: ",
-    "cover crypt: key pair": "Unsupported_Cryptographic_Parameters: COVER_CRYPT makes no key pair here",
+    "cover crypt: key pair": "Unsupported_Cryptographic_Parameters: CoverCrypt makes no key pair here",
     "cover crypt: encryption": "Item_Not_Found: ",
 }
 

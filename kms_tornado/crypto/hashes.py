@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import hashes
 
 from ..errors import UnsupportedCryptographicParameters
 from ..kmip.enums import HashingAlgorithm
+from ..kmip.tables import format_name
 
 _H = HashingAlgorithm
 
@@ -45,7 +46,9 @@ def find_hash(algorithm: HashingAlgorithm) -> hashes.HashAlgorithm:
     """The library's hash. Raises UnsupportedCryptographicParameters."""
     function = HASHES.get(algorithm)
     if function is None:
-        raise UnsupportedCryptographicParameters(f"the hash {algorithm.name} is not offered")
+        raise UnsupportedCryptographicParameters(
+            f"the hash {format_name(algorithm)} is not offered"
+        )
     return function
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from ..errors import UnsupportedCryptographicParameters
 from ..kmip.enums import BlockCipherMode, CryptographicAlgorithm, HashingAlgorithm
 from ..kmip.structures import CryptographicParameters
+from ..kmip.tables import format_name
 from .hashes import BLOCK_BYTES, find_hash
 from .material import KeyMaterial
 from .policy import Technique
@@ -81,7 +82,7 @@ def check_hmac_key(algorithm: HashingAlgorithm, key: KeyMaterial) -> None:
     longest = BLOCK_BYTES[algorithm]
     if key.bits > 8 * longest:
         raise UnsupportedCryptographicParameters(
-            f"an HMAC with {algorithm.name} takes keys of at most {longest} bytes"
+            f"an HMAC with {format_name(algorithm)} takes keys of at most {longest} bytes"
         )
 
 

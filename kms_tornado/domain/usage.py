@@ -23,6 +23,7 @@ from ..kmip.enums import (
     UsageLimitsUnit,
 )
 from ..kmip.structures import UsageLimits
+from ..kmip.tables import format_name
 from .managed_object import ManagedObject
 
 # A plain number: an operator of an IntFlag makes a new member each time, which takes twenty times as long.
@@ -137,7 +138,7 @@ def check_usage_mask(target: ManagedObject, needed: CryptographicUsageMask) -> N
     if usage_mask_of(target) & (int(needed) | _UNRESTRICTED):
         return
     raise IncompatibleCryptographicUsageMask(
-        f"the key's usage mask does not allow {needed.name or needed}: "
+        f"the key's usage mask does not allow {format_name(needed)}: "
         "CryptographicUsageMask is set when the object is made"
     )
 

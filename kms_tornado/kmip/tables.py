@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum, IntFlag
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
@@ -222,3 +223,9 @@ def name_tag(number: int) -> str | None:
 def is_vendor_tag(tag: str) -> bool:
     """tag: a canonical name."""
     return tag[:4] == "0x54"
+
+
+def format_name(member: IntEnum | IntFlag) -> str:
+    """As the OASIS JSON profile writes it, and people know it from the specification: ``ChaCha20``, ``MACGenerate``."""
+    names = ENUMERATIONS[type(member).__name__].oasis
+    return names.get(member) or "|".join(names[bit] for bit in names if bit & member)

@@ -38,6 +38,7 @@ from ..kmip.enums import (
 )
 from ..kmip.payloads import DeriveKeyRequest, DeriveKeyResponse
 from ..kmip.structures import CryptographicParameters, DerivationParameters, Link
+from ..kmip.tables import format_name
 from ..store.interface.changes import Change, Insert, Replace
 from .common.call import Call
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
@@ -89,7 +90,9 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
         raise FeatureNotSupported("symmetric keys and secret data can be derived")
     rule = _RULES.get(request.derivation_method)
     if rule is None:
-        raise FeatureNotSupported(f"derivation by {request.derivation_method.name} is not offered")
+        raise FeatureNotSupported(
+            f"derivation by {format_name(request.derivation_method)} is not offered"
+        )
     call.check_allowed(rule.technique, Use.PROTECT)
     length = _determine_length(request)
     keys = await _fetch_bases(call, request.unique_identifiers)

@@ -35,6 +35,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import CryptographicAlgorithm, KeyFormatType, LinkType, ObjectType
 from ..kmip.payloads import CreateKeyPairRequest, CreateKeyPairResponse
 from ..kmip.structures import Link
+from ..kmip.tables import format_name
 from ..store.interface.changes import Insert
 from .common.call import Call
 from .common.identifiers import new_identifier
@@ -177,7 +178,7 @@ def _choose_curve(
     if algorithm in _EDWARDS_CURVES:
         curve: Curve | None = _EDWARDS_CURVES[algorithm]
     elif algorithm not in _ON_CURVES:
-        raise UnsupportedCryptographicParameters(f"{algorithm.name} makes no key pair here")
+        raise UnsupportedCryptographicParameters(f"{format_name(algorithm)} makes no key pair here")
     elif number is not None:
         curve = find_curve_by_number(number, algorithm)
     elif length is None:

@@ -20,6 +20,7 @@ from ..kmip.attributes import Attributes
 from ..kmip.enums import KeyWrapType, ObjectType
 from ..kmip.objects import OBJECT_CLASSES, Certificate, Object, OpaqueObject, PrivateKey
 from ..kmip.payloads import ImportRequest, ImportResponse, RegisterRequest, RegisterResponse
+from ..kmip.tables import format_name
 from ..store.interface.changes import Conflict, Insert, Replace
 from .common.call import Call
 from .common.identifiers import new_identifier
@@ -159,5 +160,5 @@ async def _parse(
 
 def _check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
     if object_type not in OBJECT_CLASSES:
-        raise FeatureNotSupported(f"objects of type {object_type.name} are not supported")
+        raise FeatureNotSupported(f"objects of type {format_name(object_type)} are not supported")
     check_object_type(object_type, attributes)

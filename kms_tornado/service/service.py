@@ -34,7 +34,7 @@ from ..crypto.sealing.envelope import KeyRing
 from ..domain.access import may_create_objects, sufficient_rights
 from ..errors import GeneralFailure, OperationNotSupported, Unavailable
 from ..kmip.enums import Operation
-from ..kmip.tables import OPERATION_TAGS
+from ..kmip.tables import OPERATION_TAGS, format_name
 from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
 from ..operations.common.transaction import Transaction
@@ -181,7 +181,7 @@ class Service:
         """As `execute`, but once and on these objects, and the entry is the caller's. Raises Conflict, too."""
         row = self.operations.get(operation)
         if row is None:
-            raise OperationNotSupported(f"{operation.name} is not offered by this server")
+            raise OperationNotSupported(f"{format_name(operation)} is not offered by this server")
         check_data(request)
         call = Call(
             principal.name,

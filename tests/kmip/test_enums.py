@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.kmip import enums
-from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, normalise
+from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS, format_name, normalise
 
 from ..rows import each_row
 
@@ -66,3 +66,14 @@ def test_tag_has_the_number_of_the_appendix(tag, number):
 
 def test_tag_names_are_normalised():
     assert [normalise(tag) for tag in TAG_NUMBERS] == list(TAG_NUMBERS)
+
+
+def test_people_are_told_the_names_that_clients_send():
+    assert {name: format_name(member) for name, member in MEMBERS} != {}
+    mask = enums.CryptographicUsageMask
+    assert [
+        format_name(enums.CryptographicAlgorithm.CHACHA20),
+        format_name(enums.HashingAlgorithm.SHA_256),
+        format_name(mask.MAC_GENERATE),
+        format_name(mask.SIGN | mask.VERIFY),
+    ] == ["ChaCha20", "SHA_256", "MACGenerate", "Sign|Verify"]

@@ -17,6 +17,7 @@ from ...errors import (
 )
 from ...kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ...kmip.structures import CryptographicParameters
+from ...kmip.tables import format_name
 from ..hashes import HASHES
 from ..keys.asymmetric import load_private, load_public
 from ..material import KeyMaterial
@@ -56,7 +57,9 @@ def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionSc
     mask_hashing = requested.mask_generator_hashing_algorithm or hashing
     for algorithm in (hashing, mask_hashing):
         if algorithm not in _OAEP_HASHES:
-            raise UnsupportedCryptographicParameters(f"OAEP with {algorithm.name} is not offered")
+            raise UnsupportedCryptographicParameters(
+                f"OAEP with {format_name(algorithm)} is not offered"
+            )
     return RSAEncryptionScheme(Technique.RSA_OAEP, hashing, mask_hashing, requested.p_source or b"")
 
 

@@ -21,6 +21,7 @@ from ...errors import (
 )
 from ...kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from ...kmip.structures import CryptographicParameters
+from ...kmip.tables import format_name
 from ..policy import Technique
 
 FULL_TAG_BYTES = 16
@@ -162,7 +163,11 @@ def choose_suite(
     mode = requested.block_cipher_mode
     suite = SUITES.get((algorithm, mode))
     if suite is None:
-        name = algorithm.name if mode is None else f"{algorithm.name} in mode {mode.name}"
+        name = (
+            format_name(algorithm)
+            if mode is None
+            else f"{format_name(algorithm)} in mode {format_name(mode)}"
+        )
         raise UnsupportedCryptographicParameters(f"{name} is not offered")
     if (
         (algorithm, mode) == (_A.CHACHA20, None)

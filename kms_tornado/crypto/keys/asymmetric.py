@@ -116,8 +116,10 @@ class KeyPair:
 def check_rsa_length(bits: int) -> None:
     """Check the length of a new key, in bits. Raises InvalidAttributeValue."""
     if bits not in RSA_LENGTHS:
-        legal = ", ".join(map(str, RSA_LENGTHS))
-        raise InvalidAttributeValue(f"the length of an RSA key is {legal} bits")
+        *others, last = map(str, RSA_LENGTHS)
+        raise InvalidAttributeValue(
+            f"an RSA key that is made here has {', '.join(others)} or {last} bits"
+        )
 
 
 def generate_rsa(bits: int) -> KeyPair:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from ...errors import KeyFormatTypeNotSupported
 from ...kmip.enums import CryptographicAlgorithm, KeyFormatType
+from ...kmip.tables import format_name
 from ..material import KeyMaterial
 from .containers import check_size, read_pkcs8, read_spki, write_pkcs8, write_spki
 from .curves import ED448, ED25519, RFC8410_CURVES, X448, X25519, Curve
@@ -157,4 +158,4 @@ def _choose_raw_curve(algorithm: CryptographicAlgorithm | None, size: int) -> Cu
 
 
 def _unsupported_format_error(what: str, key_format: KeyFormatType) -> KeyFormatTypeNotSupported:
-    return KeyFormatTypeNotSupported(f"{what} has no format {key_format.name}")
+    return KeyFormatTypeNotSupported(f"{what} has no format {format_name(key_format)}")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ...errors import InvalidAttributeValue, UnsupportedCryptographicParameters
 from ...kmip.enums import CryptographicAlgorithm
+from ...kmip.tables import format_name
 from ..material import KeyMaterial
 from ..policy import Technique
 
@@ -28,11 +29,12 @@ class KeyLengths:
 
     @classmethod
     def of(cls, *lengths: int) -> KeyLengths:
-        return cls(lengths, lengths, ", ".join(map(str, lengths)))
+        *others, last = map(str, lengths)
+        return cls(lengths, lengths, f"{', '.join(others)} or {last}" if others else last)
 
 
 # 3DES: KMIP counts the bits with or without parity. Two-key 3DES is for old data only.
-_TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168, 192")
+_TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168 or 192")
 
 
 def _hmac_lengths(block: int) -> KeyLengths:
@@ -119,10 +121,10 @@ def _find_lengths(algorithm: CryptographicAlgorithm) -> KeyLengths:
     lengths = KEY_LENGTHS.get(algorithm)
     if lengths is None:
         raise UnsupportedCryptographicParameters(
-            f"{algorithm.name} is not a symmetric algorithm of this server"
+            f"{format_name(algorithm)} is not a symmetric algorithm of this server"
         )
     return lengths
 
 
 def _length_error(algorithm: CryptographicAlgorithm, lengths: KeyLengths) -> InvalidAttributeValue:
-    return InvalidAttributeValue(f"the length of an {algorithm.name} key is {lengths.wording} bits")
+    return InvalidAttributeValue(f"a key of {format_name(algorithm)} has {lengths.wording} bits")

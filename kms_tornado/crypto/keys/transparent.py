@@ -24,6 +24,7 @@ from ...kmip.key_material import (
     TransparentRSAPrivateKey,
     TransparentRSAPublicKey,
 )
+from ...kmip.tables import format_name
 from .curves import find_curve_by_number
 from .numbers import (
     MAX_STORED_BITS,
@@ -101,7 +102,7 @@ def render_transparent(key: KeyNumbers, key_format: KeyFormatType) -> Transparen
             return TransparentECPrivateKey(
                 RecommendedCurve(key.curve.recommended), int.from_bytes(key.scalar, "big")
             )
-    raise KeyFormatTypeNotSupported(f"this key has no format {key_format.name}")
+    raise KeyFormatTypeNotSupported(f"this key has no format {format_name(key_format)}")
 
 
 def _parse_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:

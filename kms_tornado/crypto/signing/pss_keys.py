@@ -15,6 +15,7 @@ from types import MappingProxyType
 from ...errors import UnsupportedCryptographicParameters
 from ...kmip.enums import HashingAlgorithm
 from ...kmip.structures import CryptographicParameters
+from ...kmip.tables import format_name
 from ..keys.asymmetric import PrivateKey, PublicKey
 from ..keys.der import NULL, OID, DERReader, malformed_key_error, read_sequence
 from .schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
@@ -122,7 +123,7 @@ def choose_pss_scheme(
     )
     if not is_within:
         raise UnsupportedCryptographicParameters(
-            f"the key is for RSASSA-PSS with {limits.hashing.name}, MGF1 with {limits.mask_hashing.name} and a "
+            f"the key is for RSASSA-PSS with {format_name(limits.hashing)}, MGF1 with {format_name(limits.mask_hashing)} and a "
             f"salt of at least {limits.salt_length} bytes"
         )
     return scheme

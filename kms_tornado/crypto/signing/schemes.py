@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from ...errors import UnsupportedCryptographicParameters
 from ...kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerator, PaddingMethod
 from ...kmip.structures import CryptographicParameters
+from ...kmip.tables import format_name
 from ..hashes import HASHES
 from ..keys.asymmetric import PrivateKey, PublicKey
 from ..policy import Technique
@@ -106,7 +107,9 @@ def choose_signature_scheme(
             "HashingAlgorithm and DigitalSignatureAlgorithm differ"
         )
     if hashing is not None and hashing not in HASHES:
-        raise UnsupportedCryptographicParameters(f"signatures over {hashing.name} are not offered")
+        raise UnsupportedCryptographicParameters(
+            f"signatures over {format_name(hashing)} are not offered"
+        )
     match key:
         case rsa.RSAPrivateKey() | rsa.RSAPublicKey():
             return _choose_rsa_scheme(algorithm, hashing, requested)
@@ -164,7 +167,9 @@ def _choose_rsa_scheme(
     # KMIP 2.1 §4.16 says SHA-1.
     mask_hashing = requested.mask_generator_hashing_algorithm or hashing
     if mask_hashing not in HASHES:
-        raise UnsupportedCryptographicParameters(f"MGF1 with {mask_hashing.name} is not offered")
+        raise UnsupportedCryptographicParameters(
+            f"MGF1 with {format_name(mask_hashing)} is not offered"
+        )
     salt = requested.salt_length
     if salt is not None and not 0 <= salt <= 512:  # no modulus has room for more
         raise UnsupportedCryptographicParameters("the salt length is out of range")

@@ -16,6 +16,7 @@ from ...errors import (
     MissingData,
 )
 from ...kmip.structures import CryptographicParameters
+from ...kmip.tables import format_name
 from ..hashes import HASHES
 from ..keys.asymmetric import PublicKey, load_signing_key, load_verifying_key
 from ..material import KeyMaterial
@@ -93,7 +94,9 @@ def _choose_hash(scheme: SignatureScheme, data: bytes, *, is_digest: bool) -> _H
     if not is_digest:
         return hashing
     if len(data) != hashing.digest_size:
-        raise InvalidField(f"a digest by {scheme.hashing.name} has {hashing.digest_size} bytes")
+        raise InvalidField(
+            f"a digest by {format_name(scheme.hashing)} has {hashing.digest_size} bytes"
+        )
     return utils.Prehashed(hashing)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...domain.managed_object import ManagedObject
 from ...kmip.enums import ObjectType
+from ...kmip.tables import format_name
 
 #: The object types that suit an operation; None: all of them.
 SuitableTypes = ObjectType | frozenset[ObjectType] | None
@@ -16,6 +17,7 @@ def has_type(target: ManagedObject, types: SuitableTypes) -> bool:
 
 
 def format_types(types: SuitableTypes) -> str:
-    """``Symmetric Key or Secret Data``."""
+    """``SymmetricKey, PublicKey or Certificate``."""
     listed = () if types is None else (types,) if isinstance(types, ObjectType) else sorted(types)
-    return " or ".join(object_type.name.replace("_", " ").title() for object_type in listed)
+    *others, last = map(format_name, listed)
+    return f"{', '.join(others)} or {last}" if others else last

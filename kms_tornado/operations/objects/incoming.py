@@ -56,6 +56,7 @@ from ...kmip.objects import (
     SecretData,
     SymmetricKey,
 )
+from ...kmip.tables import format_name
 from ..common.object_attributes import merge_attributes
 from .certificate_attributes import describe_certificate
 from .digests import digest_key
@@ -91,7 +92,7 @@ def parse_object(
     UnsupportedCryptographicParameters.
     """
     if not isinstance(incoming, OBJECT_CLASSES[object_type]):
-        raise MissingData(f"Object is missing, or not of the type {object_type.name}")
+        raise MissingData(f"Object is missing, or not of the type {format_name(object_type)}")
     match incoming:
         case Certificate():
             return _parse_certificate(incoming, requested)
@@ -243,7 +244,7 @@ def _parse_asymmetric_key(
     if not isinstance(material, KeyMaterialField):
         key = parse_transparent(material, algorithm)
     elif key_format in TRANSPARENT_KEYS:
-        raise InvalidField(f"KeyMaterial must be the parts of a {key_format.name}")
+        raise InvalidField(f"KeyMaterial must be the parts of a {format_name(key_format)}")
     elif object_type is ObjectType.PRIVATE_KEY:
         key = key_formats.import_private(material.octets, key_format, algorithm)
     else:

@@ -47,6 +47,7 @@ from ...kmip.objects import (
 )
 from ...kmip.payloads import ExportRequest, GetRequest
 from ...kmip.structures import Link
+from ...kmip.tables import format_name
 from ..common.call import Call
 from ..common.usable_key import UsableKey
 from .completion import complete_numbers
@@ -92,7 +93,7 @@ def parse_wrapped_object(
     KeyCompressionTypeNotSupported.
     """
     if not isinstance(incoming, OBJECT_CLASSES[object_type]):
-        raise MissingData(f"Object is missing, or not of the type {object_type.name}")
+        raise MissingData(f"Object is missing, or not of the type {format_name(object_type)}")
     assert not isinstance(incoming, Certificate | OpaqueObject)  # they have no KeyBlock
     block = incoming.key_block
     if block.key_wrapping_data is None or block.key_value is None:

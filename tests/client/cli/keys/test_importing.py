@@ -356,7 +356,7 @@ REFUSED = [
     ("rsa", [], b"hello", 1, "the file is none of PEM"),
     ("sym", [], bytes(17), 1, "nor a raw key of 16"),
     ("sym", [], b"00" * 32, 1, "name --key-format base64 or raw"),
-    ("sym", ["-f", "raw"], bytes(17), 1, "128, 192, 256 bits"),
+    ("sym", ["-f", "raw"], bytes(17), 1, "128, 192 or 256 bits"),
     ("sym", ["-f", "p12"], bytes(32), 2, "'p12' is not one of"),
     ("sym", ["-m", "aes-gcm"], bytes(32), 2, "goes with --unwrapping-key-id"),
     ("sym", ["--unwrapping-key-id", "no-such-key"], bytes(32), 1, "Item_Not_Found"),
