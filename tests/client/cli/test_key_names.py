@@ -160,4 +160,4 @@ def test_what_is_no_half_of_a_pair_is_refused_as_it_is(
 ) -> None:
     key = client.create_symmetric_key()
     outcome = alice("rsa", "sign", file, "-k", key, "-o", "o")
-    assert outcome.stderr == "kmsctl: Invalid_Field: the object is not a Private Key\n"
+    assert outcome.stderr == "kmsctl: Invalid_Field: the object is not a PrivateKey\n"
