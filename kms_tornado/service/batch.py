@@ -36,9 +36,8 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..audit.record import Origin
 from ..auth.principal import Principal
@@ -123,8 +122,7 @@ async def run(
     return results
 
 
-@dataclass(frozen=True, slots=True)
-class _Checkpoint:
+class _Checkpoint(NamedTuple):
     """The position of the first item that is not yet on disk, and what held there."""
 
     position: int

@@ -17,8 +17,12 @@ from ..kmip.enums import BatchErrorContinuationOption
 from ..kmip.messages.batch_items import Payloads
 from ..kmip.messages.bodies import refuse_binary_message
 from ..kmip.messages.requests import DEFAULT_OPTION, RequestMessage
-from ..kmip.messages.responses import make_correlation_value, render_failure, render_response
-from ..kmip.ttlv import encoded_length
+from ..kmip.messages.responses import (
+    make_correlation_value,
+    measure_frame,
+    render_failure,
+    render_response,
+)
 from . import batch
 from .item_results import ItemResult
 from .kms import KMS
@@ -95,12 +99,11 @@ async def answer_message(
     """
     now = service.now()
     correlation = make_correlation_value(message)
-    empty = render_response(message, (), now=now, server_correlation_value=correlation)
     results = await batch.run(
         service,
         principal,
         message,
-        overhead=encoded_length(empty),
+        overhead=measure_frame(message, correlation),
         hold=_hold_nothing if held is None else held.grow_answer,
         origin=origin,
         default_option=default_option,

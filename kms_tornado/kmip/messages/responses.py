@@ -11,7 +11,7 @@ from ..enums import Operation, ResultReason, ResultStatus
 from ..kmip1.payloads import write_payload
 from ..schema import Declared, to_node
 from ..tables import ENUMERATIONS, loosen
-from ..ttlv import Dialect, ItemType, Node, structure
+from ..ttlv import Dialect, ItemType, Node, encoded_length, structure
 from ..version_gate import VersionGate
 from ..vocabulary import ProtocolVersion
 from .batch_items import RequestItem
@@ -40,6 +40,19 @@ def render_response(
     if gate is not None:
         items = [gate.replace_reason(item) for item in items]
     return structure("ResponseMessage", header, *items)
+
+
+def measure_frame(message: RequestMessage, server_correlation_value: str | None) -> int:
+    """Bytes of TTLV of the answer before its first item."""
+    is_correlated = server_correlation_value is not None
+    return _measure_frame(message.version, message.gate, is_correlated)
+
+
+@lru_cache(maxsize=64)
+def _measure_frame(version: ProtocolVersion, gate: VersionGate | None, is_correlated: bool) -> int:
+    correlation_value = _make_correlation_value() if is_correlated else None
+    header = _render_header(version, gate, 0, correlation_value, 0)
+    return encoded_length(structure("ResponseMessage", header))
 
 
 @lru_cache(maxsize=256)  # most answers of a second have the same one
@@ -78,6 +91,10 @@ def make_correlation_value(message: RequestMessage) -> str | None:
     """A new UUID for the answer and the log; None where the client sent no correlation value."""
     if message.header is None or message.header.client_correlation_value is None:
         return None
+    return _make_correlation_value()
+
+
+def _make_correlation_value() -> str:
     return str(uuid.uuid4())
 
 
