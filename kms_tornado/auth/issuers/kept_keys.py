@@ -18,13 +18,13 @@ import hmac
 import json
 import logging
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import KeySetError
+from ..regular_file import read_regular_file
 from .issuer import TrustedIssuer
 from .key_source import MAX_DOCUMENT_BYTES
 from .keyset import KeySet, parse_document, remove_secrets
@@ -165,11 +165,8 @@ class KeptKeys:
         return kept
 
     def _read(self) -> _Kept:
-        """Raises _NotUsable for a file that is not as this server wrote it."""
-        with open(self.file, "rb", opener=_open_without_waiting) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _NotUsable("it is no regular file")
-            content = file.read(_MAX_FILE_BYTES + 1)
+        """Raises _NotUsable for a file that is not as this server wrote it, OSError for one that cannot be read."""
+        content = read_regular_file(str(self.file), _MAX_FILE_BYTES)
         code, _, message = content.partition(b"\n")
         if not hmac.compare_digest(code, self._authenticate(message).hex().encode("ascii")):
             raise _NotUsable(
@@ -233,11 +230,6 @@ class KeptKeys:
             os.fsync(directory)
         finally:
             os.close(directory)
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    """For `open`: a named pipe would wait for a writer."""
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _wait_for_lock(descriptor: int) -> None:

@@ -119,7 +119,7 @@ FAULTS = [
     pytest.param(cut(-1), {}, CODE, id="a byte less"),
     pytest.param(cut(64), {}, CODE, id="nothing but the code"),
     pytest.param(cut(0), {}, CODE, id="empty"),
-    pytest.param(lambda file: file.write_bytes(b" " * 3_000_000), {}, CODE, id="huge"),
+    pytest.param(lambda file: file.write_bytes(b" " * 3_000_000), {}, "larger than", id="huge"),
     pytest.param(lambda file: file.write_bytes(b"\xff\n{}\n"), {}, CODE, id="rubbish"),
     pytest.param(None, {"code": code_with(b"new")}, CODE, id="another master key"),
     pytest.param(put_another_issuers_there, {}, "another issuer's", id="another issuer's file"),
@@ -128,7 +128,7 @@ FAULTS = [
     pytest.param(None, {"max_age_s": 0.0, "now": 1000.1}, "maximum staleness is 0 s", id="nothing stale wanted"),
     pytest.param(None, {"now": 999.9}, "in the future", id="the clock was set back"),
     pytest.param(replace_by(Path.mkdir), {}, "Is a directory", id="a directory"),
-    pytest.param(replace_by(os.mkfifo), {}, "no regular file", id="a pipe"),
+    pytest.param(replace_by(os.mkfifo), {}, "not a regular file", id="a pipe"),
 ]  # fmt: skip
 
 
