@@ -55,6 +55,15 @@ def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPol
     )
 
 
+def _open_deny_file(path: str | None) -> DenyFile | None:
+    """The file, read once; None where none is configured. Raises ConfigurationError."""
+    if path is None:
+        return None
+    file = DenyFile(path)
+    file.load()
+    return file
+
+
 class BearerAuth:
     """Checks the bearer tokens of the configured issuers, and keeps their keys fresh once started.
 
@@ -97,10 +106,8 @@ class BearerAuth:
         self.authenticator = Authenticator(settings, self._caches, shared_proofs=shared_proofs)
         self._schemes = (BEARER,) if settings.policy.bound_tokens == "off" else SCHEMES
         self._web_sockets = WebSockets()
-        self._deny_file: DenyFile | None = None
-        if settings.policy.deny_file is not None:
-            self._deny_file = DenyFile(settings.policy.deny_file)
-            self._deny_file.load()
+        self._deny_file = _open_deny_file(settings.policy.deny_file)
+        if self._deny_file is not None:
             self.authenticator.denied = self._deny_file.list
         self._look: asyncio.Task[None] | None = None  # at the deny file
         issuers = [one for issuer in settings.issuers for one in issuer.list_tenants()]

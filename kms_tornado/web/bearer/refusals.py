@@ -192,40 +192,11 @@ def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
 def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refusal:
     request = handler.request
     if isinstance(error, AuthenticationError):
-        return _Refusal(
-            error.status,
-            error.code or "unauthorized",
-            str(error),
-            logging.INFO,
-            f"refused {_name(request)} from {request.remote_ip}: {error}"
-            + (f" ({cut_value(error.detail)})" if error.detail else ""),
-            error.reason,
-            error,
-            {NONCE_HEADER: error.nonce} if error.nonce else {},
-            challenges=_format_challenges(handler, error, hooks),
-        )
+        return _describe_refused_token(request, error, _format_challenges(handler, error, hooks))
     if isinstance(error, TooManyRequests):
-        return _Refusal(
-            429,
-            "too_many_requests",
-            str(error),
-            logging.INFO,
-            f"refused {_name(request)} from {request.remote_ip}: {error}",
-            error.reason,
-            error,
-            {"Retry-After": str(error.retry_after_s)},
-        )
+        return _describe_too_many(request, error)
     if isinstance(error, Unavailable):
-        return _Refusal(
-            503,
-            "temporarily_unavailable",
-            str(error),
-            logging.INFO if error.is_told_once else logging.WARNING,
-            f"{_name(request)}: {error} ({error.detail})",
-            error.reason,
-            error,
-            {"Retry-After": str(error.retry_after_s)},
-        )
+        return _describe_unavailable(request, error)
     if isinstance(error, HTTPError) and 400 <= error.status_code <= 599:  # a hook's own answer
         return _describe_http_error(request, error)
     missing = _describe_missing_auth(handler)
@@ -236,6 +207,50 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
         logging.ERROR,
         f"{_name(request)}: {missing or 'the credentials could not be checked'}",
         fault=error if missing is None else None,
+    )
+
+
+def _describe_refused_token(
+    request: HTTPServerRequest, error: AuthenticationError, challenges: Sequence[str]
+) -> _Refusal:
+    """RFC 6750 §3; with a nonce where the proof lacks a good one (RFC 9449 §9)."""
+    return _Refusal(
+        error.status,
+        error.code or "unauthorized",
+        str(error),
+        logging.INFO,
+        f"refused {_name(request)} from {request.remote_ip}: {error}"
+        + (f" ({cut_value(error.detail)})" if error.detail else ""),
+        error.reason,
+        error,
+        {NONCE_HEADER: error.nonce} if error.nonce else {},
+        challenges=challenges,
+    )
+
+
+def _describe_too_many(request: HTTPServerRequest, error: TooManyRequests) -> _Refusal:
+    return _Refusal(
+        429,
+        "too_many_requests",
+        str(error),
+        logging.INFO,
+        f"refused {_name(request)} from {request.remote_ip}: {error}",
+        error.reason,
+        error,
+        {"Retry-After": str(error.retry_after_s)},
+    )
+
+
+def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Refusal:
+    return _Refusal(
+        503,
+        "temporarily_unavailable",
+        str(error),
+        logging.INFO if error.is_told_once else logging.WARNING,
+        f"{_name(request)}: {error} ({error.detail})",
+        error.reason,
+        error,
+        {"Retry-After": str(error.retry_after_s)},
     )
 
 

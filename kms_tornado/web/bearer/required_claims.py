@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Concatenate, ParamSpec, TypeVar, cast
 
 from tornado.web import Finish
@@ -32,16 +32,7 @@ def requires(
     answer is 401.
     Raises TypeError for what would guard nothing or nobody could meet.
     """
-    pairs: list[tuple[str, object]] = [
-        (name, part)
-        for name, value in claims.items()
-        for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
-    ]
-    if not pairs or not all(isinstance(value, (str, int, float)) for _, value in pairs):
-        raise TypeError(
-            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
-        )
-    required = [RequiredClaim(name, cast("ClaimValue", value)) for name, value in pairs]
+    required = _list_required(claims)
     scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
 
     def decorate(
@@ -70,6 +61,20 @@ def requires(
         return guarded
 
     return decorate
+
+
+def _list_required(claims: Mapping[str, object]) -> list[RequiredClaim]:
+    """Each scope is one of its own. Raises TypeError for none at all, and for a value that no claim can equal."""
+    pairs = [
+        (name, part)
+        for name, value in claims.items()
+        for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
+    ]
+    if not pairs or not all(isinstance(value, (str, int, float)) for _, value in pairs):
+        raise TypeError(
+            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
+        )
+    return [RequiredClaim(name, cast("ClaimValue", value)) for name, value in pairs]
 
 
 def _find_refusal(
