@@ -166,6 +166,8 @@ def test_identifier_of_a_stranger_reads_as_one_that_was_never_there(users: Users
     ("parameters", "expected"),
     [
         ({"operation": "AccessGrant"}, [3]),
+        ({"operation": "access_grant"}, [3]),
+        ({"operation": "CREATE"}, [5]),
         ({"operation": "Get", "result": "Failed"}, [0, 4]),
         ({"operation": "Get", "principal": BOB}, [2, 4]),
         ({"operation": "Get", "limit": "1"}, [0]),

@@ -10,6 +10,7 @@ from typing import Any
 from ...audit.chain import is_chained
 from ...audit.query import RecordQuery
 from ...errors import ConfigurationError
+from ...service.auditing.operation_names import find_operation
 from ...store.interface.audit import EVER, AuditStore, Span
 from ...store.interface.object_checks import StoredSegment
 from ..opening import open_database
@@ -95,12 +96,13 @@ class _Export:
 
 def _read_query(arguments: Mapping[str, Any]) -> RecordQuery:
     since_ms, until_ms = arguments["since"], arguments["until"]
+    operation: str | None = arguments["operation"]
     if since_ms is not None and until_ms is not None and since_ms > until_ms:
         raise ConfigurationError("--since is behind --until")
     return RecordQuery(
         uid=arguments["uid"],
         principal=arguments["principal"],
-        operation=arguments["operation"],
+        operation=None if operation is None else find_operation(operation),
         result=arguments["result"],
         since_ms=since_ms,
         until_ms=until_ms,

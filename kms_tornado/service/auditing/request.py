@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ...audit.query import MAX_TERM_LENGTH, Place, RecordQuery
 from ...audit.record import FAILED, REFUSED, SUCCESS, UNDONE
 from ...errors import KMSError
+from .operation_names import find_operation
 
 #: Records of one answer.
 MAX_RECORDS = 1_000
@@ -117,9 +118,9 @@ def _read_term(given: Mapping[str, str], name: str) -> str | None:
 
 def _read_operation(given: Mapping[str, str]) -> str | None:
     value = given.get("operation")
-    if value is not None and not re.fullmatch("[A-Za-z]{1,40}", value):
-        raise BadAuditRequest("operation: a name as records have it, such as Encrypt")
-    return value
+    if value is not None and not re.fullmatch("[A-Za-z_]{1,40}", value):
+        raise BadAuditRequest("operation: a name such as Encrypt or get_attributes")
+    return None if value is None else find_operation(value)
 
 
 def _read_result(given: Mapping[str, str]) -> str | None:

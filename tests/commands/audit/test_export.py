@@ -63,7 +63,7 @@ def test_selection_by_user_object_operation_and_result(place: Place) -> None:
     assert {(one["operation"], one["principal"]) for one in of_key} == {
         ("Create", alice.name), ("Get", alice.name), ("Get", bob.name),
     }  # fmt: skip
-    [created] = place.export("--uid", other, "--operation", "Create")
+    [created] = place.export("--uid", other, "--operation", "create")
     assert (created["uid"], created["principal"]) == (other, alice.name)
     [failed] = place.export("--uid", key, "--result", "failed", "--operation", "Get")
     assert (failed["principal"], failed["result"]) == (bob.name, "Failed")
