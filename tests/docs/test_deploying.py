@@ -7,6 +7,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import tomllib
@@ -64,8 +65,16 @@ def cluster() -> postgres.Cluster:
 def run_until_ready(
     command: Sequence[str], variables: dict[str, str], check: Sequence[str]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, once the other command ends with 0; it has to stop cleanly."""
+    """The process, once the other command ends with 0; it has to stop cleanly.
+
+    That is asked once the port is open: each time it is a start of Python, of which the server needs the time itself.
+    """
     process = subprocess.Popen(command, env=variables)
+
+    def listens() -> bool:
+        assert process.poll() is None, "the server ended"
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", int(variables["KMS_PORT"]))) == 0
 
     def is_ready() -> bool:
         assert process.poll() is None, "the server ended"
@@ -73,6 +82,7 @@ def run_until_ready(
         return asked.returncode == 0
 
     try:
+        eventually(listens, timeout_s=60)
         eventually(is_ready, timeout_s=60)
         yield process
         process.send_signal(signal.SIGTERM)

@@ -390,18 +390,22 @@ def test_an_identifier_does_not_change_hands_while_its_object_is_removed(two):
         wanted = f"hands-{turn}"
         alice.import_key(wanted, bytes(16))
         alice.revoke(wanted)
+        get_for_bob = {"unique_identifier": wanted, "user_id": bob.name, "operation_type": "get"}
+        removed = threading.Event()
 
-        def send(user, n, wanted=wanted):
+        def send(user, n, wanted=wanted, removed=removed, get_for_bob=get_for_bob):
             if n == 0:
                 user.destroy(wanted, remove=True)
-            elif n == 1:
-                for _ in range(50):
+                removed.set()
+                return
+            left = 5  # once it is removed
+            while left:
+                left -= removed.is_set()
+                if n == 1:
                     line = user.refused("Import", *import_items(wanted, bytes(16)))
                     assert line.startswith("Object_Already_Exists: ")
-            else:
-                body = {"unique_identifier": wanted, "user_id": bob.name, "operation_type": "get"}
-                for _ in range(20):
-                    user.change_access("grant", body)
+                else:
+                    user.change_access("grant", get_for_bob)
 
         at_once([alice, carol, alice.on(two[1]), alice.again()], send)
         assert bob.refused("Get", uid(wanted)).startswith("Item_Not_Found: ")

@@ -36,7 +36,9 @@ def test_records_of_a_key_are_listed_the_newest_first(alice: Kmsctl, key: str) -
         (ALICE, "Create", key, "Success"),
     ]
     assert abs(datetime.fromisoformat(rows[0][0]) - datetime.now(UTC)).total_seconds() < 3600
-    assert [line.split("\t") for line in alice("audit", "ledger").lines] == rows
+    by_name = [line.split("\t") for line in alice("audit", "ledger").lines]
+    # To find a Name is a use of its own, whose record may be there already.
+    assert [row for row in by_name if row[2] != "AccessList"] == rows
 
 
 def test_records_are_filtered_and_as_many_as_asked_for(alice: Kmsctl, key: str) -> None:
