@@ -84,8 +84,8 @@ def make_transport(
 class KMSClient(PerformBlocking):
     """A client whose methods wait for their answers. Threads may share it.
 
-    server_url, token: by default the environment variables KMS_URL and KMS_TOKEN. token: a text, or what
-    gives one and renews it. settings: in place of server_url, where more than a URL has to be said.
+    server_url, token: by default the environment variables KMS_URL and KMS_TOKEN. token: a text, a DPoPToken, or
+    what gives one and renews it. settings: in place of server_url, where more than a URL has to be said.
     observe: is called with "request" or "answer" and the body; bodies may hold keys.
 
     Raises KMIPError, by the class of its result reason, where the server refuses an operation, and

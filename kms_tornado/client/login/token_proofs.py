@@ -23,12 +23,12 @@ class TokenProofs:
 
     def __init__(self, key: ProofKey, url: str) -> None:
         self._key = key
-        self._url = url
+        self._url = _normalise(url)
         self._nonce: str | None = None
 
     def make_fields(self, method: str, url: str) -> dict[str, str]:
         """The header fields that a request needs besides."""
-        if url != self._url:
+        if not self._is_token_endpoint(url):
             return {}
         return {"DPoP": self._key.make_proof(method, url, nonce=self._nonce)}
 
@@ -37,7 +37,7 @@ class TokenProofs:
 
         Raises LoginFailed where the proof is refused for anything else.
         """
-        if url != self._url:
+        if not self._is_token_endpoint(url):
             return False
         nonce = find_nonce(answer)
         self._nonce = nonce or self._nonce
@@ -51,6 +51,14 @@ class TokenProofs:
                 f"{_describe_clock(answer.headers.get('Date', ''), time.time())}"
             )
         return error == "use_dpop_nonce" and nonce is not None
+
+    def _is_token_endpoint(self, url: str) -> bool:
+        return _normalise(url) == self._url
+
+
+def _normalise(url: str) -> str:
+    """As it is asked for, with the host in lower case: metadata may have another spelling."""
+    return urllib3.util.parse_url(url).url
 
 
 def load_proof_key(tokens: Tokens) -> ProofKey:

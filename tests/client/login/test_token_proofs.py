@@ -26,6 +26,7 @@ from kms_tornado.client.login.login_errors import LoginFailed, SessionEnded
 from kms_tornado.client.login.login_settings import LoginSettings
 from kms_tornado.client.login.stored_tokens import StoredTokenSource
 from kms_tornado.client.login.token_file import FileTokenStore
+from kms_tornado.client.login.token_proofs import TokenProofs, load_proof_key
 from kms_tornado.client.login.tokens import Tokens, format_tokens, parse_tokens
 
 from ..oauth_issuer import Browser, OAuthIssuer, error, json_answer
@@ -179,6 +180,13 @@ def test_demand_for_a_nonce_is_answered_once(
     assert len(issuer.asked("/token")) == 2
 
 
+def test_spelling_of_the_url_makes_no_difference(key: ProofKey) -> None:
+    """requests writes the host in lower case, whatever the metadata have."""
+    proofs = TokenProofs(key, "https://LOGIN.example/a%2fb?tenant=1")
+    assert set(proofs.make_fields("POST", "https://login.example/a%2Fb?tenant=1")) == {"DPoP"}
+    assert proofs.make_fields("POST", "https://login.example/revoke") == {}
+
+
 def test_no_endpoint_but_that_of_tokens_gets_proofs(
     issuer: OAuthIssuer, browser: Browser, key: ProofKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,8 +270,6 @@ def test_id_token_is_a_bearer_token(tmp_path: Path, key: ProofKey) -> None:
 
 @pytest.mark.parametrize("pem", [None, "", "damaged", "\ud800"])
 def test_key_that_is_missing_or_damaged_ends_the_session(pem: str | None) -> None:
-    from kms_tornado.client.login.token_proofs import load_proof_key
-
     with pytest.raises(SessionEnded, match=r"missing or damaged .* run kmsctl login"):
         load_proof_key(bound_tokens(None, proof_key=pem))
 
