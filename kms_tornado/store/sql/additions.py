@@ -16,10 +16,9 @@ from .tables.owners import units_of
 from .tables.row_macs import RowAuthenticator
 from .tables.rows import format_row
 from .tables.side_tables import (
-    index_attributes,
     make_name_rows,
     make_tag_rows,
-    make_value_rows,
+    make_value_rows_of_new,
     names_of,
 )
 
@@ -84,7 +83,7 @@ def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:
     return Addition(
         rows,
         make_tag_rows(by_uid),
-        make_value_rows([(uid, index_attributes(new)) for uid, new in by_uid]),
+        make_value_rows_of_new(by_uid),
         make_name_rows({uid: names_of(new) for uid, new in by_uid if new.attributes.names}),
         differences,
         authenticator,

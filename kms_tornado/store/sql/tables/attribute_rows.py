@@ -13,6 +13,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from ....kmip.attribute_index import Retired, RetiredIndices
@@ -29,23 +31,36 @@ _TEXT_VERSION = 1
 AttributeRow = list[Any]
 
 
-class AttributeText(NamedTuple):
-    """text: the attributes in JSON. rows: the same as Python lists; callers must not modify them."""
+@dataclass(frozen=True)
+class StoredAttributes:
+    """What the database holds of attributes, for objects that may share it: callers must not modify any of it.
+
+    text: the attributes in JSON. rows: the same as Python lists. columns: by `collect_columns`. leaves: by
+    `collect_leaves`.
+    """
 
     text: str
     rows: Sequence[AttributeRow]
 
+    @cached_property
+    def columns(self) -> Mapping[str, int | None]:
+        return collect_columns(self.rows)
 
-def format_attributes(attributes: Attributes) -> AttributeText:
-    """The attributes as text and rows; byte strings and big integers are written in hexadecimal.
+    @cached_property
+    def leaves(self) -> Sequence[Leaf]:
+        return collect_leaves(self.rows)
+
+
+def format_attributes(attributes: Attributes) -> StoredAttributes:
+    """The attributes as the database holds them; byte strings and big integers are written in hexadecimal.
 
     The result is cached on the `Attributes`: those of a new object are formatted once to check their
-    length and once to store them.
+    length and once to store them, and objects that are made in one second may have the same ones.
     """
-    formatted: AttributeText | None = getattr(attributes, "_stored_text", None)
+    formatted: StoredAttributes | None = getattr(attributes, "_stored_text", None)
     if formatted is None:
         rows = to_attribute_row(to_node(attributes, "Attributes"))[2]
-        formatted = AttributeText(format_rows(rows), rows)
+        formatted = StoredAttributes(format_rows(rows), rows)
         object.__setattr__(attributes, "_stored_text", formatted)
     return formatted
 

@@ -73,9 +73,10 @@ def format_row(
     a Replace decide is taken from there: the grants while the owner stays, and the source of the nonces
     while the material does.
     """
-    text, rows = format_attributes(new.attributes)
+    attributes = format_attributes(new.attributes)
+    text = attributes.text
     if new.retired_indices:
-        text = format_rows(rows, new.retired_indices)
+        text = format_rows(attributes.rows, new.retired_indices)
     grants, nonce_source = "", new.nonce_source
     if before is not None:
         grants = before["grants"] if before["owner"] == new.owner else ""
@@ -86,7 +87,7 @@ def format_row(
         "owner": new.owner,
         "object_type": int(new.object_type),
         "state": int(new.state),
-        **collect_columns(rows),
+        **attributes.columns,
         "attributes": text,
         "tags": _format_tags(sorted(new.tags)),
         "sealed": new.sealed,

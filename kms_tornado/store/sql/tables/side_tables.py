@@ -13,6 +13,7 @@ from ....errors import NonUniqueName
 from ..statements import INTEGRITY_ERRORS, Runner, Statement, Values
 from .attribute_rows import (
     AttributeRow,
+    Leaf,
     collect_leaves,
     format_attributes,
     format_index_value,
@@ -63,8 +64,7 @@ def add_tags_and_values(
     """Add the rows of new objects. added: (serial, object). are_many: to make the rows takes milliseconds."""
 
     def make() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        values = make_value_rows([(serial, index_attributes(new)) for serial, new in added])
-        return make_tag_rows(added), values
+        return make_tag_rows(added), make_value_rows_of_new(added)
 
     tags, values = runner.compute(make) if are_many else make()
     if tags:
@@ -92,7 +92,7 @@ def find_changed_values(
     """The new rows of an object's values; None where they stay as they are."""
     if before.owner == after.owner and _have_same_leaves(before.rows, after.rows):
         return None
-    return make_value_rows([(serial, after)])
+    return _make_value_rows(serial, after.owner, collect_leaves(after.rows))
 
 
 def replace_values(runner: Runner, serial: int, rows: Sequence[Values]) -> None:
@@ -109,7 +109,15 @@ def _have_same_leaves(rows: Sequence[AttributeRow], others: Sequence[AttributeRo
     ) == collect_leaves(others)
 
 
-def make_value_rows(added: Iterable[tuple[Key, IndexedAttributes]]) -> list[dict[str, Any]]:
+def make_value_rows_of_new(added: Iterable[tuple[Key, ManagedObject]]) -> list[dict[str, Any]]:
+    return [
+        row
+        for key, new in added
+        for row in _make_value_rows(key, new.owner, format_attributes(new.attributes).leaves)
+    ]
+
+
+def _make_value_rows(key: Key, owner: str, leaves: Iterable[Leaf]) -> list[dict[str, Any]]:
     return [
         {
             "object": key,
@@ -120,8 +128,7 @@ def make_value_rows(added: Iterable[tuple[Key, IndexedAttributes]]) -> list[dict
             "value": value,
             "number": number,
         }
-        for key, (owner, rows) in added
-        for position, (instance, path, value, number) in enumerate(collect_leaves(rows))
+        for position, (instance, path, value, number) in enumerate(leaves)
     ]
 
 
