@@ -5,6 +5,7 @@ Nothing of them is copied into the project: where the folder is absent CASES is 
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,8 +36,9 @@ STAND_INS = {
 }
 
 
+@functools.lru_cache(maxsize=16)  # of a case and those that it continues
 def read_messages(path: Path) -> list[Item]:
-    """Requests and responses in turn, as JSON TTLV with the variables left in."""
+    """Requests and responses in turn, as JSON TTLV with the variables left in. Nobody changes them."""
     return [element_to_json(element) for element in ET.parse(path).getroot()]
 
 

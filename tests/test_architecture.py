@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from .rows import each_row
+
 PACKAGE = Path(__file__).parent.parent / "kms_tornado"
 
 #: What each part may import of the package: what stands left of it in docs/architecture.md's picture.
@@ -306,7 +308,7 @@ def test_transports_know_nothing_of_each_other() -> None:
     assert importers == {"web/process"}
 
 
-@pytest.mark.parametrize("module", EMBEDDED)
+@each_row("module", EMBEDDED)
 def test_what_applications_embed_imports_only_the_token_layer(module: str) -> None:
     ours = {name[1] for name in imports(Path(module)) if name[0] == "kms_tornado" and len(name) > 1}
     allowed = {"errors", "redaction", "request_context", "wording", "auth", "web", "__version__"}
@@ -354,7 +356,7 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
         pytest.fail(" → ".join(map(str, exc.args[1])))
 
 
-@pytest.mark.parametrize("folder", ALLOWED_WITHIN)
+@each_row("folder", ALLOWED_WITHIN)
 def test_folder_imports_only_what_stands_below_it_in_its_part(folder: str) -> None:
     part, allowed = folder.partition("/")[0], {folder, *ALLOWED_WITHIN[folder]}
     modules = [module for module in MODULES if module.parent.as_posix() == folder]

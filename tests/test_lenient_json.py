@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from kms_tornado import lenient_json, strict_json
 
+from .rows import each_row
+
 BOM = b"\xef\xbb\xbf"
 DEEP = b"[" * 100_000 + b"]" * 100_000
 
@@ -34,7 +36,7 @@ ODD: dict[str, tuple[bytes, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("odd", ODD)
+@each_row("odd", ODD)
 def test_an_odd_value_is_found_by_who_reads_it_and_harms_nobody_else(odd: str) -> None:
     value, why = ODD[odd]
     document = lenient_json.loads(
@@ -51,7 +53,7 @@ def test_an_odd_value_is_found_by_who_reads_it_and_harms_nobody_else(odd: str) -
     assert (document["before"], document["good"]) == (1, ["text", {"x": 2}])
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "repeated"),
     [
         pytest.param(b'{"a": 1, "b": 2}', {}, id="none"),
@@ -78,7 +80,7 @@ def test_a_byte_order_mark_and_control_characters_are_taken() -> None:
     assert lenient_json.loads(BOM + b' {"a": "x\n\x00"}') == {"a": "x\n\0"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         b"", b" ", BOM, BOM + BOM + b"{}", b"{} {}", b"{}x", b"{'a':1}", b'{"a":1,}', b'{"a"', b"// no\n{}", b"01", b"True",

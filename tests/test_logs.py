@@ -15,6 +15,7 @@ import pytest
 from kms_tornado import logs
 
 from .issuer import Issuer
+from .rows import each_row
 from .server import LOCATE, ServerProcess, eventually, node, serving, trusting, value_of
 
 SECRET = "s3cr3t-t0k3n-value"
@@ -24,7 +25,7 @@ JWS = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9.c2lnbmF0dXJlc2lnbmF0dXJl"
 # --- the text that is taken away ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "shown"),
     [
         pytest.param(f"Authorization: Bearer {SECRET}", "Authorization: [token]", id="bearer"),
@@ -42,7 +43,7 @@ def test_what_looks_like_a_token_is_not_logged(text, shown):
     assert logs.redact(text) == shown
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "issuer https://login-prod.mycompany.example.com/: fetching keys failed",
@@ -56,7 +57,7 @@ def test_what_an_operator_needs_to_read_stays(text):
     assert logs.redact(text) == text
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         pytest.param("a" * 300_000, id="one long word"),
@@ -81,9 +82,7 @@ def test_whatever_is_escaped_is_looked_for():
     assert not [each for each in escaped if each.isprintable()]
 
 
-@pytest.mark.parametrize(
-    "evil", ["\r\n", "\x1b[31m", "\x00", "\x9b", "\u2028", "\u202e", "\ud800"], ids=ascii
-)
+@each_row("evil", ["\r\n", "\x1b[31m", "\x00", "\x9b", "\u2028", "\u202e", "\ud800"], ids=ascii)
 def test_no_character_begins_a_line_or_moves_the_cursor(evil):
     assert evil not in logs.redact(f"a{evil}b")
     assert logs.redact(f"a{evil}b").isprintable()

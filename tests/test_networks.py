@@ -15,8 +15,10 @@ from kms_tornado.networks import (
     parse_networks,
 )
 
+from .rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("text", "network"),
     [
         ("10.0.0.0/8", "10.0.0.0/8"),
@@ -33,7 +35,7 @@ def test_network_is_a_prefix_or_one_address(text, network):
     assert parse_network(text) == ip_network(network)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "", "proxy.example", "10", "10.0.0.0/33", "fd00::/129", "10.0.0.0/8/8", "10.0.0.0/", "/8", "010.0.0.1",
@@ -66,7 +68,7 @@ def test_argument_of_an_application_is_a_list_or_one_text():
     assert str(caught.value).startswith("trusted_proxies: 'nonsense' is no network")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("texts", "everyone"),
     [
         ((), None),
@@ -83,7 +85,7 @@ def test_networks_that_are_all_addresses_together_are_found(texts, everyone):
     assert found == (None if everyone is None else ip_network(everyone))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "address"),
     [
         ("192.0.2.7", "192.0.2.7"),
@@ -98,7 +100,7 @@ def test_peer_of_a_socket_is_an_address(text, address):
     assert str(parse_address(text)) == str(address)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "address"),
     [
         ("192.0.2.7", "192.0.2.7"),

@@ -9,9 +9,10 @@ import pytest
 
 from .planted_faults import ROOT, Outcome, copy_source, format_row, run_tests
 from .planted_faults_table import FAULTS, RULES, Fault
+from .rows import each_row
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+@each_row("fault", FAULTS, ids=lambda fault: fault.name)
 def test_fault_can_still_be_planted(fault: Fault) -> None:
     source = (ROOT / fault.path).read_text()
     assert "\n" not in fault.old + fault.new

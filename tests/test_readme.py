@@ -21,6 +21,7 @@ from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 from . import support_table
 from .docs.blocks import ROOT, block, pages
 from .issuer import Issuer
+from .rows import each_row
 from .server import environment, eventually, free_port
 from .support import Client
 
@@ -36,7 +37,7 @@ def test_readme_is_a_page() -> None:
 # --- the commands -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("file", [".ci/run", ".github/workflows/test.yml", "CONTRIBUTING.md"])
+@each_row("file", [".ci/run", ".github/workflows/test.yml", "CONTRIBUTING.md"])
 def test_test_command_is_the_same_everywhere(file: str) -> None:
     command = block("README.md", "sh", "tox -e").text.strip()
     assert command in (ROOT / file).read_text()
@@ -141,12 +142,12 @@ def test_tables_are_the_server_s_own(page: str) -> None:
     assert support_table.rewritten(text, page) == text
 
 
-@pytest.mark.parametrize("path", [route for route, _ in [*ROUTES, METRICS_ROUTE]])
+@each_row("path", [route for route, _ in [*ROUTES, METRICS_ROUTE]])
 def test_every_route_is_listed(path: str) -> None:
     assert f"{path.replace('(.+)', '{uid}')}`" in HTTP
 
 
-@pytest.mark.parametrize(
+@each_row(
     "words",
     sorted(
         {

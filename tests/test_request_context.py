@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from kms_tornado.request_context import is_request_id, make_request_id
+
+from .rows import each_row
 
 
 def test_made_identifiers_are_short_plain_and_never_the_same():
@@ -14,7 +14,7 @@ def test_made_identifiers_are_short_plain_and_never_the_same():
     assert all(map(is_request_id, made))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "a",
@@ -31,7 +31,7 @@ def test_identifier_that_proxies_make_is_one(value):
     assert is_request_id(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         "", " ", "a" * 129, "a b", "a,b", "a;b", 'a"b', "a\n", "a\r\nSet-Cookie: x", "\x1b[31m", "a\x00", "ä", "١",

@@ -18,11 +18,13 @@ from kms_tornado.settings import (
     make_service_settings,
 )
 
+from .rows import each_row
+
 TRUST = TrustSettings(issuers=(TrustedIssuer("https://issuer.example.com/"),))
 PEM = Path("x.pem")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [
         pytest.param({"trust": TRUST}, id="an issuer"),
@@ -44,7 +46,7 @@ def test_settings_that_go_together_exist(values):
     assert Settings(**values)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "faulty"),
     [
         pytest.param({}, ["trust"], id="nobody says who a request is from"),
@@ -103,7 +105,7 @@ def test_settings_cannot_be_changed():
         Settings(dev=True).port = 1
 
 
-@pytest.mark.parametrize("show", [repr, str, "{}".format])
+@each_row("show", [repr, str, "{}".format])
 def test_secrets_are_not_shown(show):
     service = ServiceSettings(
         master_key=Secret("c2VjcmV0"), database_url="postgresql://u:hunter2@h/d"
@@ -127,7 +129,7 @@ def test_issuer_of_dev_is_trusted_under_the_policy_that_was_configured():
 # --- the key service's -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "faulty"),
     [
         pytest.param({"master_key": Secret("AA==")}, [], id="master key"),

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from kms_tornado import strict_json
 
+from .rows import each_row
+
 both_ways = pytest.mark.parametrize("read", [strict_json.loads, strict_json.read_any])
 
 
@@ -123,7 +125,7 @@ def test_what_programs_write_is_read_the_fast_way(text: bytes) -> None:
     assert strict_json.read_plain(text, max_depth=4) == json.loads(text)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         pytest.param(b'{"a":1,"a":1}', id="duplicate member"),

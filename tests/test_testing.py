@@ -18,6 +18,8 @@ from kms_tornado.auth.credentials import Credentials
 from kms_tornado.errors import AuthenticationError, MissingToken, UnknownKey
 from kms_tornado.testing import BearerTestMixin, TestIssuer, fake_auth
 
+from .rows import each_row
+
 
 def check(auth: Any, token: str) -> Principal | None:
     found: Principal | None = auth.check_now(Credentials([f"Bearer {token}"]))
@@ -47,7 +49,7 @@ def test_token_that_fits_the_rules_of_the_application_is_accepted() -> None:
     assert (principal.name, principal.issuer) == ("alice@example.com", "https://login.example.com/")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "change",
     [
         pytest.param({"role": "guest"}, id="a claim"),

@@ -16,6 +16,8 @@ from kms_tornado.user_names import (
     find_user_fault,
 )
 
+from .rows import each_row
+
 ISSUER = "https://issuer.example"
 HIDDEN = "has characters that show nothing: control, format or separator characters"
 PREFIX = "begins with group: or cert:, which stand before names of groups and of certificates"
@@ -26,7 +28,7 @@ def of_categories(*categories: str) -> list[str]:
     return [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in categories]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         pytest.param("alice", id="a name"),
@@ -53,7 +55,7 @@ def test_good_names_pass_alone_and_behind_an_issuer(name: str) -> None:
     assert find_user_fault(f"{ISSUER}#{name}") is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "fault"),
     [
         pytest.param("group:", PREFIX, id="a group's prefix"),
@@ -100,7 +102,7 @@ def test_user_of_a_certificate_is_a_user_whom_no_token_names() -> None:
     assert find_user_fault("CERT:bob") == PREFIX
 
 
-@pytest.mark.parametrize("category", ["Cc", "Cf", "Cs", "Zl", "Zp", "Zs"])
+@each_row("category", ["Cc", "Cf", "Cs", "Zl", "Zp", "Zs"])
 def test_no_character_of_the_category_stands_anywhere_but_the_space_between(category: str) -> None:
     characters = of_categories(category)
     assert characters
@@ -130,7 +132,7 @@ def test_an_accepted_name_is_the_only_spelling_of_what_is_seen(name: str) -> Non
         assert name != "*"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "user",
     [
         pytest.param(f"{ISSUER}#", id="nobody of an issuer"),

@@ -14,6 +14,8 @@ from kms_tornado.wording import (
     suggest,
 )
 
+from .rows import each_row
+
 
 @pytest.mark.parametrize(("text", "shown"), [("a" * 40, "a" * 40), ("a" * 41, "a" * 40 + "…")])
 def test_long_text_is_cut(text: str, shown: str) -> None:
@@ -31,7 +33,7 @@ def test_type_of_a_toml_value_is_named_in_words() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "end"),
     [
         ("hostnam", "; did you mean --hostname?"),
@@ -45,7 +47,7 @@ def test_the_closest_name_is_suggested_where_one_is_close(name: str, end: str) -
     assert suggest(find_closest(name, ["hostname", "port", "workers"]), "--") == end
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("octets", "text"),
     [
         (0, "0 bytes"),

@@ -38,6 +38,7 @@ from kms_tornado.errors import (
 )
 
 from ..keys import b64, jwk
+from ..rows import each_row
 from .checking import check_token
 from .samples import ABSENT, ISSUER, NOW, OTHER, key_set, token, trust
 
@@ -214,7 +215,7 @@ NO_REFRESH = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "error"), NO_REFRESH)
+@each_row(("text", "error"), NO_REFRESH)
 def test_a_token_that_is_no_good_anyway_causes_no_refresh(
     text: str, error: type[AuthenticationError]
 ) -> None:
@@ -258,7 +259,7 @@ def test_the_first_requests_wait_for_the_first_keys() -> None:
     run(story)
 
 
-@pytest.mark.parametrize("claims", [{"exp": 1}, {"nbf": int(NOW) + 1000}, {"aud": "x"}])
+@each_row("claims", [{"exp": 1}, {"nbf": int(NOW) + 1000}, {"aud": "x"}])
 def test_without_keys_a_token_past_its_time_is_unavailable_and_causes_no_refresh(
     claims: Any,
 ) -> None:

@@ -23,8 +23,10 @@ from kms_tornado.errors import (
     ProofReplayed,
 )
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("value", "token"),
     [
         pytest.param("Bearer abc", "abc", id="as everybody writes it"),
@@ -42,7 +44,7 @@ def test_the_token_is_read(value: str, token: str) -> None:
     assert parse_authorization([value]) == ("Bearer", token)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         pytest.param("Basic YTpi", id="Basic"),
@@ -65,7 +67,7 @@ def test_no_header_offers_no_token() -> None:
         parse_authorization([])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [
         pytest.param(["Bearer abc", "Bearer abc"], id="the same header twice"),
@@ -119,7 +121,7 @@ def test_any_header_gives_a_b64token_or_a_refusal(values: list[str]) -> None:
     assert not set(token) & set(" \t\r\n,;\"\\'<>")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("error", "metadata", "challenge"),
     [
         pytest.param(None, None, 'Bearer realm="kms"', id="realm alone"),
@@ -160,7 +162,7 @@ def test_the_challenge_does_not_show_the_detail() -> None:
     assert "5 s" not in str(format_challenges(facts, ExpiredToken("expired 5 s ago")))
 
 
-@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\r\nSet-Cookie: x", "caf\u00e9"])
+@each_row("realm", ['a"b', "a\\b", "a\r\nSet-Cookie: x", "caf\u00e9"])
 def test_a_realm_cannot_break_out_of_its_quotes(realm: str) -> None:
     [challenge] = format_challenges(ChallengeFacts(realm))
     assert challenge.isascii()
@@ -190,14 +192,14 @@ def test_the_error_stands_in_the_challenge_of_the_scheme_by_which_the_token_came
     assert "error" not in format_challenges(facts, ExpiredToken())[1]
 
 
-@pytest.mark.parametrize("scheme", ["DPoP", "dpop", "DPOP"])
+@each_row("scheme", ["DPoP", "dpop", "DPOP"])
 def test_the_scheme_dpop_is_taken_where_it_is_asked_for(scheme: str) -> None:
     assert parse_authorization([f"{scheme}  a.b.c"], SCHEMES) == ("DPoP", "a.b.c")
     with pytest.raises(MissingToken):
         parse_authorization([f"{scheme} a.b.c"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [
         ["DPoP a.b.c", "Bearer a.b.c"],
@@ -215,7 +217,7 @@ def test_one_token_comes_by_one_scheme(values: list[str]) -> None:
 # --- the shortcut past the grammar ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("token", "compact"),
     [
         pytest.param("aZ09-_.aZ09-_.aZ09-_", True, id="all characters of a compact JWS"),

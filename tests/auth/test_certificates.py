@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 from kms_tornado.auth.certificates import CertificatePolicy, InvalidCertificate, read_principal
 
 from ..keys import private_key
+from ..rows import each_row
 
 ALTERNATIVE_NAMES = x509.ObjectIdentifier("2.5.29.17")
 ISSUERS_NAMES = x509.ObjectIdentifier("2.5.29.18")
@@ -52,13 +53,13 @@ def test_shared_name_with_an_issuer_in_front_is_refused(field: str) -> None:
     assert read_principal(der, CertificatePolicy(field)).name == f"cert:{URI}"
 
 
-@pytest.mark.parametrize("name", ["alice", "team#alice", "https://idp.example/alice"])
+@each_row("name", ["alice", "team#alice", "https://idp.example/alice"])
 def test_shared_name_without_an_issuer_is_the_users(name: str) -> None:
     assert read_principal(certificate(name), CertificatePolicy(is_shared=True)).name == name
 
 
-@pytest.mark.parametrize("field", ["san-uri", "san-email"])
-@pytest.mark.parametrize(
+@each_row("field", ["san-uri", "san-email"])
+@each_row(
     "names",
     [
         pytest.param(b"\x30\x04\xa3\x02\x30\x00", id="x400Address"),

@@ -9,11 +9,13 @@ import pytest
 from kms_tornado.auth.deny_list import NOBODY, check_not_denied, parse_deny_list
 from kms_tornado.errors import TokenDenied
 
+from ..rows import each_row
+
 A = "https://a.example/"
 CLAIMS = {"iss": A, "sub": "alice", "jti": "j-1", "sid": "s-1"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "claims", "by"),
     [
         pytest.param("jti=j-1", {}, "jti", id="a token"),
@@ -58,7 +60,7 @@ def test_token_without_those_claims_is_not_on_the_list() -> None:
     assert denied.find({"client_id": "1"}, A) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "line",
     [
         b"alice", b"sub", b"sub=", b"sub= ", b"sub =alice", b"SUB=alice", b"email=a@x", b"iss=https://a.example/",

@@ -16,6 +16,7 @@ import pytest
 from kms_tornado.errors import InvalidToken
 
 from ..keys import b64, jwk
+from ..rows import each_row
 from .samples import ISSUER, key_set, token, trust, verify
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "ES384", "EdDSA")
@@ -175,7 +176,7 @@ def run(number: int) -> int:
     return tried
 
 
-@pytest.mark.parametrize("text", GOOD, ids=ALGORITHMS)
+@each_row("text", GOOD, ids=ALGORITHMS)
 def test_token_that_was_not_changed_is_accepted(text: str) -> None:
     assert verify(text, SETTINGS, {ISSUER: KEYS}).name == "alice"
 

@@ -11,8 +11,10 @@ from kms_tornado.auth.credentials import Credentials
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.errors import ForeignPage
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     "credentials",
     [
         pytest.param(Credentials(), id="none"),
@@ -33,7 +35,7 @@ JSON = {"Content-Type": "application/json; charset=utf-8", "Content-Length": "2"
 BEARER = ["Bearer x"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "authorization"),
     [
         pytest.param({**LOCAL, **JSON}, (), id="a program's JSON"),
@@ -63,7 +65,7 @@ def test_request_that_no_foreign_page_can_cause_passes(headers, authorization) -
     assert auth.recall(credentials) is auth.check_now(credentials)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "authorization", "fault"),
     [
         pytest.param({**LOCAL, "Content-Type": "text/plain", "Content-Length": "2"}, (),

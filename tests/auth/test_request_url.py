@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from kms_tornado.auth.request_url import normalise_url
 
+from ..rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("url", "expected"),
     [
         ("https://kms.example/kmip", "https://kms.example/kmip"),
@@ -33,7 +33,7 @@ def test_urls_that_mean_the_same_have_one_form(url: str, expected: str) -> None:
     assert normalise_url(url) == expected
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "expected"),
     [
         ("/a/../b", "/b"),
@@ -53,7 +53,7 @@ def test_dots_are_removed_from_what_a_client_wrote(path: str, expected: str) -> 
     assert normalise_url(f"https://h{path}", removes_dots=True) == f"https://h{expected}"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         "",

@@ -19,6 +19,7 @@ from kms_tornado.service.load.loop_turns import LoopTurns
 from kms_tornado.store.interface.changes import Conflict, Refused
 
 from ..kms import attributes, batch_item, message, name, uid
+from ..rows import each_row
 
 
 class Scripted:
@@ -77,8 +78,8 @@ def test_store_that_is_out_of_reach_from_the_start_is_503():
         results(Scripted(DOWN), CREATE, CREATE)
 
 
-@pytest.mark.parametrize("option", ["Continue", "Stop", "Undo"])
-@pytest.mark.parametrize("script", [[None, DOWN], [None, None]], ids=["reading", "committing"])
+@each_row("option", ["Continue", "Stop", "Undo"])
+@each_row("script", [[None, DOWN], [None, None]], ids=["reading", "committing"])
 def test_when_the_store_goes_away_nothing_was_done(script, option):
     service = Scripted(*script, commits=[DOWN] if script[1] is None else [])
     with pytest.raises(Unavailable):
@@ -100,7 +101,7 @@ def test_what_was_settled_is_not_run_again():
     assert service.attempts == 4 + 2
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("option", "told"),
     [
         ("Continue", ["Success", "Non_Unique_Name_Attribute", "Success"]),

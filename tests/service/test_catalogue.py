@@ -19,6 +19,7 @@ from kms_tornado.service.catalogue import (
 
 from ..keys import certificate, rsa_key
 from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid
+from ..rows import each_row
 
 _RSA = rsa_key(2048)
 _ENCODING, _PRIVATE, _PUBLIC = (
@@ -126,7 +127,7 @@ def test_create_makes_what_is_claimed_and_nothing_else(alice, object_type):
     assert answer.status == (200 if is_claimed else 422), answer.text
 
 
-@pytest.mark.parametrize("operation", CATALOGUE, ids=lambda operation: operation.name)
+@each_row("operation", CATALOGUE, ids=lambda operation: operation.name)
 def test_row_names_the_payloads_that_the_function_is_declared_with(operation):
     row = CATALOGUE[operation]
     hints = typing.get_type_hints(row.function)

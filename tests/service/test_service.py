@@ -17,6 +17,8 @@ from kms_tornado.service.service import ATTEMPTS, Service, TooManyConflicts
 from kms_tornado.settings import ServiceSettings
 from kms_tornado.store.interface.changes import Conflict
 
+from ..rows import each_row
+
 ALICE, BOB = (Principal(name, name, "https://a.example/", {}, 2**31) for name in "ab")
 
 
@@ -45,7 +47,7 @@ def make_service(store, **settings):
     )
 
 
-@pytest.mark.parametrize("conflicts", [0, 1, ATTEMPTS - 1])
+@each_row("conflicts", [0, 1, ATTEMPTS - 1])
 def test_an_operation_that_meets_a_conflict_is_run_again(conflicts):
     store = ConflictingStore(conflicts)
     with pytest.raises(LookupError):
@@ -60,7 +62,7 @@ def test_after_so_many_conflicts_the_operation_fails():
     assert store.reads == ATTEMPTS
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("principal", "identifier", "waits"),
     [
         pytest.param(ALICE, "x", True, id="same principal and object"),
@@ -111,7 +113,7 @@ def test_turns_are_forgotten_when_nobody_waits_any_more():
     assert asyncio.run(take()) == 0
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("operation", "request_payload"),
     [
         (Operation.INTEROP, InteropRequest(interop_function=1)),

@@ -17,6 +17,7 @@ from kms_tornado.transport.streams import _PIECE, ServedStream
 from ..bench.load import cpu_seconds
 from ..issuer import Issuer, write_tls_files
 from ..keys import certificate, private_key, private_pem
+from ..rows import each_row
 from ..server import CREATE, ServerProcess, check_log, trusting
 from ..web.process.test_tls import FILES, trusting_context
 
@@ -197,7 +198,7 @@ def read_head(*parts):
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize("end", [b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n"])
+@each_row("end", [b"\r\n\r\n", b"\n\n", b"\r\n\n", b"\n\r\n"])
 def test_head_is_found_wherever_its_parts_begin(end):
     head = b"GET / HTTP/1.1\r\nHost: localhost" + end
     rest = b"\r\n\r\n"

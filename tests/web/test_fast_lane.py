@@ -31,6 +31,7 @@ from kms_tornado.web.metrics.metrics import Metrics
 from kms_tornado.web.server_context import ServerContext
 
 from ..kms import attributes, batch_item, message, name, octets, structure, uid
+from ..rows import each_row
 from ..server import eventually
 from ..support import running
 
@@ -64,7 +65,7 @@ def principal_for(
     return lane.recall_principal(RequestStartLine(*line.split(" ")), headers)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "changes"),
     [
         ("POST /kmip_2_1 HTTP/1.1", {}),
@@ -80,7 +81,7 @@ def test_ordinary_request_with_a_known_token_takes_the_fast_lane(line, changes):
     assert principal_for(line, **changes) is SOMEBODY
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "changes"),
     [
         ("GET /kmip_2_1 HTTP/1.1", {}),

@@ -24,6 +24,7 @@ from kms_tornado.web.handlers.service_handler import _implemented_methods
 from kms_tornado.web.openapi import describe_api, document_path
 
 from ..issuer import Issuer
+from ..rows import each_row
 from ..server import NO_AUTH, ServerProcess, eventually, serving, trusting
 from ..support import Client, Response, running
 
@@ -93,7 +94,7 @@ def test_document_is_valid(document: dict[str, Any]) -> None:
         assert list(OpenAPIV31SpecValidator(each).iter_errors()) == []
 
 
-@pytest.mark.parametrize(("route", "handler"), ALL_ROUTES, ids=[route for route, _ in ALL_ROUTES])
+@each_row(("route", "handler"), ALL_ROUTES, ids=[route for route, _ in ALL_ROUTES])
 def test_every_route_is_described_with_its_methods_and_its_need_of_a_token(
     route: str, handler: Any
 ) -> None:

@@ -23,11 +23,12 @@ from kms_tornado.web.server_context import METADATA_PATH
 
 from ..issuer import Issuer, write_tls_files
 from ..keys import certificate, private_key, private_pem
+from ..rows import each_row
 from ..server import NO_AUTH, check_refused, eventually, free_port, run, serving, trusting
 from ..support import Client, running
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "url"),
     [
         ("https://kms.example.com", "https://kms.example.com"),
@@ -41,7 +42,7 @@ def test_public_url_is_scheme_host_port_and_path(text, url):
     assert parse_public_url(text) == url
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         "", "kms.example.com", "ftp://kms.example.com", "https://", "https:///a", "https://kms:0", "https://kms:",

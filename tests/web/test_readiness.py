@@ -16,6 +16,8 @@ from kms_tornado.service.auditing.trail import AuditStatus
 from kms_tornado.store.health import DatabaseStatus
 from kms_tornado.web.readiness import Readiness
 
+from ..rows import each_row
+
 
 def status(state: str, number: int = 1) -> KeyStatus:
     return KeyStatus(
@@ -77,7 +79,7 @@ def check(
     return asyncio.run(readiness.check(kms, auth, is_stopping=is_stopping))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("states", "whole", "each"),
     [
         pytest.param((), "OK", [], id="no issuer, as with --insecure-no-auth"),
@@ -103,7 +105,7 @@ def test_the_server_is_ready_where_one_issuer_is_served(
     assert all(c["age_seconds"] == 12 for c in checks)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("arguments", "name", "cause"),
     [
         ({"database": "down"}, "database", "no connection"),
@@ -159,7 +161,7 @@ def test_since_is_the_time_of_the_last_change(monkeypatch: pytest.MonkeyPatch) -
     assert seen == ["1:50", "1:50", "1:50"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("audit", "database", "whole", "state", "cause"),
     [
         pytest.param(AuditOf(), "up", "OK", "OK", None, id="well"),
@@ -201,9 +203,7 @@ def test_objects_that_are_refused_are_told_and_it_serves(
     assert answer["checks"]["objects"].items() >= told.items()
 
 
-@pytest.mark.parametrize(
-    ("days", "cause"), [(30, None), (7.1, None), (6.9, "ends soon"), (-1, "ended")]
-)
+@each_row(("days", "cause"), [(30, None), (7.1, None), (6.9, "ends soon"), (-1, "ended")])
 def test_end_of_the_certificate_is_told_a_week_before(days: float, cause: str | None) -> None:
     readiness = Readiness()
     assert "certificate" not in check(readiness, "ok")["checks"]

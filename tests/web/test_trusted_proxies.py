@@ -15,13 +15,14 @@ from kms_tornado.web.access_log import log_handled_request
 from kms_tornado.web.app import handlers
 from kms_tornado.web.trusted_proxies import TrustedProxies
 
+from ..rows import each_row
 from ..server import NO_AUTH, check_refused, node, run, serving
 from ..support import running
 
 OURS = TrustedProxies(parse_networks(["10.0.0.0/8", "fd00::/8", "192.0.2.1"], "x"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("address", "trusted"),
     [
         ("10.0.0.1", True),
@@ -52,7 +53,7 @@ def test_peers_that_are_remembered_are_bounded():
     assert proxies.is_trusted("10.1.2.3")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("peer", "forwarded_for", "client"),
     [
         pytest.param("203.0.113.9", ["1.1.1.1"], "203.0.113.9", id="a stranger's word"),

@@ -8,6 +8,8 @@ import pytest
 
 from kms_tornado.auth.bound.client_cert_header import read_client_cert
 
+from ...rows import each_row
+
 DER = bytes(range(200))
 VALUE = f":{base64.b64encode(DER).decode()}:"
 
@@ -17,7 +19,7 @@ def test_a_byte_sequence_is_the_certificate(values: list[str]) -> None:
     assert read_client_cert(values) == DER
 
 
-@pytest.mark.parametrize(
+@each_row(
     "values",
     [
         pytest.param([], id="none"),

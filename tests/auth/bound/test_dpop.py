@@ -37,6 +37,7 @@ from kms_tornado.errors import (
 
 from ...keys import b64
 from ...proofs import ABSENT, client_jwk, make_proof, thumbprint
+from ...rows import each_row
 from ..samples import NOW
 
 
@@ -89,7 +90,7 @@ def test_the_published_proof_is_good() -> None:
     assert used.until == RFC_TIME + PROOF_LIFETIME_S + LEEWAY_S
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "error"),
     [
         pytest.param({"method": "POST"}, WrongProofMethod, id="method"),
@@ -108,7 +109,7 @@ def test_the_published_proof_is_good_for_its_request_alone(
 # --- one change to a good one -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alg", ["RS256", "PS512", "ES256", "ES512", "EdDSA"])
+@each_row("alg", ["RS256", "PS512", "ES256", "ES512", "EdDSA"])
 def test_a_proof_by_every_kind_of_key_is_good(alg: str) -> None:
     request = ProvenRequest([proof(alg=alg)], "POST", URL, DIGEST)
     assert len(verifier().verify(request, thumbprint(alg), now=NOW).digest) == 32
@@ -181,15 +182,13 @@ REFUSED: dict[str, tuple[list[str], type[Exception]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("proofs", "error"), [pytest.param(*row, id=name) for name, row in REFUSED.items()]
-)
+@each_row(("proofs", "error"), [pytest.param(*row, id=name) for name, row in REFUSED.items()])
 def test_proofs_that_are_refused(proofs: list[str], error: type[Exception]) -> None:
     with pytest.raises(error):
         check(*proofs)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         pytest.param(proof(), id="as it should be"),

@@ -13,6 +13,7 @@ from kms_tornado.errors import MalformedProof, ProofAlgorithmNotAllowed, ProofKe
 
 from ...keys import b64, private_key, rsa_key
 from ...proofs import ABSENT, client_jwk, thumbprint
+from ...rows import each_row
 from ..samples import changed
 
 #: RFC 7638 §3.1.
@@ -44,7 +45,7 @@ def test_published_thumbprints(key: dict[str, Any], expected: str) -> None:
     assert compute_thumbprint(key) == expected
 
 
-@pytest.mark.parametrize("alg", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"])
+@each_row("alg", ["RS256", "PS384", "ES256", "ES384", "ES512", "EdDSA"])
 def test_a_key_of_each_kind_is_read_with_its_thumbprint(alg: str) -> None:
     header = {"typ": "dpop+jwt", "alg": alg, "jwk": client_jwk(alg)}
     assert parse(header).thumbprint == thumbprint(alg)
@@ -117,16 +118,14 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception]]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("changes", "error"), [pytest.param(*row, id=name) for name, row in REFUSED.items()]
-)
+@each_row(("changes", "error"), [pytest.param(*row, id=name) for name, row in REFUSED.items()])
 def test_headers_that_are_refused(changes: dict[str, Any], error: type[Exception]) -> None:
     header = changed({"typ": "dpop+jwt", "alg": "ES256", "jwk": client_jwk()}, changes)
     with pytest.raises(error):
         parse(header)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "segment",
     [
         b"",
@@ -143,7 +142,7 @@ def test_what_is_no_json_object_is_malformed(segment: bytes) -> None:
         parse(segment)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changes",
     [
         pytest.param({"typ": "application/DPoP+JWT"}, id="the whole media type"),

@@ -6,6 +6,7 @@ import pytest
 
 from kms_tornado.auth.bound.proof_nonces import NONCE_LIFETIME_S, ProofNonces
 
+from ...rows import each_row
 from ..samples import NOW
 
 KEY = bytes(range(32))
@@ -27,7 +28,7 @@ def test_the_leeway_counts_where_the_other_process_has_a_clock_that_is_fast() ->
     assert NONCES.find_end(nonce, NOW - 11) is None
 
 
-@pytest.mark.parametrize(
+@each_row(
     "nonce",
     [
         "",

@@ -17,6 +17,8 @@ from kms_tornado.auth.issuers.issuer import (
 from kms_tornado.auth.tokens.token_policy import RequiredClaim, TokenPolicy
 from kms_tornado.errors import ConfigurationError
 
+from ...rows import each_row
+
 GOOD_URLS = [
     "https://tenant.eu.auth0.com/",
     "https://securetoken.google.com/project",
@@ -59,18 +61,18 @@ BAD_URLS = [
 ]
 
 
-@pytest.mark.parametrize("url", GOOD_URLS)
+@each_row("url", GOOD_URLS)
 def test_https_and_http_on_loopback_are_accepted(url: str) -> None:
     assert TrustedIssuer(url, url).uri == url
 
 
-@pytest.mark.parametrize("url", BAD_URLS)
+@each_row("url", BAD_URLS)
 def test_other_issuer_uris_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^issuer URI: "):
         TrustedIssuer(url)
 
 
-@pytest.mark.parametrize("url", BAD_URLS)
+@each_row("url", BAD_URLS)
 def test_other_key_set_uris_are_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^key set URI: "):
         TrustedIssuer("https://issuer.example/", url)
@@ -79,7 +81,7 @@ def test_other_key_set_uris_are_refused(url: str) -> None:
 KEYS = "https://keys.example/jwks.json"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         "issuer.example", "joe", "My own issuer", "kubernetes/serviceaccount", "urn:example:issuer", "spiffe://trust.example",
@@ -95,7 +97,7 @@ def test_an_issuer_whose_keys_are_elsewhere_may_be_any_name(name: str) -> None:
         TrustedIssuer(name)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "name",
     [
         pytest.param("", id="empty"),
@@ -113,9 +115,7 @@ def test_what_is_no_string_or_uri_names_no_issuer(name: str) -> None:
         TrustedIssuer(name, KEYS)
 
 
-@pytest.mark.parametrize(
-    "uri", ["a#b", "https://issuer.example/#b", "group:x", "CERT:x", "urn:a\u0308"]
-)
+@each_row("uri", ["a#b", "https://issuer.example/#b", "group:x", "CERT:x", "urn:a\u0308"])
 def test_an_issuer_in_front_of_names_leaves_no_doubt_where_it_ends(uri: str) -> None:
     issuer = TrustedIssuer(uri, KEYS)
     assert TrustSettings((issuer,)).issuers == (issuer,)
@@ -123,7 +123,7 @@ def test_an_issuer_in_front_of_names_leaves_no_doubt_where_it_ends(uri: str) -> 
         TrustSettings((issuer,), TokenPolicy(namespace_by_issuer=True))
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("issuer", "jwks_uri", "hosts", "is_good"),
     [
         pytest.param("https://i.example", "http://localhost/k", (), False, id="loopback keys of an issuer that is elsewhere"),
@@ -181,7 +181,7 @@ def test_an_issuer_of_many_tenants_is_one_for_each_of_them() -> None:
         assert settings.find_configured(one) is issuer
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("uri", "jwks_uri", "tenants", "reason"),
     [
         pytest.param(ENTRA, ENTRA_KEYS, (), "needs the IDs of the tenants", id="no tenants"),
@@ -228,10 +228,8 @@ def test_an_issuer_has_no_query(url: str) -> None:
     assert TrustedIssuer("https://issuer.example/", url + "x").jwks_uri == url + "x"
 
 
-@pytest.mark.parametrize(
-    "jwks_uri", [None, "https://login.microsoftonline.com/common/discovery/v2.0/keys"]
-)
-@pytest.mark.parametrize(
+@each_row("jwks_uri", [None, "https://login.microsoftonline.com/common/discovery/v2.0/keys"])
+@each_row(
     ("url", "reason"),
     [
         ("https://login.microsoftonline.com/{tenantid}/v2.0", "{tenantid} needs the IDs of the tenants"),
@@ -269,14 +267,12 @@ def test_names_that_resemble_those_are_taken(url: str) -> None:
     assert TrustedIssuer(url).uri == url
 
 
-@pytest.mark.parametrize(
-    "url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"]
-)
+@each_row("url", ["file:///etc/kms/jwks.json", "file://localhost/x", "file:///a%20b"])
 def test_a_file_may_hold_the_keys(url: str) -> None:
     assert TrustedIssuer("https://issuer.example/", url).jwks_uri == url
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         pytest.param("file://host/x", id="another host's"),
@@ -298,7 +294,7 @@ def test_an_issuer_is_no_file() -> None:
         TrustedIssuer("file:///etc/kms/jwks.json")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("issuer", "jwks_uri"),
     [
         ("https://a.example", "https://a.example/.well-known/jwks.json"),
@@ -311,7 +307,7 @@ def test_the_default_key_set_uri_has_one_slash_between(issuer: str, jwks_uri: st
     assert default_jwks_uri(issuer) == jwks_uri
 
 
-@pytest.mark.parametrize(
+@each_row(
     "policy",
     [
         pytest.param({"algorithms": frozenset({"none"})}, id="none"),
@@ -339,7 +335,7 @@ def test_a_policy_that_is_nonsense_is_refused(policy: dict[str, Any]) -> None:
         TokenPolicy(**policy)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "policy",
     [
         {"interval_s": 0}, {"interval_s": float("nan")}, {"cooldown_s": -1},
@@ -360,7 +356,7 @@ def test_the_same_issuer_twice_is_refused_and_a_slash_makes_another_one() -> Non
         TrustSettings((a, TrustedIssuer("https://a.example", "https://a.example/keys")))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         pytest.param(lambda: TrustSettings(()), id="no issuer"),

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from kms_tornado.auth.issuers.jwk import UnusableKey, key_from_jwk, key_from_pem
 
 from ...keys import b64, b64int, certificate, jwk, private_key, rsa_key
+from ...rows import each_row
 from ..samples import ABSENT, ALGORITHMS, changed
 
 RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
@@ -47,7 +48,7 @@ def ed_jwk(**changes: Any) -> dict[str, Any]:
 # --- what type and curve leave ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "algorithms"),
     [
         pytest.param(rsa_jwk(), RSA, id="RSA 2048"),
@@ -67,12 +68,12 @@ def test_type_and_curve_decide_what_a_key_may_verify(
     assert key_from_jwk(key).algorithms == algorithms
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_alg_binds_the_key_to_it(alg: str) -> None:
     assert key_from_jwk(jwk(alg)).algorithms == {alg}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("alg", "other"),
     [
         ("RS256", "ES256"), ("RS256", "EdDSA"), ("RS256", "HS256"), ("RS256", "none"), ("RS256", "RS1"),
@@ -86,7 +87,7 @@ def test_an_alg_that_does_not_fit_makes_the_key_unusable(alg: str, other: str) -
         key_from_jwk(jwk(alg) | {"alg": other})
 
 
-@pytest.mark.parametrize("alg", [None, 5, ["RS256"], {"RS256": 1}, True])
+@each_row("alg", [None, 5, ["RS256"], {"RS256": 1}, True])
 def test_an_alg_of_a_wrong_type_makes_the_key_unusable(alg: Any) -> None:
     with pytest.raises(UnusableKey):
         key_from_jwk(rsa_jwk(alg=alg))
@@ -97,7 +98,7 @@ def test_a_key_may_name_the_issuer_that_it_is_bound_to() -> None:
     assert key_from_jwk(ec_jwk(issuer="https://i.example/")).issuer == "https://i.example/"
 
 
-@pytest.mark.parametrize("issuer", [None, "", 5, True, ["https://i.example/"], {}])
+@each_row("issuer", [None, "", 5, True, ["https://i.example/"], {}])
 def test_an_issuer_that_is_no_text_makes_the_key_unusable(issuer: Any) -> None:
     with pytest.raises(UnusableKey, match="issuer"):
         key_from_jwk(ec_jwk(issuer=issuer))
@@ -106,7 +107,7 @@ def test_an_issuer_that_is_no_text_makes_the_key_unusable(issuer: Any) -> None:
 # --- weak and broken keys ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         pytest.param(rsa_jwk(1024), id="1024 bits"),
@@ -164,7 +165,7 @@ K1 = ec.generate_private_key(ec.SECP256K1()).public_key().public_numbers()
 P256 = 2**256 - 2**224 + 2**192 + 2**96 - 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         pytest.param(ec_jwk(crv="P-384"), id="a point of P-256 on P-384"),
@@ -222,7 +223,7 @@ SMALL_ORDER = [
 ]
 
 
-@pytest.mark.parametrize("raw", SMALL_ORDER)
+@each_row("raw", SMALL_ORDER)
 def test_an_ed25519_point_of_small_order_is_unusable(raw: bytes) -> None:
     """cryptography loads them, and under the identity (R = identity, S = 0) verifies everything."""
     with pytest.raises(UnusableKey, match="small order"):
@@ -245,7 +246,7 @@ def test_the_small_order_table_is_complete() -> None:
     assert doubled(doubled(doubled(good))) != 1
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         pytest.param(ed_jwk(crv="X25519"), id="X25519 is for agreement"),
@@ -266,7 +267,7 @@ def test_another_octet_key_pair_is_unusable(key: dict[str, Any]) -> None:
 # --- meant for something else -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "purpose",
     [
         pytest.param({}, id="nothing said"),
@@ -283,7 +284,7 @@ def test_a_key_for_signatures_is_used(purpose: dict[str, Any]) -> None:
     assert key_from_jwk(rsa_jwk(**purpose)).algorithms == RSA
 
 
-@pytest.mark.parametrize(
+@each_row(
     "purpose",
     [
         pytest.param({"use": "enc"}, id="use enc"),
@@ -308,7 +309,7 @@ def test_a_key_for_something_else_is_unusable(purpose: dict[str, Any]) -> None:
         key_from_jwk(rsa_jwk(**purpose))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "key",
     [
         pytest.param({"kty": "oct", "k": b64(bytes(32)), "alg": "HS256", "kid": "k"}, id="a shared secret"),
@@ -336,7 +337,7 @@ def test_what_is_no_public_key_of_ours_is_unusable(key: Any) -> None:
         key_from_jwk(key)
 
 
-@pytest.mark.parametrize("member", ["d", "p", "q", "dp", "dq", "qi", "oth"])
+@each_row("member", ["d", "p", "q", "dp", "dq", "qi", "oth"])
 def test_of_a_private_key_only_the_public_part_is_kept(member: str) -> None:
     numbers = rsa_key(2048).private_numbers()
     key = key_from_jwk(rsa_jwk(**{member: b64int(numbers.d)}))
@@ -383,7 +384,7 @@ def pem(key: Any, **kwargs: Any) -> str:
     return certificate(key, **kwargs).decode()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "algorithms"),
     [
         pytest.param(pem(private_key("RS256")), RSA, id="RSA"),
@@ -412,7 +413,7 @@ def der_with_version(version: int) -> str:
     return f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         pytest.param("", id="empty"),

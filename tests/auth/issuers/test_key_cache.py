@@ -20,6 +20,7 @@ from kms_tornado.auth.issuers.keyset import KeySet
 from kms_tornado.errors import KeySetError, KeysUnavailable
 
 from ...keys import jwk
+from ...rows import each_row
 from ..samples import ISSUER, key_set
 
 A = key_set(jwk("ES256", "a"))
@@ -68,8 +69,11 @@ class Rig:
     async def ticking_until(self, seconds: float, step: float = 0.5) -> None:
         while self.time < 1000.0 + seconds:
             self.time += step
+            loads = self.loads
             self.cache.tick()
-            await self.settle()
+            await asyncio.sleep(0)
+            if self.loads != loads:
+                await self.settle()
 
     @property
     def starts(self) -> list[float]:
@@ -146,7 +150,7 @@ def test_tick_says_when_the_next_refresh_is_due() -> None:
 # --- cooldown ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "first",
     [
         pytest.param(A, id="after a good refresh"),
@@ -211,7 +215,7 @@ def test_the_cooldown_holds_over_stop_and_start() -> None:
     run(story())
 
 
-@pytest.mark.parametrize("asking", ["unknown kids", "SIGHUP", "ticks"])
+@each_row("asking", ["unknown kids", "SIGHUP", "ticks"])
 def test_nothing_asks_an_issuer_more_often_than_the_cooldown(asking: str) -> None:
     async def story() -> None:
         rig = Rig(A, FAILED, A, B, FAILED, A, cooldown_s=10, interval_s=1)
@@ -344,7 +348,7 @@ def test_the_interval_is_spread_downwards_only() -> None:
     run(story())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("max_age", "next_at"),
     [
         pytest.param(None, 300, id="not given"),
@@ -401,8 +405,8 @@ def test_failures_back_off_exponentially_up_to_the_interval(
     run(story())
 
 
-@pytest.mark.parametrize("jitter", ["least", "most"])
-@pytest.mark.parametrize(
+@each_row("jitter", ["least", "most"])
+@each_row(
     ("policy", "pauses"),
     [
         pytest.param({}, [5], id="the default cooldown of 30 s"),
@@ -411,7 +415,7 @@ def test_failures_back_off_exponentially_up_to_the_interval(
         pytest.param({"cooldown_s": 0}, [1, 2, 4, 5], id="no cooldown"),
     ],
 )
-@pytest.mark.parametrize("lost", ["never loaded", "too stale"])
+@each_row("lost", ["never loaded", "too stale"])
 def test_without_keys_the_issuer_is_asked_every_five_seconds_at_least(
     lost: str, policy: dict[str, float], pauses: list[float], jitter: str
 ) -> None:
@@ -631,7 +635,7 @@ FAILURES = [
 ]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
+@each_row("failure", FAILURES)
 def test_a_failed_refresh_keeps_the_last_good_keys_and_the_schedule(failure: BaseException) -> None:
     async def story() -> None:
         rig = Rig(A, failure, failure, B)

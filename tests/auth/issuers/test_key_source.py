@@ -16,6 +16,7 @@ from kms_tornado.auth.issuers.keyset import parse_document
 from kms_tornado.errors import KeySetError
 
 from ...keys import certificate, jwk, private_key
+from ...rows import each_row
 from ..samples import document
 
 KEYS = document(jwk("ES256", "a"))
@@ -64,7 +65,7 @@ def load(web: Web, issuer: str = I, jwks_uri: str | None = None) -> LoadedKeys:
     return asyncio.run(KeySource(TrustedIssuer(issuer, jwks_uri), web, timeout_s=timeout_s).load())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("issuer", "jwks_uri", "answers", "urls"),
     [
         pytest.param(I, None, {f"{I}/.well-known/jwks.json": KEYS}, 1, id="the default URI"),
@@ -130,7 +131,7 @@ def test_the_keys_are_found(issuer: str, jwks_uri: str | None, answers: Any, url
     assert len(web.urls) == urls
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("jwks_uri", "answers", "problem"),
     [
         pytest.param(None, {}, "404", id="404 everywhere"),
@@ -213,7 +214,7 @@ NO_KEY_SETS: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("guessed", NO_KEY_SETS)
+@each_row("guessed", NO_KEY_SETS)
 def test_whatever_is_no_key_set_at_the_guessed_place_leads_to_discovery(guessed: str) -> None:
     web = Web()
     web.answers = {
@@ -228,7 +229,7 @@ def test_whatever_is_no_key_set_at_the_guessed_place_leads_to_discovery(guessed:
     assert web.silent == 0, "a request that nobody waits for was left running"
 
 
-@pytest.mark.parametrize("configured", NO_KEY_SETS)
+@each_row("configured", NO_KEY_SETS)
 def test_at_a_configured_place_it_is_a_failed_refresh_without_any_other_request(
     configured: str,
 ) -> None:
@@ -246,7 +247,7 @@ def test_at_a_configured_place_it_is_a_failed_refresh_without_any_other_request(
     assert web.urls == [f"{I}/keys"]
 
 
-@pytest.mark.parametrize("answer", NO_KEY_SETS)
+@each_row("answer", NO_KEY_SETS)
 def test_whatever_a_bare_host_answers_leads_on_to_the_issuer(answer: str) -> None:
     web = Web()
     web.answers = {
@@ -257,7 +258,7 @@ def test_whatever_a_bare_host_answers_leads_on_to_the_issuer(answer: str) -> Non
     assert load(web, I, "https://keys.example").key_set.has_kid("a")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("at_discovery", "named"),
     [
         pytest.param(404, DISCOVERY, id="404"),
@@ -271,7 +272,7 @@ def test_whatever_a_bare_host_answers_leads_on_to_the_issuer(answer: str) -> Non
         pytest.param(SILENCE, "no complete answer in time", id="silence"),
     ],
 )
-@pytest.mark.parametrize("guessed", ["302 to a page for signing in", "401", "HTML", "{}"])
+@each_row("guessed", ["302 to a page for signing in", "401", "HTML", "{}"])
 def test_where_both_places_fail_the_log_names_both_and_why(
     guessed: str, at_discovery: Any, named: str
 ) -> None:
@@ -286,7 +287,7 @@ def test_where_both_places_fail_the_log_names_both_and_why(
     assert "\n" not in str(failed.value)
 
 
-@pytest.mark.parametrize("jwks_uri", [None, GUESS, f"{I}/d"])
+@each_row("jwks_uri", [None, GUESS, f"{I}/d"])
 def test_an_empty_set_is_the_answer_wherever_it_is(jwks_uri: str | None) -> None:
     web = Web()
     web.answers = {
@@ -476,9 +477,7 @@ def test_a_discovery_document_of_tenants_names_the_place_for_them() -> None:
         asyncio.run(KeySource(issuer, web).load())
 
 
-@pytest.mark.parametrize(
-    ("hosts", "is_good"), [(("keys",), True), (("localhost",), False), ((), False)]
-)
+@each_row(("hosts", "is_good"), [(("keys",), True), (("localhost",), False), ((), False)])
 def test_discovery_may_lead_to_http_where_that_is_allowed(
     hosts: tuple[str, ...], is_good: bool
 ) -> None:
@@ -493,7 +492,7 @@ def test_discovery_may_lead_to_http_where_that_is_allowed(
         assert web.urls == [f"{I}/d"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("uri", "jwks_uri", "answers", "with_token", "without"),
     [
         pytest.param(I, None, {GUESS: KEYS}, [GUESS], [], id="the default URI"),

@@ -21,6 +21,7 @@ from kms_tornado.auth.issuers.keyset import MAX_KEYS_WITHOUT_KID, Discovery, Key
 from kms_tornado.errors import KeySetError
 
 from ...keys import b64, certificate, jwk, private_key, rsa_key, sign
+from ...rows import each_row
 from ..samples import document, key_set
 
 OCT = {"kty": "oct", "k": b64(bytes(32)), "kid": "shared"}
@@ -127,7 +128,7 @@ def test_equal_fingerprints_mean_equal_keys() -> None:
 # --- odd members ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     "odd",
     [
         pytest.param(OCT, id="a shared secret"),
@@ -147,7 +148,7 @@ def test_equal_fingerprints_mean_equal_keys() -> None:
         pytest.param(jwk("ES256", "odd") | {"kid": 7}, id="kid a number"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("place", ["before", "behind"])
+@each_row("place", ["before", "behind"])
 def test_one_odd_key_is_skipped_and_named_and_the_others_serve(odd: Any, place: str) -> None:
     good = jwk("ES256", "good")
     keys = parse({"keys": [odd, good] if place == "before" else [good, odd]})
@@ -190,8 +191,8 @@ def set_of(*keys: bytes) -> bytes:
     return b'{"keys": [' + b", ".join(keys) + b"]}"
 
 
-@pytest.mark.parametrize("odd", ODD_VALUES)
-@pytest.mark.parametrize("name", NOT_READ)
+@each_row("odd", ODD_VALUES)
+@each_row("name", NOT_READ)
 def test_an_odd_member_that_nobody_reads_costs_nothing(name: str, odd: str) -> None:
     keys = parse(set_of(with_member("ES256", "a", name, ODD_VALUES[odd])))
     assert isinstance(keys, KeySet)
@@ -202,10 +203,8 @@ def test_an_odd_member_that_nobody_reads_costs_nothing(name: str, odd: str) -> N
     assert parse(set_of(twice)).size == 1  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("odd", ODD_VALUES)
-@pytest.mark.parametrize(
-    ("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names]
-)
+@each_row("odd", ODD_VALUES)
+@each_row(("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names])
 def test_an_odd_member_that_counts_skips_that_key_alone_and_names_it(
     alg: str, name: str, odd: str
 ) -> None:
@@ -219,10 +218,8 @@ def test_an_odd_member_that_counts_skips_that_key_alone_and_names_it(
     assert f"its member {name}" in skipped.why
 
 
-@pytest.mark.parametrize("is_same", [True, False])
-@pytest.mark.parametrize(
-    ("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names]
-)
+@each_row("is_same", [True, False])
+@each_row(("alg", "name"), [(alg, name) for alg, names in COUNTS.items() for name in names])
 def test_a_member_that_counts_and_occurs_twice_skips_that_key_alone(
     alg: str, name: str, is_same: bool
 ) -> None:
@@ -238,7 +235,7 @@ def test_a_member_that_counts_and_occurs_twice_skips_that_key_alone(
     ]
 
 
-@pytest.mark.parametrize("octets", [b"\xff", b"\xed\xa0\x80", "\u00e9".encode("latin-1")])
+@each_row("octets", [b"\xff", b"\xed\xa0\x80", "\u00e9".encode("latin-1")])
 def test_octets_that_are_no_utf_8_skip_a_key_only_in_a_member_that_counts(octets: bytes) -> None:
     good = json.dumps(jwk("ES256", "good")).encode()
     for name, size in (("zzz", 2), ("kid", 1)):
@@ -246,7 +243,7 @@ def test_octets_that_are_no_utf_8_skip_a_key_only_in_a_member_that_counts(octets
         assert parse(set_of(odd, good)).size == size  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("odd", ODD_VALUES)
+@each_row("odd", ODD_VALUES)
 def test_odd_members_of_the_document_itself_that_nobody_reads_cost_nothing(odd: str) -> None:
     value = ODD_VALUES[odd].encode()
     keys = document(jwk("ES256", "a"))
@@ -285,7 +282,7 @@ def test_a_published_private_key_is_warned_of_loudly(order: int) -> None:
     assert key_set(jwk("ES256", "a")).warnings == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "value",
     [
         pytest.param({"keys": [OCT]}, id="a shared secret alone"),
@@ -328,7 +325,7 @@ def test_a_document_without_usable_keys_is_an_error(value: Any) -> None:
         parse(value)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         b'{"keys":[]}',
@@ -347,7 +344,7 @@ def test_a_well_formed_empty_set_is_a_set_in_which_no_key_is_found(text: bytes) 
     assert keys.fingerprint != key_set(jwk("ES256")).fingerprint
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         b'{"keys":[]', b'{"keys":[}', b'{"keys":[],}', b'{"keys":[]}}', b'{"keys":[]} x', b'{"keys":[],"x":NaN}', b'{"keys":[],"x":-Infinity}',
@@ -413,7 +410,7 @@ def test_a_map_of_public_keys_is_read_as_identity_aware_proxy_has_it() -> None:
     assert keys.skipped == ()
 
 
-@pytest.mark.parametrize(
+@each_row(
     "odd",
     [
         "-----BEGIN PUBLIC KEY-----\nMII=\n-----END PUBLIC KEY-----",
@@ -463,7 +460,7 @@ def test_a_discovery_document_is_told_by_its_jwks_uri() -> None:
     assert document == Discovery("https://i/", "https://i/k")
 
 
-@pytest.mark.parametrize(
+@each_row(
     "more",
     [
         b'"scopes_supported": ["a"], "scopes_supported": ["b"]',
@@ -477,7 +474,7 @@ def test_a_discovery_document_is_told_by_its_jwks_uri() -> None:
         b'"x": ' + b"[" * 5000 + b"]" * 5000,
     ],
 )
-@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+@each_row("start", [b"", b"\xef\xbb\xbf"])
 def test_oddities_of_a_discovery_document_that_leave_no_doubt_cost_nothing(
     start: bytes, more: bytes
 ) -> None:

@@ -36,6 +36,7 @@ from kms_tornado.errors import (
     WrongAudience,
 )
 
+from ...rows import each_row
 from ..samples import ABSENT, ISSUER, NOW, changed, good_claims
 
 N = int(NOW)
@@ -49,7 +50,7 @@ def refused(error: type[AuthenticationError] | None) -> Any:
 # --- time -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "error"),
     [
         pytest.param({}, None, id="in the middle of its life"),
@@ -107,14 +108,14 @@ NO_TIMES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
-@pytest.mark.parametrize("value", NO_TIMES)
+@each_row("name", ["exp", "nbf", "iat"])
+@each_row("value", NO_TIMES)
 def test_what_is_no_finite_number_is_no_time(name: str, value: Any) -> None:
     with pytest.raises(InvalidClaim):
         check_times(good_claims(**{name: value}), policy=TokenPolicy(), now=NOW)
 
 
-@pytest.mark.parametrize("leeway", [0, 5, 300])
+@each_row("leeway", [0, 5, 300])
 def test_one_leeway_counts_for_exp_nbf_iat_and_age(leeway: float) -> None:
     policy = TokenPolicy(leeway_s=leeway, max_age_s=100)
     check_times(good_claims(exp=N - leeway + 1), policy=policy, now=NOW)
@@ -163,7 +164,7 @@ def test_any_exp_is_a_time_or_refused(value: Any) -> None:
 # --- audience -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("audience", "error"),
     [
         pytest.param("kms", None, id="one"),
@@ -199,12 +200,12 @@ def test_audience_is_checked(audience: Any, error: type[AuthenticationError] | N
         check_audience(good_claims(aud=audience), accepted=frozenset({"kms", "vault"}))
 
 
-@pytest.mark.parametrize("audience", [ABSENT, "x", 5, None, []])
+@each_row("audience", [ABSENT, "x", 5, None, []])
 def test_without_a_configured_audience_aud_is_not_looked_at(audience: Any) -> None:
     check_audience(good_claims(aud=audience), accepted=frozenset())
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "error"),
     [
         pytest.param({"aud": "kms", "client_id": "x"}, None, id="the first one that is there counts"),
@@ -235,7 +236,7 @@ def test_an_absent_audience_reads_to_the_caller_like_a_wrong_one() -> None:
 # --- who ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("value", "error"),
     [
         pytest.param("alice", None, id="a name"),
@@ -286,7 +287,7 @@ def test_no_accepted_name_breaks_a_line_or_a_database(name: str) -> None:
 ALICE = TrustedIssuer(ISSUER)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sub", "by_sub", "by_name"),
     [
         pytest.param("alice", None, None, id="a name"),
@@ -309,7 +310,7 @@ def test_sub_is_required_where_it_names_the_user_and_is_a_string_elsewhere(
             check_claims(claims, issuer=ALICE, policy=policy, now=NOW)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "policy", "name"),
     [
         pytest.param({}, {}, "alice", id="sub"),
@@ -330,7 +331,7 @@ def test_the_user_claim_names_the_principal(
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "policy", "error"),
     [
         pytest.param({"email": "a@x"}, {}, UnverifiedEmail, id="email_verified is absent"),
@@ -368,7 +369,7 @@ def test_a_user_claim_that_proves_nothing_is_refused(
         )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "expected"),
     [
         pytest.param({"email": "a@x", "email_verified": True, "sub": "s"}, "a@x", id="the first"),
@@ -417,7 +418,7 @@ def test_claims_that_do_not_name_the_user_are_left_alone() -> None:
 # --- what the holder may do -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("required", "value", "may"),
     [
         pytest.param(("scope", "kms"), "kms", True, id="scope alone"),
@@ -492,14 +493,14 @@ def test_every_required_claim_counts() -> None:
 # --- all of it ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["at_hash", "c_hash", "nonce"])
+@each_row("name", ["at_hash", "c_hash", "nonce"])
 def test_hashes_and_nonces_are_not_checked(name: str) -> None:
     """python-jose refuses every Google ID token for its at_hash."""
     check_claims(good_claims(**{name: "x"}), issuer=ALICE, policy=TokenPolicy(), now=NOW)
 
 
-@pytest.mark.parametrize("name", ["jti", "azp", "auth_time", "amr", "cnf", "act", "groups"])
-@pytest.mark.parametrize("value", [None, 5, "", [], {}])
+@each_row("name", ["jti", "azp", "auth_time", "amr", "cnf", "act", "groups"])
+@each_row("value", [None, 5, "", [], {}])
 def test_claims_without_a_rule_may_be_anything(name: str, value: Any) -> None:
     check_claims(good_claims(**{name: value}), issuer=ALICE, policy=TokenPolicy(), now=NOW)
 
@@ -520,7 +521,7 @@ def test_any_claims_pass_or_raise_an_authentication_error(claims: dict[str, Any]
     assert claims["email_verified"] is True
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "scopes"),
     [
         pytest.param({}, (), id="none"),

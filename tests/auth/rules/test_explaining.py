@@ -28,6 +28,7 @@ from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.errors import AuthenticationError, KMSError, UnknownKey
 
 from ...keys import jwk
+from ...rows import each_row
 from ..samples import ABSENT, ISSUER, NOW, OTHER, all_keys, key_set, token, trust
 
 KEYS = all_keys()
@@ -107,7 +108,7 @@ ROWS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("error", "step", "text", "keys", "policy"), ROWS)
+@each_row(("error", "step", "text", "keys", "policy"), ROWS)
 def test_check_that_fails_is_named_and_is_the_servers_answer(
     error: type[KMSError], step: str, text: str, keys: KeySet, policy: dict[str, Any]
 ) -> None:
@@ -225,9 +226,7 @@ def test_claim_within_another_is_listed_by_its_path() -> None:
     assert steps["required claims"] == "the required claim /r/b is missing or differs"
 
 
-@pytest.mark.parametrize(
-    "value", ["a\x1b[2Jb", "a\nb", "\ud800", "\u202e", "x" * 9999, {"a": ["\r"]}]
-)
+@each_row("value", ["a\x1b[2Jb", "a\nb", "\ud800", "\u202e", "x" * 9999, {"a": ["\r"]}])
 def test_value_is_shown_on_one_short_line(value: Any) -> None:
     shown = show(value)
     assert shown.isprintable()

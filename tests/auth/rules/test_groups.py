@@ -9,11 +9,13 @@ from kms_tornado.auth.rules.groups import MAX_GROUPS, build_groups
 from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError, TooManyGroups
 
+from ...rows import each_row
+
 ISSUER = TrustedIssuer("https://issuer.example/")
 POLICY = TokenPolicy(group_claim="groups")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "groups"),
     [
         pytest.param({}, set(), id="absent"),
@@ -36,7 +38,7 @@ def test_groups_are_the_names_in_the_claim(claims: dict[str, object], groups: se
     assert build_groups(claims, issuer=ISSUER, policy=TokenPolicy()) == frozenset()
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claim", "groups"),
     [
         pytest.param("realm_access.roles", {"group:devs"}, id="a path"),

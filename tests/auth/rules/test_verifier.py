@@ -45,6 +45,7 @@ from kms_tornado.errors import (
 )
 
 from ...keys import b64, certificate, compact, jwk, private_key, private_pem
+from ...rows import each_row
 from ..samples import (
     ABSENT,
     ALGORITHMS,
@@ -474,9 +475,7 @@ for _name, _changes, _error in (
     row(f"claim: {_name}", token(claims=_changes), _error)
 
 
-@pytest.mark.parametrize(
-    ("hostile", "error", "twin"), [pytest.param(*r, id=name) for name, r in ROWS.items()]
-)
+@each_row(("hostile", "error", "twin"), [pytest.param(*r, id=name) for name, r in ROWS.items()])
 def test_a_hostile_token_is_refused_and_its_twin_passes(
     hostile: str, error: type[AuthenticationError], twin: str
 ) -> None:
@@ -504,8 +503,8 @@ def test_the_table_is_as_long_as_it_should_be() -> None:
 # --- what passes ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
-@pytest.mark.parametrize("kid", ["with kid", "without kid"])
+@each_row("alg", ALGORITHMS)
+@each_row("kid", ["with kid", "without kid"])
 def test_a_good_token_speaks_for_its_subject(alg: str, kid: str) -> None:
     header = {} if kid == "with kid" else {"kid": ABSENT}
     who = verify(token(header, {"roles": ["a"]}, alg=alg), SETTINGS, KEYS)
@@ -518,14 +517,14 @@ def test_a_good_token_speaks_for_its_subject(alg: str, kid: str) -> None:
     assert who.claims == good_claims(roles=["a"])
 
 
-@pytest.mark.parametrize(
+@each_row(
     "typ", [ABSENT, "JWT", "jwt", "at+jwt", "AT+JWT", "application/at+jwt", "Application/JWT"]
 )
 def test_the_usual_token_types_are_accepted(typ: Any) -> None:
     verify(token({"typ": typ}), SETTINGS, KEYS)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("types", "accepted", "refused"),
     [
         ({"at+jwt"}, ["at+jwt", "application/at+jwt", "AT+jwt"], [ABSENT, "JWT"]),
@@ -554,9 +553,9 @@ def test_only_allowed_algorithms_pass() -> None:
                 verify(token(alg=alg), settings, KEYS)
 
 
-@pytest.mark.parametrize("allowed", ["EdDSA", "Ed25519"])
-@pytest.mark.parametrize("of_key", ["EdDSA", "Ed25519", None])
-@pytest.mark.parametrize("of_token", ["EdDSA", "Ed25519"])
+@each_row("allowed", ["EdDSA", "Ed25519"])
+@each_row("of_key", ["EdDSA", "Ed25519", None])
+@each_row("of_token", ["EdDSA", "Ed25519"])
 def test_ed25519_is_eddsa_in_tokens_keys_and_settings(
     allowed: str, of_key: str | None, of_token: str
 ) -> None:
@@ -566,7 +565,7 @@ def test_ed25519_is_eddsa_in_tokens_keys_and_settings(
     verify(text, trust(algorithms=frozenset({allowed})), {ISSUER: KeySet([key])})
 
 
-@pytest.mark.parametrize("alg", ["ed25519", "Ed448", "EDDSA", "ES256K"])
+@each_row("alg", ["ed25519", "Ed448", "EDDSA", "ES256K"])
 def test_other_names_are_not_ed25519(alg: str) -> None:
     with pytest.raises(AlgorithmNotAllowed):
         verify(token({"alg": alg}, alg="EdDSA"), trust(), KEYS)
@@ -597,7 +596,7 @@ def test_namespaces_keep_the_same_name_of_two_issuers_apart() -> None:
     assert apart == [f"{ISSUER}#alice", f"{OTHER}#alice"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("policy", "claims", "error"),
     [
         pytest.param({"max_age_s": 100}, {"iat": N - 159}, None, id="age within the leeway"),
@@ -778,8 +777,8 @@ def test_an_empty_key_set_verifies_nothing(kid: str | None) -> None:
 # --- keys that name an issuer ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kid", ["ES256-1", None])
-@pytest.mark.parametrize(
+@each_row("kid", ["ES256-1", None])
+@each_row(
     ("bound_to", "tid", "is_good"),
     [
         pytest.param(ISSUER, ABSENT, True, id="the token's issuer"),
@@ -836,7 +835,7 @@ def test_a_key_of_google_serves_both_spellings_of_its_issuer() -> None:
 # --- what an issuer has of its own ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("own", "header", "claims", "error"),
     [
         pytest.param({}, {}, {}, None, id="as the policy says"),
@@ -873,7 +872,7 @@ TENANTS = TrustedIssuer(
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("iss", "tid", "is_good"),
     [
         pytest.param("t1", "t1", True, id="a tenant that is let in"),

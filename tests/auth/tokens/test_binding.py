@@ -10,11 +10,13 @@ import pytest
 from kms_tornado.auth.tokens.binding import Binding, check_certificate, encode_digest, read_binding
 from kms_tornado.errors import CertificateMissing, UnboundToken, UnknownBinding, WrongCertificate
 
+from ...rows import each_row
+
 DIGEST = encode_digest(b"certificate")
 JKT = encode_digest(b"key")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("claims", "expected"),
     [
         pytest.param({}, None, id="bound to nothing"),
@@ -51,7 +53,7 @@ def test_tokens_without_a_binding_are_refused_where_one_is_required() -> None:
     assert read_binding({"cnf": {"jkt": JKT}}, "required") == Binding(key=JKT)
 
 
-@pytest.mark.parametrize("confirmation", [{"jkt": JKT}, {}, {"kid": "k"}, None])
+@each_row("confirmation", [{"jkt": JKT}, {}, {"kid": "k"}, None])
 def test_no_binding_counts_where_they_are_off(confirmation: Any) -> None:
     assert read_binding({"cnf": confirmation}, "off") is None
 

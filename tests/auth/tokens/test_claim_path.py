@@ -10,6 +10,8 @@ from kms_tornado.auth.principal import Claims
 from kms_tornado.auth.tokens.claim_path import check_claim_path, find_claim, find_outermost
 from kms_tornado.errors import ConfigurationError
 
+from ...rows import each_row
+
 CLAIMS: dict[str, Any] = {
     "sub": "alice",
     "none": None,
@@ -24,7 +26,7 @@ CLAIMS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "value"),
     [
         pytest.param("sub", "alice", id="a claim"),
@@ -62,7 +64,7 @@ def test_claim_is_found_by_its_name_a_path_or_a_pointer(name: str, value: Any) -
     assert find_claim(Claims.freeze(CLAIMS), name) == value
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "outermost"),
     [
         ("sub", "sub"), ("absent", "absent"), ("realm_access.roles", "realm_access"), ("exact.name", "exact.name"),
@@ -73,12 +75,12 @@ def test_claim_that_a_path_leads_into_is_known(name: str, outermost: str) -> Non
     assert find_outermost(CLAIMS, name) == outermost
 
 
-@pytest.mark.parametrize("name", ["", "/a~b", "/a~", "/~2"])
+@each_row("name", ["", "/a~b", "/a~", "/~2"])
 def test_name_that_nothing_can_have_is_refused(name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^group claim: "):
         check_claim_path(name, "group claim")
 
 
-@pytest.mark.parametrize("name", ["a", "a.b", "/a~0~1", "a~b", "..", "/"])
+@each_row("name", ["a", "a.b", "/a~0~1", "a~b", "..", "/"])
 def test_any_other_name_is_taken(name: str) -> None:
     check_claim_path(name, "group claim")

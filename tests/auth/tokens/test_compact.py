@@ -14,6 +14,7 @@ from kms_tornado.auth.tokens.compact import MAX_DEPTH, MAX_TOKEN_LENGTH, decode_
 from kms_tornado.errors import MalformedToken
 
 from ...keys import b64
+from ...rows import each_row
 from ..samples import ABSENT, changed
 
 SIGNATURE = b64(b"signature")
@@ -37,7 +38,7 @@ def test_the_parts_of_a_token_are_told_apart() -> None:
     assert read.signature == b"signature"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "token",
     [
         pytest.param("", id="nothing"),
@@ -78,7 +79,7 @@ def test_a_token_of_16_kib_is_read_and_a_longer_one_is_not() -> None:
     assert refused.value.detail == "the token is longer than 16384 characters"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("segment", "octets"),
     [
         pytest.param(b"AA", b"\0", id="one octet"),
@@ -92,7 +93,7 @@ def test_base64url_is_decoded(segment: bytes, octets: bytes) -> None:
     assert decode_segment(segment) == octets
 
 
-@pytest.mark.parametrize(
+@each_row(
     "segment",
     [
         pytest.param(b"", id="nothing"),
@@ -151,7 +152,7 @@ def test_what_is_decoded_encodes_to_the_same_characters(segment: bytes) -> None:
 HEADER = {"alg": "ES256", "typ": "JWT", "kid": "k1"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changes",
     [
         pytest.param({}, id="alg, typ, kid"),
@@ -173,7 +174,7 @@ def test_a_good_header_is_read(changes: dict[str, Any]) -> None:
     assert parse_token(spelled(changed(HEADER, changes))).header.alg == "ES256"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changes",
     [
         pytest.param({"alg": ABSENT}, id="no alg"),
@@ -228,13 +229,13 @@ ODD_OBJECTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("octets", ODD_OBJECTS)
+@each_row("octets", ODD_OBJECTS)
 def test_a_header_that_is_no_strict_json_object_is_malformed(octets: bytes) -> None:
     with pytest.raises(MalformedToken):
         parse_token(f"{b64(octets)}.{b64(b'{}')}.{SIGNATURE}")
 
 
-@pytest.mark.parametrize("octets", ODD_OBJECTS)
+@each_row("octets", ODD_OBJECTS)
 def test_a_payload_that_is_no_strict_json_object_is_malformed(octets: bytes) -> None:
     with pytest.raises(MalformedToken):
         parse_token(f"{b64(json.dumps(HEADER).encode())}.{b64(octets)}.{SIGNATURE}")

@@ -22,6 +22,7 @@ from kms_tornado.auth.tokens.signature import build_verify, check_backend, list_
 from kms_tornado.errors import ConfigurationError
 
 from ...keys import CURVES, HASHES, private_key, sign
+from ...rows import each_row
 from ..samples import ALGORITHMS
 
 MESSAGE = b"eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbGljZSJ9"
@@ -37,20 +38,20 @@ def check(alg: str) -> Any:
     return build_verify(private_key(alg).public_key(), alg)
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_the_keys_own_signature_is_good(alg: str) -> None:
     assert check(alg)(MESSAGE, good(alg)) is True
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_every_other_algorithm_refuses_it(alg: str) -> None:
     for other in ALGORITHMS:
         if other != alg:
             assert check(other)(MESSAGE, good(alg)) is False, other
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
-@pytest.mark.parametrize(
+@each_row("alg", ALGORITHMS)
+@each_row(
     "change",
     [
         pytest.param(lambda s: b"", id="empty"),
@@ -75,20 +76,18 @@ def test_an_altered_signature_is_not_good(alg: str, change: Any) -> None:
     assert check(alg)(MESSAGE, change(good(alg))) is False
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_another_keys_signature_is_not_good(alg: str) -> None:
     assert check(alg)(MESSAGE, good(alg, "second")) is False
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
-@pytest.mark.parametrize(
-    "message", [b"", MESSAGE[:-1], MESSAGE + b".", MESSAGE[::-1], MESSAGE.upper()]
-)
+@each_row("alg", ALGORITHMS)
+@each_row("message", [b"", MESSAGE[:-1], MESSAGE + b".", MESSAGE[::-1], MESSAGE.upper()])
 def test_the_signature_of_another_message_is_not_good(alg: str, message: bytes) -> None:
     assert check(alg)(message, good(alg)) is False
 
 
-@pytest.mark.parametrize("alg", EC)
+@each_row("alg", EC)
 def test_an_ecdsa_signature_in_der_is_not_good(alg: str) -> None:
     """RFC 7518 §3.4 has r and s side by side; DER would be a second spelling."""
     der = private_key(alg).sign(MESSAGE, ec.ECDSA(HASHES[alg[2:]]))
@@ -98,7 +97,7 @@ def test_an_ecdsa_signature_in_der_is_not_good(alg: str) -> None:
     assert check(alg)(MESSAGE, encode_dss_signature(r, s)) is False
 
 
-@pytest.mark.parametrize("alg", EC)
+@each_row("alg", EC)
 def test_an_ecdsa_signature_with_r_or_s_out_of_range_is_not_good(alg: str) -> None:
     """r = 0 or s = 0 is CVE-2022-21449."""
     size = (CURVES[alg].key_size + 7) // 8
@@ -125,7 +124,7 @@ def test_an_ecdsa_signature_with_r_or_s_out_of_range_is_not_good(alg: str) -> No
         assert check(alg)(MESSAGE, forged) is False
 
 
-@pytest.mark.parametrize("alg", EC)
+@each_row("alg", EC)
 def test_an_ecdsa_signature_over_another_hash_is_not_good(alg: str) -> None:
     size = (CURVES[alg].key_size + 7) // 8
     for bits, digest in HASHES.items():
@@ -135,7 +134,7 @@ def test_an_ecdsa_signature_over_another_hash_is_not_good(alg: str) -> None:
         )
 
 
-@pytest.mark.parametrize("alg", [alg for alg in RSA if alg.startswith("PS")])
+@each_row("alg", [alg for alg in RSA if alg.startswith("PS")])
 def test_pss_wants_a_salt_as_long_as_the_hash_and_the_same_hash_in_mgf1(alg: str) -> None:
     """RFC 7518 §3.5."""
     key, digest = private_key(alg), HASHES[alg[2:]]
@@ -188,7 +187,7 @@ def test_no_bit_of_a_signature_may_flip(alg: str, bit: int) -> None:
     assert check(alg)(MESSAGE, bytes(raw)) is False
 
 
-@pytest.mark.parametrize("odd", [None, 5, "text", [], {}, bytearray(b"x")])
+@each_row("odd", [None, 5, "text", [], {}, bytearray(b"x")])
 def test_nothing_raises_whatever_is_called_a_signature(odd: Any) -> None:
     for alg in ("RS256", "PS256", "EdDSA"):
         assert check(alg)(MESSAGE, odd) is False
@@ -197,7 +196,7 @@ def test_nothing_raises_whatever_is_called_a_signature(odd: Any) -> None:
 # --- a key serves what it can -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_a_key_cannot_be_built_for_an_algorithm_that_is_not_its_own(alg: str) -> None:
     key = private_key(alg).public_key()
     for other in (*ALGORITHMS, "HS256", "HS512", "none", "ES256K", "RSA-OAEP", "dir", ""):
@@ -235,20 +234,20 @@ def test_the_pure_python_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         check_backend()
 
 
-@pytest.mark.parametrize("alg", ALGORITHMS)
+@each_row("alg", ALGORITHMS)
 def test_backstop_construct_takes_a_public_key_object(alg: str) -> None:
     key = jose_jwk.construct(private_key(alg).public_key(), alg)
     assert key.verify(MESSAGE, good(alg))
     assert not key.verify(MESSAGE + b"x", good(alg))
 
 
-@pytest.mark.parametrize("alg", [*(a for a in RSA if a[0] == "P"), "EdDSA"])
+@each_row("alg", [*(a for a in RSA if a[0] == "P"), "EdDSA"])
 def test_backstop_what_is_registered_is_what_construct_uses(alg: str) -> None:
     key_class = signature.PSSKey if alg.startswith("PS") else signature.EdDSAKey
     assert type(jose_jwk.construct(private_key(alg).public_key(), alg)) is key_class
 
 
-@pytest.mark.parametrize("alg", EC)
+@each_row("alg", EC)
 def test_backstop_python_jose_answers_false_to_ecdsa_of_wrong_length(alg: str) -> None:
     """We look at the length first; a python-jose that raised would still be caught."""
     key = jose_jwk.construct(private_key(alg).public_key(), alg)
@@ -267,7 +266,7 @@ def test_an_exception_inside_python_jose_is_a_bad_signature(
     assert check("RS256")(MESSAGE, good("RS256")) is False
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("key", "alg"), [("ES256", "PS256"), ("EdDSA", "PS256"), ("RS256", "EdDSA"), ("ES256", "EdDSA")]
 )
 def test_our_own_key_classes_take_only_their_type(key: str, alg: str) -> None:

@@ -13,6 +13,8 @@ from kms_tornado.service.auditing.request import (
     parse_statistics_request,
 )
 
+from ...rows import each_row
+
 DAY_S = 86_400
 NOW = 20_000 * DAY_S  # a midnight
 
@@ -63,7 +65,7 @@ def test_without_times_the_last_day_is_asked_for() -> None:
     assert request.query.since_ms == request.since_ms
 
 
-@pytest.mark.parametrize(
+@each_row(
     "parameters",
     [
         pytest.param({"step": "second"}, id="step"),

@@ -17,6 +17,8 @@ from kms_tornado.service.auditing.record_reader import AmbiguousName, RecordRead
 from kms_tornado.service.auditing.request import AuditRequest
 from kms_tornado.store.interface.audit_records import AuditPage
 
+from ...rows import each_row
+
 ALICE = Origin("alice", None, "192.0.2.1", "dfb8822b6b0e65ef")
 NOW = 1_795_952_726_000
 
@@ -102,7 +104,7 @@ def ask_all(store, query, limit):
             return answers
 
 
-@pytest.mark.parametrize("limit", [1, 7, 10, 25, 1000])
+@each_row("limit", [1, 7, 10, 25, 1000])
 def test_answers_follow_one_another_without_a_gap_and_a_repetition(limit):
     answers = ask_all(Store(4), RecordQuery(), limit)
     assert [number for answer in answers for number in answer] == [*range(40, 0, -1)]

@@ -7,6 +7,8 @@ import pytest
 from kms_tornado.errors import TooManyRequests
 from kms_tornado.service.load.admission import Admission, AdmissionBounds
 
+from ...rows import each_row
+
 
 class Clock:
     def __init__(self) -> None:
@@ -96,7 +98,7 @@ def test_one_second_of_rate_may_come_at_once_and_then_one_request_after_the_othe
     assert admission.refused["rate"] == 40 + 30 * 4
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("rate", "rest_s", "allowed"),
     [
         (10, 0.05, 0),
@@ -126,7 +128,7 @@ def test_refused_requests_cost_nothing_of_the_rate():
     assert try_to_enter(admission, 1) == 1
 
 
-@pytest.mark.parametrize("steps", [3, 7, 10, 100])
+@each_row("steps", [3, 7, 10, 100])
 def test_rate_holds_over_many_seconds_whatever_the_rhythm(steps):
     admission, clock = admission_of(rate=20)
     entered = 0
@@ -136,7 +138,7 @@ def test_rate_holds_over_many_seconds_whatever_the_rhythm(steps):
     assert 10 * 20 - 1 <= entered <= 10 * 20 + 20
 
 
-@pytest.mark.parametrize("rate", [1, 3, 500])
+@each_row("rate", [1, 3, 500])
 def test_refusal_says_in_whole_seconds_when_to_come_back_and_then_it_is_true(rate):
     admission, clock = admission_of(rate=rate)
     try_to_enter(admission, rate)

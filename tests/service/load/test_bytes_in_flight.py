@@ -9,6 +9,8 @@ import pytest
 from kms_tornado.errors import Unavailable
 from kms_tornado.service.load.bytes_in_flight import SHORT, BytesInFlight, TooManyBytes
 
+from ...rows import each_row
+
 MIB = 1024 * 1024
 #: Of the defaults: the most of one principal, and of all.
 OF_ONE, OF_ALL = 64 * MIB, 128 * MIB
@@ -31,7 +33,7 @@ def test_one_principal_has_its_share_and_not_more():
     assert budget.refused == {"user": 1, "all": 0}
 
 
-@pytest.mark.parametrize("others", [1, 2, 3, 4, 5])
+@each_row("others", [1, 2, 3, 4, 5])
 def test_however_many_take_what_they_get_whoever_comes_next_finds_half_of_what_they_left(others):
     budget = BytesInFlight()
     for number in range(others):

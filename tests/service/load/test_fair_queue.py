@@ -6,6 +6,8 @@ import pytest
 
 from kms_tornado.service.load.fair_queue import FairQueue, Full, QueueBounds
 
+from ...rows import each_row
+
 BOUNDS = QueueBounds(items=6, items_per_principal=4, size=100, size_per_principal=60)
 
 
@@ -42,7 +44,7 @@ def test_principal_who_was_just_served_stands_behind_all_others():
     assert drain(queue) == ["b1", "a2", "c1"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("waiting", "newcomer", "displaced"),
     [
         pytest.param(["a1", "a2", "b1"], "c1", [], id="a place is free: nobody gives theirs up"),
@@ -72,7 +74,7 @@ def test_principal_without_an_item_gets_a_place_of_who_has_most(waiting, newcome
     assert set(drain(queue)) == left | {name}
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("waiting", "refused"),
     [
         pytest.param(["a1", "a2", "a3", "a4"], "a5", id="the share of one principal"),

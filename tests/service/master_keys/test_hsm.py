@@ -18,6 +18,7 @@ from kms_tornado.options import parse
 from kms_tornado.service.master_keys import hsm
 from kms_tornado.service.master_keys.hsm import HSMKey, parse_uri
 
+from ...rows import each_row
 from ...server import NO_AUTH, check_refused, environment, run, serving
 
 MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so")
@@ -148,7 +149,7 @@ def test_uri_is_read_as_rfc_7512_has_it() -> None:
     assert "a&b" not in repr(parse_uri(uri))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "uri",
     [
         "pkcs11:",

@@ -22,6 +22,8 @@ from kms_tornado.service.master_keys.sources import (
 )
 from kms_tornado.service.private_file import find_access_fault
 
+from ...rows import each_row
+
 KEY = bytes(range(100, 132))
 TEXT = base64.b64encode(KEY).decode()
 CHECK = MasterKey(KeyMaterial(KEY)).check_value
@@ -56,7 +58,7 @@ def test_the_value_is_base64_of_32_bytes():
     assert parse_one(TEXT).check_value == CHECK
 
 
-@pytest.mark.parametrize(
+@each_row(
     "text",
     [
         pytest.param("", id="empty"),
@@ -197,7 +199,7 @@ def test_a_file_that_is_open_to_others_is_refused(tmp_path, mode):
     assert read_one(path).check_value == CHECK
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("owner", "us", "mode", "fault"),
     [
         pytest.param(1000, 1000, 0o600, None, id="ours"),

@@ -11,13 +11,14 @@ from kms_tornado.service.objects.listing_cursor import ListingCursors
 from kms_tornado.service.objects.listing_request import BadListingRequest
 from kms_tornado.store.interface.lists import ListPosition
 
+from ...rows import each_row
 from ...store.helpers import ALICE, BOB
 
 HERE = ListPosition(1_800_000_000, 4711)
 CURSORS = ListingCursors(CursorSeal(bytes(range(64))))
 
 
-@pytest.mark.parametrize("position", [HERE, ListPosition(0, 0), ListPosition(2**63 - 1, 2**63 - 1)])
+@each_row("position", [HERE, ListPosition(0, 0), ListPosition(2**63 - 1, 2**63 - 1)])
 def test_cursor_leads_back_to_its_position(position: ListPosition) -> None:
     cursor = CURSORS.format_cursor(position, ALICE)
     assert CURSORS.parse_cursor(cursor, ALICE) == position
@@ -35,7 +36,7 @@ def test_cursors_of_neighbours_have_nothing_in_common() -> None:
     assert HERE.serial.to_bytes(2) not in one
 
 
-@pytest.mark.parametrize(
+@each_row(
     "cursor",
     [
         pytest.param("1.2", id="numbers"),

@@ -14,6 +14,8 @@ from kms_tornado.service.objects.listing_request import (
     refuse_parameters,
 )
 
+from ...rows import each_row
+
 
 def test_without_parameters_the_newest_of_the_caller_s_own_are_asked_for() -> None:
     assert parse_listing_request({}) == ListingRequest()
@@ -42,7 +44,7 @@ def test_every_parameter_counts() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@each_row(
     "parameters",
     [
         pytest.param({"owner": ["alice"]}, id="unknown"),

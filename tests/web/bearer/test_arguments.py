@@ -17,12 +17,13 @@ from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings import make_service_settings
 
+from ...rows import each_row
 from ...support import running
 
 ISSUER = "https://issuer.example/"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("name", "hint"),
     [
         ("leeway", "did you mean leeway_s?"),
@@ -86,7 +87,7 @@ def test_a_text_alone_is_one_entry_and_never_its_letters() -> None:
     assert [*settings.privileged_users, *settings.auditors] == ["alice", "root"]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "make",
     [
         lambda: RequiredClaim("role", ["clerk"]),  # type: ignore[arg-type]
@@ -142,7 +143,7 @@ def test_prefix_is_a_path_and_no_pattern(tmp_path: Path) -> None:
             assert client.get(other).status == 404
 
 
-@pytest.mark.parametrize(
+@each_row(
     "claims", [{}, {"scope": ""}, {"scope": "  "}, {"scope": ["a"]}, {"role": None}, {"role": {"a"}}]
 )  # fmt: skip
 def test_requires_refuses_what_guards_nothing_or_nobody_could_meet(claims: dict[str, Any]) -> None:
@@ -150,7 +151,7 @@ def test_requires_refuses_what_guards_nothing_or_nobody_could_meet(claims: dict[
         requires(**claims)
 
 
-@pytest.mark.parametrize("methods", ["GET", ("get",), ("GET", "FETCH"), None, 7, ["GET", "post"]])
+@each_row("methods", ["GET", ("get",), ("GET", "FETCH"), None, 7, ["GET", "post"]])
 def test_public_methods_that_would_mean_others_are_refused_with_the_class(methods: Any) -> None:
     with pytest.raises(TypeError, match=r"^Orders\.public_methods must be a tuple of HTTP methods"):
         type("Orders", (BearerRequestHandler,), {"public_methods": methods})

@@ -24,6 +24,7 @@ from kms_tornado.testing import TestIssuer
 
 from ...bound_tokens import REFUSED, Asked, Fields, check_refusal, send
 from ...proofs import dpop_headers, make_proof, thumbprint
+from ...rows import each_row
 from ...server import eventually
 from ...support import Client, running
 
@@ -307,7 +308,7 @@ def test_without_one_no_host_but_the_loopback_interface_is_believed(
     eventually(lambda: "the URL by which clients reach this server is not known" in caplog.text)
 
 
-@pytest.mark.parametrize("url", ["api.example", "https://api.example/?a=b", "ftp://x", ""])
+@each_row("url", ["api.example", "https://api.example/?a=b", "ftp://x", ""])
 def test_a_public_url_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         make_auth(public_url=url)

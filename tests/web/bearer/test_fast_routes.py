@@ -24,6 +24,7 @@ from kms_tornado.errors import InsufficientScope, Unavailable
 from kms_tornado.testing import TestIssuer, fake_auth
 from kms_tornado.web.bearer import fast_routes
 
+from ...rows import each_row
 from ...server import eventually
 from ...support import Client, running
 from .handlers import is_refused
@@ -343,7 +344,7 @@ def test_remembered_token_is_refused_when_it_is_denied_or_expires(tmp_path: Path
         is_refused(client.get("/tell", token=bob), 401, "invalid_token")
 
 
-@pytest.mark.parametrize("auth", [None, "no check", BearerAuth])
+@each_row("auth", [None, "no check", BearerAuth])
 def test_application_without_a_check_lets_nobody_in(auth: Any) -> None:
     with running(lambda: Application(is_fast=True, bearer_auth=auth)) as client:
         answer = client.get("/tell", token=TOKEN)
@@ -424,7 +425,7 @@ def test_refusal_that_cannot_be_made_ends_the_connection(
     assert "could not be answered" in caplog.text
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("routes", "words"),
     [
         ({("get", "/x"): tell}, "get is no HTTP method in capitals"),

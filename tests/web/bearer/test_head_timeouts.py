@@ -16,6 +16,8 @@ from kms_tornado import BearerApplication, FastRequest
 from kms_tornado.testing import TestIssuer
 from kms_tornado.web.bearer.head_timeouts import HeadTimeouts
 
+from ...rows import each_row
+
 ISSUER = TestIssuer()
 HEAD = f"Host: x\r\nAuthorization: Bearer {ISSUER.token('alice')}\r\n\r\n"
 
@@ -29,7 +31,7 @@ class Long(RequestHandler):
         self.write("long")
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("sent", "answered"),
     [
         pytest.param("", b"", id="nothing"),

@@ -13,6 +13,7 @@ from kms_tornado import BearerRequestHandler, Principal, requires
 from kms_tornado.errors import InvalidToken
 from kms_tornado.testing import TestIssuer
 
+from ...rows import each_row
 from ...support import Client, running
 from .handlers import Bypassed, Calls
 
@@ -215,7 +216,7 @@ def test_hook_that_fails_lets_nobody_in(client: Client, path: str, status: int) 
     assert client.get(path, token=ISSUER.token("alice")).status == status
 
 
-@pytest.mark.parametrize("methods", ["GET", ("get",), None])
+@each_row("methods", ["GET", ("get",), None])
 def test_optional_methods_that_are_none_are_told(methods: Any) -> None:
     with pytest.raises(TypeError, match=r"Mine\.optional_methods must be a tuple"):
         type("Mine", (BearerRequestHandler,), {"optional_methods": methods})

@@ -21,6 +21,7 @@ from kms_tornado.web.bearer.jwks_fetch import JWKSFetch, _parse_max_age_s
 
 from ...issuer import Issuer, response
 from ...keys import certificate, private_key
+from ...rows import each_row
 from .fetching import BROKEN, TIMEOUT_S, fetch, url_of
 
 # --- a good answer ----------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ def test_etag_and_lifetime_come_along_and_the_etag_is_sent_back(issuer: Issuer) 
     assert issuer.headers[1]["if-none-match"].encode("latin-1").decode() == 'W/"a\u00e9"'
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "seconds"),
     [
         ("max-age=60", 60), ("public, max-age=5", 5), ("MAX-AGE=7", 7), ('max-age="8"', 8), ("max-age=0", 0),

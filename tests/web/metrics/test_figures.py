@@ -10,8 +10,10 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.metrics.figures import Figure, counter, gauge
 from kms_tornado.web.metrics.metrics import Metrics
 
+from ...rows import each_row
 
-@pytest.mark.parametrize(
+
+@each_row(
     ("figure", "lines"),
     [
         pytest.param(gauge("kms_a", "A", 3), ["# TYPE kms_a gauge", "kms_a 3.0"], id="a number"),

@@ -13,6 +13,8 @@ from kms_tornado.auth.issuers.key_source import FetchResult
 from kms_tornado.errors import KeySetError
 from kms_tornado.web.ui.discovery import Discovery, SignIn
 
+from ...rows import each_row
+
 URI = "https://idp.example/realm"
 DOCUMENT = {
     "issuer": URI,
@@ -84,7 +86,7 @@ def test_id_token_needs_no_audience_to_be_asked_for() -> None:
     assert found.audience == ""
 
 
-@pytest.mark.parametrize(
+@each_row(
     "answer",
     [
         pytest.param(KeySetError("refused", "connection refused"), id="out of reach"),

@@ -12,6 +12,7 @@ import pytest
 from kms_tornado.web.ui.handlers import accepts_gzip
 from kms_tornado.web.ui.page_files import load_files
 
+from ...rows import each_row
 from ...server import NO_AUTH, ServerProcess, serving
 from ...support import Client
 
@@ -81,7 +82,7 @@ def test_files_are_compressed_for_those_who_ask(client: Client) -> None:
     assert "Content-Encoding" not in refused.headers
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "is_packed"),
     [
         ("", False),

@@ -14,6 +14,7 @@ from kms_tornado.web.process.dev.requests import (
     parse_sign_in_request,
 )
 
+from ....rows import each_row
 from .browser import asking
 
 
@@ -21,7 +22,7 @@ def parameters(values: dict[str, str]) -> Parameters:
     return Parameters({name: [value.encode()] for name, value in values.items()})
 
 
-@pytest.mark.parametrize(
+@each_row(
     "uri",
     [
         "http://127.0.0.1/",
@@ -36,7 +37,7 @@ def test_redirect_uri_is_a_loopback_address_with_any_port(uri: str) -> None:
     assert parse_return_address(parameters(asking(redirect_uri=uri))).redirect_uri == uri
 
 
-@pytest.mark.parametrize(
+@each_row(
     "uri",
     [
         "http://127.0.0.1.evil.example/",
@@ -70,7 +71,7 @@ def test_any_other_redirect_uri_is_refused(uri: str) -> None:
         parse_return_address(parameters(asking(redirect_uri=uri)))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "changes",
     [
         pytest.param({"code_challenge_method": "plain"}, id="plain"),
@@ -107,7 +108,7 @@ def test_state_comes_back_so_it_is_bounded() -> None:
         parse_return_address(parameters(asking(state="s" * 1001)))
 
 
-@pytest.mark.parametrize("client_id", ["", "a\nb", "é", "a" * 256])
+@each_row("client_id", ["", "a\nb", "é", "a" * 256])
 def test_name_of_a_client_is_printable_and_short(client_id: str) -> None:
     with pytest.raises(OAuthError, match="client_id"):
         parse_client_id(parameters({"client_id": client_id}))
@@ -142,7 +143,7 @@ VERIFIER = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 CHALLENGE = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("verifier", "fits"),
     [
         pytest.param(VERIFIER, True, id="its own"),

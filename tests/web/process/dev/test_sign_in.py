@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from ....rows import each_row
 from .browser import (
     ALICE,
     BOB,
@@ -260,7 +261,7 @@ def test_name_of_the_program_is_text(visitor: Visitor) -> None:
     assert "<b " not in page.text
 
 
-@pytest.mark.parametrize("host", ["::1", "localhost", "LOCALHOST"])
+@each_row("host", ["::1", "localhost", "LOCALHOST"])
 def test_issuer_has_the_name_of_the_host_it_is_on(host: str) -> None:
     with dev_issuer(host) as visitor:
         assert visitor.sign_in()["access_token"]
