@@ -258,7 +258,10 @@ _CONVERTERS: Mapping[ItemType, Callable[[str, str], Any]] = {
 
 
 def show_attributes(attributes: Attributes) -> dict[str, Any]:
-    """{name: value}: texts, numbers, truth, datetimes, dicts for structures, lists where several are possible."""
+    """{name: value}: texts, numbers, truth, datetimes, dicts for structures, lists where several are possible.
+
+    Of a vendor attribute, a list where there are several.
+    """
     without_vendors = attributes.replace(vendor_attributes=())
     shown: dict[str, Any] = {}
     repeated = {field.tag for field in fields_of(Attributes) if field.repeated}
@@ -267,9 +270,12 @@ def show_attributes(attributes: Attributes) -> dict[str, Any]:
             shown.setdefault(node.tag, []).append(_show_node(node))
         else:
             shown[node.tag] = _show_node(node)
+    of_vendors: dict[str, list[Any]] = {}
     for attribute in attributes.vendor_attributes:
         if not is_tag_attribute(attribute):
-            shown[":".join(attribute.key)] = _show_node(attribute.attribute_value)
+            value = _show_node(attribute.attribute_value)
+            of_vendors.setdefault(":".join(attribute.key), []).append(value)
+    shown |= {name: values if len(values) > 1 else values[0] for name, values in of_vendors.items()}
     tags = sorted(parse_search_tags(attributes))
     if tags:
         shown[TAGS] = tags

@@ -131,3 +131,14 @@ def test_value_of_a_vendor_is_shown_with_all_that_it_repeats() -> None:
     assert show_attributes(attributes) == {
         "acme:box": {"0x540001": [1, 2], "0x540002": {"0x540003": hex(2**16_000)}}
     }
+
+
+def test_custom_attribute_of_several_values_is_shown_with_all_of_them() -> None:
+    values = [Node("AttributeValue", ItemType.TEXT_STRING, rack) for rack in ("1", "2")]
+    attributes = Attributes(
+        vendor_attributes=(
+            *(VendorAttribute("x", "Rack", value) for value in values),
+            VendorAttribute("y", "Rack", values[0]),
+        )
+    )
+    assert show_attributes(attributes) == {"x:Rack": ["1", "2"], "y:Rack": "1"}
