@@ -113,6 +113,9 @@ def test_public_path_needs_no_token_and_minds_none(server, path):
     assert answer.headers["Content-Type"].startswith("application/json")
     assert server.client.get(path, token="rubbish").status == 200
     assert server.client.get(path, headers={"Authorization": "Bearer"}).status == 200
+    head = server.client.request("HEAD", path)
+    assert (head.status, head.body) == (200, b"")
+    assert head.headers["Content-Type"] == answer.headers["Content-Type"]
 
 
 @pytest.mark.parametrize("method", [m for m in METHODS if m not in {"GET", "HEAD"}])
@@ -120,7 +123,7 @@ def test_public_path_needs_no_token_and_minds_none(server, path):
 def test_public_path_takes_get_only(server, path, method):
     answer = server.client.request(method, path, body=b"x")
     assert answer.status == 405
-    assert "GET" in answer.headers["Allow"]
+    assert answer.headers["Allow"] == "GET, HEAD"
     assert set(answer.json()) == {"error", "error_description"}
 
 

@@ -58,12 +58,16 @@ class VersionHandler(JSONHandler):
     def get(self) -> None:
         self.answer_json(__version__)
 
+    head = get  # monitors ask for no body
+
 
 class HealthHandler(JSONHandler):
     """Liveness: 200 as long as the process answers, whatever the state of the database and the issuers."""
 
     def get(self) -> None:
         self.answer_json({"status": "UP"})
+
+    head = get
 
 
 class ReadyHandler(JSONHandler):
@@ -78,6 +82,8 @@ class ReadyHandler(JSONHandler):
             context.kms, self.auth, is_stopping=context.is_stopping
         )
         self.answer_json(answer, 503 if answer["state"] == "DOWN" else 200)
+
+    head = get
 
 
 class WhoAmIHandler(ProtectedHandler, JSONHandler):
@@ -123,6 +129,8 @@ class MetadataHandler(JSONHandler):
         )
         self.answer_json({**document, "resource_name": "kms_tornado"})
 
+    head = get
+
 
 class OpenAPIHandler(ServiceHandler):
     """The OpenAPI document of this server. Tornado answers 304 where the client has it already."""
@@ -149,6 +157,8 @@ class OpenAPIHandler(ServiceHandler):
             "Cache-Control", "no-cache"
         )  # it may be kept, and is asked for anew each time
         self.finish(self._document.body)
+
+    head = get
 
     def compute_etag(self) -> str | None:
         return None if self._document is None else self._document.etag

@@ -39,7 +39,7 @@ function Filters({ filter }) {
   return html`<form class="filters" role="search" onSubmit=${apply}>
     ${input("uid", "Key", { placeholder: "identifier" })}
     ${input("principal", "Who", { placeholder: "name of a user" })}
-    ${input("operation", "What", { placeholder: "as Encrypt", pattern: "[A-Za-z]{1,40}" })}
+    ${input("operation", "What", { placeholder: "as Encrypt", pattern: "[A-Za-z_]{1,40}" })}
     <div><label for=${`${id}-result`}>Result</label><select id=${`${id}-result`} value=${fields.result} onChange=${set("result")}>
       ${RESULTS.map(([value, word]) => html`<option key=${value} value=${value}>${word}</option>`)}</select></div>
     ${input("since", "Since", { type: "date" })}
