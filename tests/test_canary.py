@@ -42,6 +42,7 @@ from .kms import (
     two_issuers,
     uid,
 )
+from .rows import each_row
 
 OPTIONS = ("--metrics", "--kmip-interop", "--crypto-policy", "permissive")
 
@@ -337,8 +338,8 @@ def evidence(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
 PLACES = ["errors", "files, while the keys are there", "files", "log", "metrics"]
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("secret", [*SECRETS, "generated key"])
+@each_row("place", PLACES)
+@each_row("secret", [*SECRETS, "generated key"])
 def test_secret_is_in_no_place_in_any_spelling(evidence: Any, secret: str, place: str) -> None:
     haystack = evidence.places[place]
     assert haystack
@@ -355,7 +356,7 @@ def test_token_is_in_no_place_nor_any_part_of_it(evidence: Any, place: str) -> N
             assert part[-40:].encode() not in evidence.places[place]
 
 
-@pytest.mark.parametrize("operation", ORDER, ids=lambda operation: operation.name)
+@each_row("operation", ORDER, ids=lambda operation: operation.name)
 def test_operation_was_answered_and_never_by_a_fault_of_ours(
     evidence: Any, operation: Operation
 ) -> None:

@@ -15,6 +15,7 @@ import textwrap
 import pytest
 
 from .kms import KMS, two_issuers
+from .rows import each_row
 
 pytest.importorskip("cosmian_kms")
 
@@ -205,7 +206,7 @@ def refusals(kms):
     )
 
 
-@pytest.mark.parametrize("label", REFUSALS)
+@each_row("label", REFUSALS)
 def test_refusal_is_readable(refusals, label):
     line = refusals[label]
     assert line.startswith("Exception: REST Request Failed: /kmip/2_1: "), line

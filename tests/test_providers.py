@@ -20,6 +20,7 @@ from kms_tornado import BearerAuth, Principal, TrustedIssuer, TrustSettings, err
 from .auth.checking import check_token
 from .issuer import Issuer, response
 from .keys import certificate, jwk, rsa_key
+from .rows import each_row
 
 CONF = Path(__file__).parent.parent / "conf"
 
@@ -531,7 +532,7 @@ def test_github_workflow_of_the_branch_is_let_in(host: Issuer, event: str) -> No
     assert name == "repo:octo-org/octo-repo:ref:refs/heads/main"
 
 
-@pytest.mark.parametrize("changes", HOLES_OF_GITHUB)
+@each_row("changes", HOLES_OF_GITHUB)
 def test_github_file_closes_the_hole(host: Issuer, changes: dict[str, Any]) -> None:
     trust = serve_github(host)
     with pytest.raises(errors.InsufficientScope):
@@ -594,7 +595,7 @@ def test_gitlab_job_of_the_branch_is_let_in(host: Issuer, source: str) -> None:
     assert name == "project_path:group/project:ref_type:branch:ref:main"
 
 
-@pytest.mark.parametrize("changes", HOLES_OF_GITLAB)
+@each_row("changes", HOLES_OF_GITLAB)
 def test_gitlab_file_closes_the_hole(host: Issuer, changes: dict[str, Any]) -> None:
     trust = serve_gitlab(host)
     with pytest.raises(errors.InsufficientScope):

@@ -33,6 +33,7 @@ from ..kms import (
     untyped,
     version,
 )
+from ..rows import each_row
 
 SHARED = Path(__file__).parents[3] / "shared/KMIP.md"
 PATHS = ["/kmip_2_1", "/kmip/2_1", "/kmip"]
@@ -194,7 +195,7 @@ CREDENTIAL = structure(
 )
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("header", "reason"),
     [
         pytest.param([version(1, 5)], "InvalidMessage", id="KMIP 1.5, in the words of 1.4"),
@@ -222,7 +223,7 @@ def test_message_is_refused_whole_for_its_header(alice, header, reason):
     assert alice.locate()[0] == 0, "nothing was executed"
 
 
-@pytest.mark.parametrize(
+@each_row(
     "header",
     [
         pytest.param([version(2, 0)], id="KMIP 2.0"),
@@ -262,7 +263,7 @@ def test_hundred_items_are_executed_and_one_more_is_not(alice):
     assert alice.locate()[0] == 100
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         structure("RequestMessage"),
@@ -287,7 +288,7 @@ def test_hundred_items_are_executed_and_one_more_is_not(alice):
     ],
     ids=lambda _: "",
 )  # fmt: skip
-@pytest.mark.parametrize("path", PATHS)
+@each_row("path", PATHS)
 def test_message_that_cannot_be_read_is_answered_with_one_failed_item(kms, path, body):
     assert refusal(kms.user("alice", path=path).ask_message(body)) == "InvalidMessage"
 
@@ -324,7 +325,7 @@ def test_failure_ends_the_batch_as_the_option_says(alice, header, found, left):
     assert alice.locate()[0] == left
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("item", "reason"),
     [
         pytest.param(NOT_THERE, "ItemNotFound", id="not there"),

@@ -108,8 +108,8 @@ def registered(user: User, object_type: ObjectType, mask: int | None = None) -> 
     return user.do("Register", kind(object_type), held, OBJECTS[object_type]()).uid
 
 
-@pytest.mark.parametrize("object_type", ALL_OBJECT_TYPES, ids=lambda each: each.name)
-@pytest.mark.parametrize("operation", WITH, ids=lambda each: each.name)
+@each_row("object_type", ALL_OBJECT_TYPES, ids=lambda each: each.name)
+@each_row("operation", WITH, ids=lambda each: each.name)
 def test_operation_works_on_what_is_claimed_and_on_nothing_else(alice, operation, object_type):
     is_mac = operation in {Operation.MAC, Operation.MAC_VERIFY}
     wanted = registered(alice, object_type, 0x180 if is_mac else None)

@@ -32,6 +32,7 @@ from ..kms import (
     untyped,
     version,
 )
+from ..rows import each_row
 from .test_batch import CONTINUE, STOP, UNDO, statuses
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
@@ -101,8 +102,8 @@ DAMAGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("form", [lambda item: item, untyped], ids=["typed", "untyped"])
-@pytest.mark.parametrize(("item", "reason", "operation"), DAMAGES)
+@each_row("form", [lambda item: item, untyped], ids=["typed", "untyped"])
+@each_row(("item", "reason", "operation"), DAMAGES)
 def test_what_nobody_knows_fails_its_item_alone(alice, item, reason, operation, form):
     whole = message(create(item_id=b"\1"), item, create(item_id=b"\3"))
     if form is untyped:
@@ -314,7 +315,7 @@ def reason_number(reason: str) -> int:
     }[reason]
 
 
-@pytest.mark.parametrize(("item", "reason", "operation"), BINARY_DAMAGES)
+@each_row(("item", "reason", "operation"), BINARY_DAMAGES)
 def test_what_nobody_knows_in_binary_fails_its_item_alone(alice, item, reason, operation):
     answer = alice.send_binary(binary_message(MAKE_KEY[0], item, MAKE_KEY[1]))
     first, failed, last = results(answer)

@@ -14,6 +14,7 @@ from kms_tornado.web.handlers.protected_handler import ProtectedHandler
 from kms_tornado.web.handlers.service_handler import ServiceHandler
 
 from ..issuer import Issuer
+from ..rows import each_row
 from ..server import (
     CREATE,
     LOCATE,
@@ -78,8 +79,8 @@ def test_every_route_is_a_service_handler_and_only_the_declared_ones_are_public(
     assert {"/kmip_2_1", "/kmip/2_1"} <= set(PROTECTED)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("path", PROTECTED)
+@each_row("method", METHODS)
+@each_row("path", PROTECTED)
 def test_no_method_of_a_protected_path_passes_without_a_token(server, path, method):
     answer = server.client.request(method, path, body=b"{")
     assert answer.status == 401
@@ -92,8 +93,8 @@ def test_no_method_of_a_protected_path_passes_without_a_token(server, path, meth
         }
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m != "POST"])
-@pytest.mark.parametrize("path", ["/kmip_2_1", "/kmip/2_1"])
+@each_row("method", [m for m in METHODS if m != "POST"])
+@each_row("path", ["/kmip_2_1", "/kmip/2_1"])
 def test_wrong_method_with_a_good_token_is_405(server, path, method):
     answer = server.client.request(method, path, token=server.token)
     assert answer.status == 405
@@ -118,8 +119,8 @@ def test_public_path_needs_no_token_and_minds_none(server, path):
     assert head.headers["Content-Type"] == answer.headers["Content-Type"]
 
 
-@pytest.mark.parametrize("method", [m for m in METHODS if m not in {"GET", "HEAD"}])
-@pytest.mark.parametrize("path", OPEN)
+@each_row("method", [m for m in METHODS if m not in {"GET", "HEAD"}])
+@each_row("path", OPEN)
 def test_public_path_takes_get_only(server, path, method):
     answer = server.client.request(method, path, body=b"x")
     assert answer.status == 405
@@ -127,11 +128,11 @@ def test_public_path_takes_get_only(server, path, method):
     assert set(answer.json()) == {"error", "error_description"}
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     ["/", "/kmip_2_1/", "/KMIP_2_1", "//kmip_2_1", "/kmip_2_1/x", "/health/", "/%ff%00", "/..%2fx"],
 )
-@pytest.mark.parametrize("method", ["GET", "POST", "BREW"])
+@each_row("method", ["GET", "POST", "BREW"])
 def test_unknown_path_is_404_with_and_without_a_token(server, path, method):
     for token in (None, server.token):
         answer = server.client.request(method, path, token=token)
@@ -312,7 +313,7 @@ MALFORMED = [
 ]
 
 
-@pytest.mark.parametrize("value", MALFORMED, ids=ascii)
+@each_row("value", MALFORMED, ids=ascii)
 def test_malformed_header_is_400_invalid_request(server, value):
     status, headers, body = raw(server, f"Authorization: {value.format(server.token)}")
     assert status == 400
@@ -360,7 +361,7 @@ REFUSALS = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "words"), REFUSALS)
+@each_row(("changes", "words"), REFUSALS)
 def test_refusal_names_the_check_in_fixed_words(server, changes, words):
     token = server.issuer.token(**{"aud": "kms", **changes})
     status, headers, body = raw(server, f"Authorization: Bearer {token}")

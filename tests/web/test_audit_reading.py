@@ -11,6 +11,7 @@ import pytest
 
 from ..issuer import Issuer
 from ..kms import attributes, import_items, name, structure, uid
+from ..rows import each_row
 from ..server import ServerProcess, eventually, serving, trusting
 from ..support import Response
 
@@ -203,7 +204,7 @@ def test_pages_follow_one_another_by_the_link_and_repeat_nothing(users: Users, k
     assert [tell(page) for page in pages] == [[ON_THE_KEY[place]] for place in (0, 1, 2, 4)]
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "uid=", f"uid={'a' * 255}", "uid=a&uid=b", "uid=%ff", "principal=", "operation=", "operation=Get%00",
@@ -223,7 +224,7 @@ def test_parameter_that_is_none_is_refused_with_what_it_may_be(users: Users, que
         assert answer.json()["error_description"].startswith((f"{named}:", "the parameters are no"))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "query",
     [
         "uid=%22%5C", "uid=a%00b", "uid=%F0%9F%94%91", "principal=%27%3B--", "since=0001-01-01T00:00:00%2B23:00",

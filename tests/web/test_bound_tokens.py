@@ -24,6 +24,7 @@ from ..issuer import Issuer
 from ..keys import certificate, private_key, private_pem
 from ..kmip_server.authority import Authority
 from ..proofs import dpop_headers, thumbprint
+from ..rows import each_row
 from ..server import CREATE, ServerProcess, eventually, serving, trusting
 
 BODY = json.dumps(CREATE).encode()
@@ -49,8 +50,8 @@ def bound(issuer: Issuer, **claims: Any) -> str:
     return issue(issuer)(sub="alice", cnf={"jkt": thumbprint()}, **claims)
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/whoami"), ("POST", "/kmip_2_1")])
-@pytest.mark.parametrize(("status", "code", "description", "make"), REFUSED)
+@each_row(("method", "path"), [("GET", "/whoami"), ("POST", "/kmip_2_1")])
+@each_row(("status", "code", "description", "make"), REFUSED)
 def test_what_is_refused_and_its_twin_that_is_not(
     server: ServerProcess,
     issuer: Issuer,

@@ -194,7 +194,7 @@ def without_time(body: bytes) -> bytes:
     )
 
 
-@pytest.mark.parametrize("case", REQUESTS)
+@each_row("case", REQUESTS)
 def test_both_ways_give_the_same_answer(host, case):
     path, body, media_type, status = REQUESTS[case]
     answers = [host.post(path, body, media_type, long=long) for long in (False, True)]

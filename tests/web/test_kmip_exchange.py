@@ -26,6 +26,7 @@ from ..kms import (
     two_issuers,
     uid,
 )
+from ..rows import each_row
 
 SHARED = Path(__file__).parents[3] / "shared/KMIP.md"
 PATHS = ["/kmip_2_1", "/kmip/2_1"]
@@ -145,7 +146,7 @@ def test_essential_requests_of_both_clients_are_answered(kms, path):
     user.destroy(made)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "content_type",
     ["application/json", "application/json; charset=utf-8", "text/plain", None],
     ids=["json", "json in UTF-8", "text", "none"],
@@ -344,7 +345,7 @@ BODIES = {
 }
 
 
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@each_row("body", BODIES.values(), ids=BODIES)
 def test_hostile_body_is_refused_in_one_line(alice, body):
     answer = alice.send(body)  # the harness checks that the line is one
     assert answer.status == 422
@@ -352,7 +353,7 @@ def test_hostile_body_is_refused_in_one_line(alice, body):
     assert alice.locate()[0] >= 0, "and the server lives"
 
 
-@pytest.mark.parametrize("key", [*NOT_JSON, *NOT_TTLV])
+@each_row("key", [*NOT_JSON, *NOT_TTLV])
 def test_what_is_no_message_is_an_invalid_message(alice, key):
     assert alice.send(BODIES[key]).text.startswith(
         ("Invalid_Message: ", "Invalid_Field: Attributes")

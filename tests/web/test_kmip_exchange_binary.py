@@ -14,6 +14,7 @@ from kms_tornado.kmip.ttlv import MAX_DEPTH, Dialect
 from ..kms import KMS, batch_item, message, number, structure, two_issuers, uid, version
 from ..kms import attributes as attributes_item
 from ..kms import name as enumeration
+from ..rows import each_row
 
 SYMMETRIC = enumeration("ObjectType", "SymmetricKey")
 
@@ -86,7 +87,7 @@ def test_other_version_is_refused_in_binary(alice):
 WHOLE = in_binary(message(batch_item("Get", uid("a"))))
 
 
-@pytest.mark.parametrize(
+@each_row(
     "body",
     [
         pytest.param(b"", id="nothing"),

@@ -99,7 +99,7 @@ FOREIGN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("host", FOREIGN)
+@each_row("host", FOREIGN)
 def test_foreign_host_is_never_repeated(server, host):
     base = f"http://127.0.0.1:{server.port}"
     assert urls(server.client, host.format(server.port)) == (base, base + METADATA_PATH)

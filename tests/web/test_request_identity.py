@@ -16,6 +16,7 @@ from kms_tornado.wording import MAX_VALUE_LENGTH
 
 from ..docs.blocks import ROOT
 from ..issuer import Issuer
+from ..rows import each_row
 from ..server import CREATE, LOCATE, eventually, node, serving, trusting
 from ..support import running
 
@@ -79,7 +80,7 @@ REQUESTS = {
 }
 
 
-@pytest.mark.parametrize("case", REQUESTS)
+@each_row("case", REQUESTS)
 def test_every_answer_has_an_identifier_that_the_log_has(server, case):
     request, status = REQUESTS[case]
     answer = ask(server, request, good="Authorization" not in request[3])
@@ -209,7 +210,7 @@ LONG_ONES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LONG_ONES)
+@each_row("case", LONG_ONES)
 def test_nothing_that_a_client_sends_stands_uncut_in_a_line(server, case):
     line, header, status = LONG_ONES[case]
     mark = len(server.output["stderr"])

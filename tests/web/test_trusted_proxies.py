@@ -135,7 +135,7 @@ def test_malformed_request_is_logged_with_the_address_of_its_own_connection(serv
     assert "Malformed HTTP message from 127.0.0.1" in server.wait_for_line("Malformed", after=mark)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("said", "scheme"),
     [("https", "https"), ("http", "http"), ("http, https", "https"), ("HTTPS", "https"),
      ("ftp", "http"), ("https://evil/", "http"), ("", "http"), ("https,", "http")],

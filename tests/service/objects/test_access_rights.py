@@ -21,6 +21,7 @@ from ...kms import (
     uid,
 )
 from ...operations.rules import check_failure
+from ...rows import each_row
 
 KEY = bytes(16)
 
@@ -216,8 +217,8 @@ BODIES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("verb", ["grant", "revoke"])
-@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@each_row("verb", ["grant", "revoke"])
+@each_row("body", BODIES.values(), ids=BODIES)
 def test_hostile_body_is_refused_in_one_line(alice, body, verb):
     answer = alice.change_access(verb, body)
     assert answer.status == 422
@@ -258,7 +259,7 @@ def test_identifier_of_any_text_is_listed(alice, bob, identifier):
     alice.destroy(wanted, remove=True)
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("path", "status"),
     [
         ("list/", 404),

@@ -123,7 +123,7 @@ def get(client: Client, path: str = "/orders", token: str = "", **changes: Any) 
 # --- DPoP -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("status", "code", "description", "make"), REFUSED)
+@each_row(("status", "code", "description", "make"), REFUSED)
 def test_what_is_refused_and_its_twin_that_is_not(
     client: Client, status: int, code: str, description: str, make: Callable[[Asked], Fields]
 ) -> None:

@@ -20,6 +20,7 @@ from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
 from kms_tornado.web.bearer.required_claims import requires
 
 from ...issuer import Issuer
+from ...rows import each_row
 from ...server import CREATE
 from ...support import Client, Response, running
 from .handlers import Host, is_refused
@@ -157,8 +158,8 @@ def send(client: Client, method: str, path: str, token: str | None, **headers: s
     return client.request(method, path, token=token, headers=fields, body=b"x=1")
 
 
-@pytest.mark.parametrize("method", UNSAFE)
-@pytest.mark.parametrize("path", PATHS)
+@each_row("method", UNSAFE)
+@each_row("path", PATHS)
 def test_request_whose_token_was_checked_needs_no_proof_of_its_origin(
     host: Host, path: str, method: str
 ) -> None:
@@ -168,13 +169,13 @@ def test_request_whose_token_was_checked_needs_no_proof_of_its_origin(
         assert (answer.status, answer.text) == (200, "done")
 
 
-@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer  "])
+@each_row("scheme", ["bearer", "BEARER", "Bearer  "])
 def test_the_scheme_is_recognised_as_the_token_check_does(host: Host, scheme: str) -> None:
     answer = send(host.client, "POST", "/plain", None, Authorization=f"{scheme} {host.token()}")
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", PATHS)
+@each_row("path", PATHS)
 def test_without_a_good_token_the_answer_is_401_whatever_the_cookies(host: Host, path: str) -> None:
     for token in (None, "x.y.z"):
         for headers in ({}, {"Cookie": "_xsrf=abc", "X_Xsrftoken": "abc"}):

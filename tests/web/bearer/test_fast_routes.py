@@ -185,7 +185,7 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("method", "path", "more"), REQUESTS)
+@each_row(("method", "path", "more"), REQUESTS)
 def test_both_ways_have_the_same_answer(
     fast: Server, slow: Server, method: str, path: str, more: dict[str, Any]
 ) -> None:
@@ -205,7 +205,7 @@ def test_both_ways_have_the_same_answer(
     assert "Date" in answer.headers
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("request_line", "headers", "status"),
     [
         pytest.param("GET /tell HTTP/1.0", "Host: x", 200, id="HTTP/1.0"),

@@ -168,7 +168,7 @@ def test_optional_method_that_was_reached_past_the_check_does_not_run(client: Cl
     assert Calls.ran == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("headers", "status"),
     [
         pytest.param({}, 200, id="a program"),
@@ -231,8 +231,8 @@ def test_method_is_not_public_and_optional() -> None:
         )
 
 
-@pytest.mark.parametrize("path", ["/loaded", "/loadedlater"])
-@pytest.mark.parametrize(
+@each_row("path", ["/loaded", "/loadedlater"])
+@each_row(
     ("user", "status"),
     [("alice", 200), ("bob", 403), ("carol", 401), ("dave", 500), ("erin", 423), ("frank", 500)],
 )

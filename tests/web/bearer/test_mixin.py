@@ -20,6 +20,7 @@ from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.mixin import BearerAuthMixin
 
 from ...issuer import Issuer
+from ...rows import each_row
 from ...server import eventually
 from ...support import Response, running
 from .handlers import FAST_ROUTES, METHODS, Calls, Host, MyBase, Orders, hosting, is_refused
@@ -46,7 +47,7 @@ def test_a_good_token_makes_the_current_user_a_principal(host: Host) -> None:
     assert dataclasses.is_dataclass(Principal)
 
 
-@pytest.mark.parametrize("path", ["/orders", "/first", "/last", "/inherited", "/forgets", "/async", "/child", "/scoped",
+@each_row("path", ["/orders", "/first", "/last", "/inherited", "/forgets", "/async", "/child", "/scoped",
                                   "/path/x", "/upload", "/echo", "/echolast", "/files/a.txt", "/fileslast/a.txt", "/dav"])  # fmt: skip
 def test_without_a_token_nothing_of_any_handler_runs(host: Host, path: str) -> None:
     for method in METHODS:
@@ -55,7 +56,7 @@ def test_without_a_token_nothing_of_any_handler_runs(host: Host, path: str) -> N
     assert Calls.ran == []
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "/orders",
@@ -125,7 +126,7 @@ def test_get_current_user_of_a_subclass_lets_nobody_in(host: Host) -> None:
     assert "name='alice'" in host.client.get("/forgets", token=host.token()).text
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@each_row("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_a_method_reached_without_authentication_refuses_to_run(host: Host, method: str) -> None:
     """The second line of defence, alone."""
     for token in (None, host.token()):
@@ -136,7 +137,7 @@ def test_a_method_reached_without_authentication_refuses_to_run(host: Host, meth
 # --- the header ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("values", "status", "error"),
     [
         pytest.param([], 401, None, id="no header"),
@@ -161,9 +162,7 @@ def test_the_header_decides_the_status(
     is_refused(raw_get(host, values), status, error)
 
 
-@pytest.mark.parametrize(
-    "values", [["Bearer TOKEN"], ["bearer TOKEN"], ["BEARER   TOKEN"], ["  Bearer TOKEN  "]]
-)
+@each_row("values", [["Bearer TOKEN"], ["bearer TOKEN"], ["BEARER   TOKEN"], ["  Bearer TOKEN  "]])
 def test_the_twins_that_pass(host: Host, values: list[str]) -> None:
     assert raw_get(host, values).status == 200
 
@@ -212,7 +211,7 @@ def test_a_method_of_ones_own_is_guarded_too(host: Host) -> None:
     assert host.client.request("PROPFIND", "/dav", token=host.token()).text == "alice"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("content_type", "body"),
     [
         ("multipart/form-data; boundary=x", b"--x\r\nbroken"),
@@ -331,7 +330,7 @@ def test_requires_without_a_token_is_401_not_403(host: Host) -> None:
 # --- what is said ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("changes", "words"),
     [
         ({"exp": 1}, "token expired"), ({"aud": "x"}, "audience not accepted"), ({"aud": None}, "audience not accepted"),

@@ -104,7 +104,7 @@ def test_files_are_compressed_as_weights_say(header: str, is_packed: bool) -> No
     assert accepts_gzip(header) is is_packed
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "/ui/static/0000000000000000/main.js",

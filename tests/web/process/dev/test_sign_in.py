@@ -200,7 +200,7 @@ def test_no_endpoint_takes_what_another_site_posts(visitor: Visitor, path: str) 
     assert visitor.post(path, {"client_id": CLIENT}, **EVIL).status == 403
 
 
-@pytest.mark.parametrize(
+@each_row(
     "path",
     [
         "/authorize",
@@ -211,7 +211,7 @@ def test_no_endpoint_takes_what_another_site_posts(visitor: Visitor, path: str) 
         "/.well-known/openid-configuration",
     ],
 )
-@pytest.mark.parametrize("host", ["evil.example", "localhost", "127.0.0.1:1", ""])
+@each_row("host", ["evil.example", "localhost", "127.0.0.1:1", ""])
 def test_name_that_was_made_to_mean_loopback_is_refused(
     visitor: Visitor, path: str, host: str
 ) -> None:
