@@ -173,3 +173,5 @@ class MetricsHandler(ServiceHandler):
         text = await (metrics if worker_metrics is None else worker_metrics).scrape()
         self.set_header("Content-Type", metrics.content_type)
         self.finish(text)
+
+    head = get

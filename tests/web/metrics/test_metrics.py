@@ -42,6 +42,7 @@ def sample(server: ServerProcess, name: str) -> float:
 
 def test_answer_is_prometheus_text(server: ServerProcess) -> None:
     answer = server.client.get("/metrics")
+    assert server.client.request("HEAD", "/metrics").status == 200
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
 
