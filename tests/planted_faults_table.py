@@ -2693,8 +2693,8 @@ FAULTS: tuple[Fault, ...] = (
         "S25",
         "tokens are bound for a server that goes by another URL",
         "client/cli/account/server_check.py",
-        "if is_known and isinstance(algorithms, list)",
-        "if isinstance(algorithms, list)",
+        'document.get("resource"), settings.server_url',
+        "settings.server_url, settings.server_url",
         ("client/cli/account/test_bound_login.py",),
     ),
     Fault(

@@ -6,22 +6,9 @@ that it binds tokens, and the server that it takes proofs, at the URL by which i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..proof_key import ALGORITHMS
 from .login_errors import LoginFailed
 from .login_settings import LoginSettings
-
-
-@dataclass(frozen=True, slots=True)
-class ServerProofs:
-    """algorithms: that the server takes DPoP proofs of; empty where it takes none, or does not say.
-
-    is_required: it takes no token that is not bound to a key.
-    """
-
-    algorithms: frozenset[str] = frozenset()
-    is_required: bool = False
 
 
 def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
@@ -33,13 +20,17 @@ def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
 
 
 def choose_algorithm(
-    settings: LoginSettings, announced: frozenset[str], server: ServerProofs
+    settings: LoginSettings, announced: frozenset[str], accepted: frozenset[str]
 ) -> str | None:
-    """By which proofs are signed; None: none are made. Raises LoginFailed where they are demanded and cannot be made."""
+    """By which proofs are signed; None: none are made.
+
+    announced, accepted: the algorithms of the issuer and of the server; empty where one takes no proofs, or does not say.
+    Raises LoginFailed where proofs are demanded and cannot be made.
+    """
     if not is_wanted(settings, announced):
         return None
-    accepted = [algorithms for algorithms in (announced, server.algorithms) if algorithms]
-    common = [name for name in ALGORITHMS if all(name in algorithms for algorithms in accepted)]
+    stated = [algorithms for algorithms in (announced, accepted) if algorithms]
+    common = [name for name in ALGORITHMS if all(name in algorithms for algorithms in stated)]
     if settings.dpop == "always":
         if not common:
             raise LoginFailed(
@@ -47,4 +38,4 @@ def choose_algorithm(
                 f"({', '.join(ALGORITHMS)}): allow one of them on both"
             )
         return common[0]
-    return common[0] if common and server.algorithms else None
+    return common[0] if common and accepted else None

@@ -8,7 +8,7 @@ import pytest
 
 from kms_tornado.client.login.login_errors import LoginFailed
 from kms_tornado.client.login.login_settings import LoginSettings
-from kms_tornado.client.login.proof_choice import ServerProofs, choose_algorithm
+from kms_tornado.client.login.proof_choice import choose_algorithm
 
 
 def settings(dpop: Any, **more: Any) -> LoginSettings:
@@ -32,17 +32,14 @@ def settings(dpop: Any, **more: Any) -> LoginSettings:
     ],
 )  # fmt: skip
 def test_algorithm(dpop: str, issuer: set[str], server: set[str], chosen: str | None) -> None:
-    proofs = ServerProofs(frozenset(server))
-    assert choose_algorithm(settings(dpop), frozenset(issuer), proofs) == chosen
+    assert choose_algorithm(settings(dpop), frozenset(issuer), frozenset(server)) == chosen
 
 
 def test_id_token_is_never_bound_and_so_its_refresh_token_is_not() -> None:
     both = frozenset({"ES256"})
-    assert choose_algorithm(settings("auto", token="id"), both, ServerProofs(both)) is None
+    assert choose_algorithm(settings("auto", token="id"), both, both) is None
 
 
 def test_proofs_that_are_demanded_and_cannot_be_made_end_the_login() -> None:
     with pytest.raises(LoginFailed, match="agree on no algorithm"):
-        choose_algorithm(
-            settings("always"), frozenset({"ES256"}), ServerProofs(frozenset({"RS256"}))
-        )
+        choose_algorithm(settings("always"), frozenset({"ES256"}), frozenset({"RS256"}))

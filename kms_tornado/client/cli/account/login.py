@@ -67,8 +67,8 @@ def _bind_tokens(session: Session, issuer: Issuer) -> Issuer:
     settings, announced = session.login_settings, issuer.metadata.proof_algorithms
     if not is_wanted(settings, announced):
         return issuer
-    server = ask_for_proofs(session.connection_settings)
-    algorithm = choose_algorithm(settings, announced, server)
+    accepted = ask_for_proofs(session.connection_settings)
+    algorithm = choose_algorithm(settings, announced, accepted)
     return issuer if algorithm is None else bind_tokens(issuer, ProofKey.generate(algorithm))
 
 

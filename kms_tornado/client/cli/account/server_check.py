@@ -11,7 +11,6 @@ from ...calls.access import server_version
 from ...connection import ConnectionSettings
 from ...errors import AccessDenied, ClientError, UnexpectedAnswer
 from ...exchanges import Exchange, call_json
-from ...login.proof_choice import ServerProofs
 from ...transport import Transport
 
 #: RFC 9728 §3.1: it stands before the path under which a server is mounted.
@@ -42,22 +41,22 @@ def ask_server(settings: ConnectionSettings) -> ServerFacts:
     return ServerFacts(with_prefix, issuers)
 
 
-def ask_for_proofs(settings: ConnectionSettings) -> ServerProofs:
-    """What the server says of DPoP proofs; that of one that does not answer, or not as ours, is that it takes none."""
+def ask_for_proofs(settings: ConnectionSettings) -> frozenset[str]:
+    """The algorithms that the server takes DPoP proofs of; none where it does not answer, or not as ours."""
     try:
         document = _fetch_metadata(replace(settings, timeout_s=_PROOFS_TIMEOUT_S))
     except ClientError:
-        return ServerProofs()
-    if not isinstance(document, dict):
-        return ServerProofs()
+        return frozenset()
+    # Proofs name the URL that is asked here: they are good only if the server goes by the same one.
+    if not isinstance(document, dict) or not _is_same_url(
+        document.get("resource"), settings.server_url
+    ):
+        return frozenset()
     algorithms = document.get("dpop_signing_alg_values_supported")
-    is_known = _is_same_url(document.get("resource"), settings.server_url)
-    return ServerProofs(
-        # Proofs name the URL that is asked here: they are good only if the server goes by the same one.
-        frozenset(name for name in algorithms if isinstance(name, str))
-        if is_known and isinstance(algorithms, list)
-        else frozenset(),
-        is_required=document.get("dpop_bound_access_tokens_required") is True,
+    return frozenset(
+        [name for name in algorithms if isinstance(name, str)]
+        if isinstance(algorithms, list)
+        else []
     )
 
 
