@@ -48,13 +48,16 @@ class TestIssuer:
     def __init__(self, uri: str = "https://issuer.example", *, audience: str = "my-api") -> None:
         self.uri = uri
         self.audience = audience
+        self._tenant: str | None = None  # the ``tid`` of its tokens
         self._signer = DevSigner()
 
     @classmethod
     def of(cls, auth: BearerAuth) -> TestIssuer:
-        """One in the place of the first issuer that `auth` trusts: with its URI, and an audience that it accepts."""
-        trusted = auth.settings.issuers[0]
-        return cls(trusted.list_tenants()[0].uri, audience=min(trusted.audiences, default="my-api"))
+        """One in the place of the first issuer that `auth` trusts: its URI, an audience and a tenant that it accepts."""
+        trusted = auth.settings.issuers[0].list_tenants()[0]
+        issuer = cls(trusted.uri, audience=min(trusted.audiences, default="my-api"))
+        issuer._tenant = min(trusted.tenants, default=None)
+        return issuer
 
     def key_set(self) -> bytes:
         """The JSON text of the key set (RFC 7517 §5) that its tokens are verified with."""
@@ -66,11 +69,11 @@ class TestIssuer:
         """A token that is good for ten minutes: a compact JWS (RFC 7515 §3.1).
 
         header: members beside ``alg`` and ``kid``, such as ``{"typ": "at+jwt"}``. claims: beside ``iss``, ``sub``,
-        ``aud``, ``iat``, ``exp`` and ``jti``, or in place of them; None leaves one out.
+        ``aud``, ``iat``, ``exp`` and ``jti``, and ``tid`` where tenants are let in, or in place of them; None leaves one out.
         """
         now = int(time.time())
         default = {"iss": self.uri, "sub": sub, "aud": self.audience, "iat": now, "exp": now + 600}
-        both = {**default, "jti": secrets.token_urlsafe(12), **claims}
+        both = {**default, "jti": secrets.token_urlsafe(12), "tid": self._tenant, **claims}
         return self._signer.mint(
             {name: value for name, value in both.items() if value is not None}, header
         )

@@ -49,6 +49,22 @@ def test_token_that_fits_the_rules_of_the_application_is_accepted() -> None:
     assert (principal.name, principal.issuer) == ("alice@example.com", "https://login.example.com/")
 
 
+def test_tokens_are_those_of_a_tenant_that_is_let_in() -> None:
+    own = BearerAuth.from_issuer(
+        "https://login.microsoftonline.com/{tenantid}/v2.0",
+        jwks_uri="https://login.microsoftonline.com/common/discovery/v2.0/keys",
+        audience="orders",
+        tenants=["b", "a"],
+        namespace_by_issuer=True,
+    )
+    issuer = TestIssuer.of(own)
+    principal = check(issuer.auth(own), issuer.token("alice"))
+    assert principal is not None
+    assert principal.name == "https://login.microsoftonline.com/a/v2.0#alice"
+    with pytest.raises(AuthenticationError):
+        check(issuer.auth(own), issuer.token("alice", tid="b"))
+
+
 @each_row(
     "change",
     [
