@@ -141,8 +141,6 @@ class KMIPConnection:
         if refusal is None:
             if len(octets) < size:
                 octets = await self._read_rest(octets, size, message.sender)
-            # A client that sends ahead would keep the loop to itself.
-            await self._context.loop_turns.let_others_run()
             return await message.answer(octets)
         if size - len(octets) > _MOST_DROPPED:
             message.is_last = True

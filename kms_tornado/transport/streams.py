@@ -97,6 +97,11 @@ class ServedStream(IOStream):
         return self._read_buffer_size
 
     @property
+    def has_more(self) -> bool:
+        """Whether more has come than was read, of which the loop may not know."""
+        return self.unread > 0 or self._holds_more()
+
+    @property
     def sent(self) -> tuple[int, int]:
         """What changes whenever the reader takes something: bytes the kernel has taken, and has yet to send.
 

@@ -57,8 +57,12 @@ class LoopTurns:
     async def let_others_run(self) -> None:
         """Between two stages of a short request, which goes on in the loop's next turn."""
         self._is_short_next = True
-        self.short_stages += 1
+        self.count_stage()
         await asyncio.sleep(0)
+
+    def count_stage(self) -> None:
+        """A short request has another stage, and goes on with it at once."""
+        self.short_stages += 1
 
     def _give_soon(self) -> None:
         if not self._is_given and len(self._queue):
