@@ -198,7 +198,7 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
     if isinstance(error, Unavailable):
         return _describe_unavailable(request, error)
     if isinstance(error, HTTPError) and 400 <= error.status_code <= 599:  # a hook's own answer
-        return _describe_http_error(request, error)
+        return _describe_http_error(request, error, hooks)
     missing = _describe_missing_auth(handler)
     return _Refusal(
         500,
@@ -254,14 +254,17 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Re
     )
 
 
-def _describe_http_error(request: HTTPServerRequest, error: HTTPError) -> _Refusal:
+def _describe_http_error(request: HTTPServerRequest, error: HTTPError, hooks: Hooks) -> _Refusal:
     phrase = responses.get(error.status_code, "refused")
+    told = [phrase]
+    # It is formatted only now, and its arguments need not fit.
+    hooks.call(lambda: told.insert(0, str(error)))
     return _Refusal(
         error.status_code,
         phrase.lower().replace(" ", "_"),
         error.reason or phrase,
         logging.INFO,
-        f"refused {_name(request)} from {request.remote_ip}: {cut_value(str(error))}",
+        f"refused {_name(request)} from {request.remote_ip}: {cut_value(told[0])}",
         "http_error",
         error,
     )

@@ -83,6 +83,8 @@ class Loaded(BearerRequestHandler):
                 raise HTTPError(423, "since %s", "Monday", reason="this account is locked")
             case "frank":
                 raise HTTPError(200)
+            case "grace":
+                raise HTTPError(409, "%d accounts", "many")
         raise KeyError(principal.name)
 
     def prepare(self) -> None:
@@ -234,7 +236,15 @@ def test_method_is_not_public_and_optional() -> None:
 @each_row("path", ["/loaded", "/loadedlater"])
 @each_row(
     ("user", "status"),
-    [("alice", 200), ("bob", 403), ("carol", 401), ("dave", 500), ("erin", 423), ("frank", 500)],
+    [
+        ("alice", 200),
+        ("bob", 403),
+        ("carol", 401),
+        ("dave", 500),
+        ("erin", 423),
+        ("frank", 500),
+        ("grace", 409),
+    ],
 )
 def test_user_who_cannot_be_loaded_reaches_nothing(
     client: Client, path: str, user: str, status: int
