@@ -49,7 +49,8 @@ def make_failure(
 ) -> ItemResult:
     """room: bytes of TTLV for which its text is cut; None for no limit.
 
-    Where not even the shortest failure fits, the client gets that: KMIP 1.4 §11.1 has it told that the answer is too large.
+    Where not even the shortest failure fits, the client gets that one: by KMIP 1.4 §11.1 it has to learn that the
+    answer is too large.
     """
     node = responses.render_failure(item, error)
     length = encoded_length(node)

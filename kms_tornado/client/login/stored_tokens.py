@@ -52,9 +52,8 @@ class StoredTokenSource:
         self._choice = choice
         self._now = now
         self._tokens = tokens
-        self._bound: DPoPToken | None = (
-            None  # of the tokens; to read a key takes longer than to sign
-        )
+        # Kept, as to read a key takes longer than to sign with it.
+        self._bound: DPoPToken | None = None
         self._lock = threading.Lock()
         self._renewed_at = self._failed_at = float("-inf")
 

@@ -123,7 +123,7 @@ def choose_pss_scheme(
     )
     if not is_within:
         raise UnsupportedCryptographicParameters(
-            f"the key is for RSASSA-PSS with {format_name(limits.hashing)}, MGF1 with {format_name(limits.mask_hashing)} and a "
-            f"salt of at least {limits.salt_length} bytes"
+            f"the key is for RSASSA-PSS with {format_name(limits.hashing)}, MGF1 with "
+            f"{format_name(limits.mask_hashing)} and a salt of at least {limits.salt_length} bytes"
         )
     return scheme

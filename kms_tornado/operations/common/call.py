@@ -173,8 +173,8 @@ class Call:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags, all of which the object must have.
-        types: the object types that suit the operation; None means all. is_usable: of the objects that tags mean, one
-        for which it returns true comes first; the caller checks the one that it gets.
+        types: the object types that suit the operation; None means all. is_usable: of several objects with the tags,
+        one for which it returns true comes first; the caller checks the one that it gets.
         The object's state is as of now: dates that have passed are applied (`domain.dates`).
         Raises ItemNotFound (it does not exist, or the caller has no right to it), InvalidField,
         MissingData, ObjectArchived, WrongKeyLifecycleState, ObjectDestroyed.

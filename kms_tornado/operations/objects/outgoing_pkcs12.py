@@ -1,10 +1,10 @@
 """A private key given out as a PKCS#12, with its certificate and those above it (KMIP 2.1 §6.1.19).
 
-It is asked for by the identifier of the key, or of its certificate, which has a link to the key. The password is the Active
-SecretData that the PKCS12PasswordLink of either names. The key's certificate is the one to which PKCS12CertificateLink
-leads, or else CertificateLink, from the key or else from its public key, and each
-certificate's CertificateLink leads to its issuer's; so does PKCS12CertificateLink in the cases of OASIS. The caller
-needs the right to get each of them.
+It is asked for by the identifier of the key, or of its certificate, which has a link to the key. The password is
+the Active SecretData that the PKCS12PasswordLink of either names. The key's certificate is the one to which
+PKCS12CertificateLink leads, or else CertificateLink, from the key or else from its public key, and each certificate's
+CertificateLink leads to its issuer's; so does PKCS12CertificateLink in the cases of OASIS. The caller needs the right
+to get each of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,10 @@ _PRIVATE_KEY = (LinkType.PRIVATE_KEY_LINK,)
 
 
 async def fetch_key_of(call: Call, certificate: ManagedObject, use: Use) -> ManagedObject:
-    """The private key of the certificate. Raises InvalidField where no link leads to one, or several do, ItemNotFound."""
+    """The private key of the certificate.
+
+    Raises InvalidField where no link leads to one, or several do, and ItemNotFound.
+    """
     uid = _linked(certificate, _PRIVATE_KEY)
     public = _linked(certificate, _PUBLIC_KEY)
     if uid is None and public is not None:
@@ -50,8 +53,8 @@ async def render_pkcs12(
 ) -> PrivateKey:
     """The key, which may leave in the clear, as a file under its password.
 
-    certificate: the key's, where the file was asked for by that. Raises BadPassword, InvalidField where there is no chain of certificates, or more than one, ItemNotFound,
-    KeyFormatTypeNotSupported.
+    certificate: the key's, where the file was asked for by the certificate's identifier. Raises BadPassword,
+    InvalidField where there is no chain of certificates, or more than one, ItemNotFound, KeyFormatTypeNotSupported.
     """
     call = call.for_operation(Operation.GET)
     target = key.target

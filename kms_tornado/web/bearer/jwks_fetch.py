@@ -44,7 +44,7 @@ class JWKSFetch:
         # A little shorter than the refresh as a whole: only the fetch can say what was slow.
         self._timeout_s = 0.95 * policy.timeout_s
         self._ca_file = policy.ca_file
-        #: Read again at each fetch over TLS. The system's are not needed before: to read them takes a twentieth of a second.
+        # Read again at each fetch over TLS. The system's are not read before: that takes a twentieth of a second.
         self._ssl = None if policy.ca_file is None else _make_context(policy.ca_file)
         self._ca_problem: str | None = None
         self._client: AsyncHTTPClient | None = None

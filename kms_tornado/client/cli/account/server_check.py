@@ -1,4 +1,4 @@
-"""What `kmsctl configure` and `kmsctl login` ask a server: whether it answers, who its issuer is, which proofs it takes."""
+"""What `kmsctl configure` and `kmsctl login` ask a server: who its issuer is, and which DPoP proofs it takes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from ...transport import Transport
 
 #: RFC 9728 §3.1: it stands before the path under which a server is mounted.
 METADATA_PATH = "/.well-known/oauth-protected-resource"
-
 
 #: A sign-in needs no server, and so does not wait long for one that does not answer.
 _PROOFS_TIMEOUT_S = 3.0
