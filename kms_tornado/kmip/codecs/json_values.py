@@ -168,14 +168,14 @@ _HEX = re.compile(r"0x[0-9A-Fa-f]+", re.ASCII)
 def _read_signed_hex(tag: str, value: Any, digits: int) -> int:
     """A number in two's complement; all its digits must be present, or the sign would be a guess."""
     if not isinstance(value, str) or len(value) != digits + 2 or not _HEX.fullmatch(value):
-        raise InvalidField(f'{tag} must be a number, or "0x" and {digits} hexadecimal digits')
+        raise InvalidField(f'{tag} must be a whole number, or "0x" and {digits} hexadecimal digits')
     number = int(value, 16)
     return number - (1 << 4 * digits) if number >> (4 * digits - 1) else number
 
 
 def _read_unsigned_hex(tag: str, value: Any) -> int:
     if not isinstance(value, str) or len(value) > 10 or not _HEX.fullmatch(value):
-        raise InvalidField(f'{tag} must be a number, or "0x" and 8 hexadecimal digits')
+        raise InvalidField(f'{tag} must be a whole number, or "0x" and 8 hexadecimal digits')
     return int(value, 16)
 
 
