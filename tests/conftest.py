@@ -85,6 +85,10 @@ def _databases_made_at_once() -> None:
         from .new_databases import make_at_once
 
         make_at_once()
+    if "kms_tornado.store.postgres.backend" in sys.modules:
+        from .new_databases import find_prepared
+
+        find_prepared()
 
 
 @pytest.fixture(scope="session")
