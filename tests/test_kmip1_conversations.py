@@ -542,6 +542,7 @@ def test_custom_attribute_is_changed_and_deleted(exchange):
         item(Operation.DELETE_ATTRIBUTE, uid(key), text("AttributeName", "x-Barcode")),
     )
     assert again.reason is ResultReason.ITEM_NOT_FOUND
+    assert again["ResultMessage"] == "the object has no x-Barcode"
 
 
 def test_custom_attribute_of_several_values_is_found_by_each_of_them(exchange):

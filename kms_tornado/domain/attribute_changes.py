@@ -148,7 +148,9 @@ def find_instance(
     elif vendor_key is not None:
         values = tuple(value for value in values if value.key == vendor_key)
     if not values:
-        name = tag_of(Attributes, field) if vendor_key is None else vendor_key[1]
+        name = tag_of(Attributes, field)
+        if vendor_key is not None:
+            name = name_vendor_attribute(*vendor_key) or vendor_key[1]
         raise AttributeNotFound(f"the object has no {name}")
     tag = _name_numbered(field, vendor_key)
     position = position_of(state.retired_indices, tag, index)
