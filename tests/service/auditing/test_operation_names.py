@@ -9,7 +9,7 @@ import pytest
 
 from kms_tornado.service.auditing.operation_names import OWN_OPERATIONS, find_operation
 
-PAGE = Path(__file__).parents[3] / "docs" / "audit.md"
+PAGE = Path(__file__).parents[3] / "docs/audit.md"
 
 
 @pytest.mark.parametrize(
