@@ -10,6 +10,9 @@ from collections.abc import Collection, Sequence
 #: Characters of one value of a client's in a line of the log.
 MAX_VALUE_LENGTH = 300
 
+# What begins a value in a query, with or without its name, and the value, with what follows a URL in a line.
+_QUERY_VALUE = re.compile(r"([?&](?:[^=&#\s]{1,100}+=)?+)([^&#\s]++)")
+_AFTER_QUERY = "'\")]},>:;."  # what follows a URL in a sentence
 _NEEDS_NO_QUOTES = re.compile(r"[\w.@:#/+-]+")
 
 
@@ -43,12 +46,27 @@ def make_printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
+def mask_queries(text: str) -> str:
+    """The text without the values in the queries of its URLs, any of which may be an API key."""
+
+    def mask(match: re.Match[str]) -> str:
+        name, value = match.groups()
+        return f"{name}***{value[len(value.rstrip(_AFTER_QUERY)) :]}"
+
+    return _QUERY_VALUE.sub(mask, text) if "?" in text else text
+
+
 def format_size(octets: int) -> str:
     """A number of bytes in the largest unit that it is a whole number of: ``16 MiB``, ``100,000 bytes``."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if octets and octets % (1 << shift) == 0:
             return f"{octets >> shift:,} {unit}"
     return "1 byte" if octets == 1 else f"{octets:,} bytes"
+
+
+def format_count(number: int, noun: str, plural: str | None = None) -> str:
+    """``1 object``, ``1,000 objects``. plural: where it is not the noun and an s, or where a verb stands with them."""
+    return f"1 {noun}" if number == 1 else f"{number:,} {plural or f'{noun}s'}"
 
 
 def name_toml_type(value: object) -> str:

@@ -7,8 +7,10 @@ import pytest
 from kms_tornado.wording import (
     cut,
     find_closest,
+    format_count,
     format_size,
     make_printable,
+    mask_queries,
     name_toml_type,
     quote,
     suggest,
@@ -64,3 +66,33 @@ def test_the_closest_name_is_suggested_where_one_is_close(name: str, end: str) -
 )
 def test_size_is_in_the_largest_unit_that_it_is_a_whole_number_of(octets: int, text: str) -> None:
     assert format_size(octets) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://h/k?api_key=s3cret&x=y#part", "https://h/k?api_key=***&x=***#part"),
+        ("https://h/k?s3cret", "https://h/k?***"),
+        ("https://h/k?a=b: timed out", "https://h/k?a=***: timed out"),
+        (
+            "https://h/k?a=b, which https://h/?c names",
+            "https://h/k?a=***, which https://h/?*** names",
+        ),
+        ("https://h/k?a==s3=c&b=", "https://h/k?a=***&b="),
+        ("https://h/?a=x?y=z", "https://h/?a=***"),
+        ("https://h/k?" + "n" * 200 + "=s3cret", "https://h/k?***"),
+        ("(see https://h/?a=x)", "(see https://h/?a=***)"),
+        ("is it there? yes", "is it there? yes"),
+        ("https://h/k", "https://h/k"),
+    ],
+)
+def test_values_in_queries_are_masked(text: str, shown: str) -> None:
+    assert mask_queries(text) == shown
+
+
+def test_number_stands_with_its_noun() -> None:
+    assert [format_count(number, "key") for number in (0, 1, 2, 1000)] == [
+        "0 keys", "1 key", "2 keys", "1,000 keys",
+    ]  # fmt: skip
+    assert format_count(1, "entry", "entries") == "1 entry"
+    assert format_count(3, "object is", "objects are") == "3 objects are"

@@ -11,6 +11,7 @@ import os
 import time
 
 from ..errors import ConfigurationError
+from ..wording import format_count
 from .deny_list import MAX_DENY_FILE_BYTES, NOBODY, DenyList, parse_deny_list
 from .regular_file import read_regular_file
 
@@ -66,7 +67,11 @@ class DenyFile:
     def _take(self, found: DenyList) -> None:
         if not found.faults:
             if found != self.list or self._problem is not None:
-                log.info("deny list %s: %d entries", self._path, len(found.entries))
+                log.info(
+                    "deny list %s: %s",
+                    self._path,
+                    format_count(len(found.entries), "entry", "entries"),
+                )
             self.list, self._problem = found, None
             return
         self.list = DenyList(self.list.entries | found.entries)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ..errors import ConfigurationError
 from ..service.private_file import flush_directory
 from ..store.dump import DumpWriter
-from ..wording import format_size
+from ..wording import format_count, format_size
 from .dump_file import check_file
 from .opening import open_database, record
 from .progress import Progress
@@ -26,7 +26,7 @@ async def run(context: CommandContext) -> int:
     file = _name_file(context.arguments["file"], is_check=is_check)
     if is_check:
         dump = check_file(context, file)
-        print(f"{file} is whole: {dump.rows:,} rows, as of {dump.header.made}")
+        print(f"{file} is whole: {format_count(dump.rows, 'row')}, as of {dump.header.made}")
         return 0
     async with open_database(context) as (store, ring):
         with _new_file(file) as stream, Progress("rows") as progress:
@@ -35,7 +35,8 @@ async def run(context: CommandContext) -> int:
             # Before the file has its name: no backup is there of which no record tells.
             await record(store, "Backup", detail)
         key_ids = sorted(key_id.hex() for key_id in await store.count_envelopes())
-    print(f"{file} has {dumped.objects:,} objects in {dumped.rows:,} rows, {_measure(file)}")
+    objects, rows = format_count(dumped.objects, "object"), format_count(dumped.rows, "row")
+    print(f"{file} has {objects} in {rows}, {_measure(file)}")
     if key_ids:
         print(f"key material in it is sealed under the master key {', '.join(key_ids)}")
     for uid in dumped.altered:

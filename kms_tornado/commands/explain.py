@@ -34,7 +34,7 @@ from ..auth.tokens.compact import MAX_TOKEN_LENGTH
 from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
 from ..web.bearer.auth import make_key_source
 from ..web.bearer.jwks_fetch import JWKSFetch
-from ..wording import make_printable
+from ..wording import make_printable, mask_queries
 from .running import CommandContext
 
 #: Class of the error, or (step, class) → what would have to change. Filled in from `_collect_facts`.
@@ -124,7 +124,7 @@ async def _explain_keys(reading: Reading, trust: TrustSettings, file: Path | Non
     try:
         key_set = await _load_keys(issuer, trust)
     except KeySetError as exc:
-        return [Step("key", make_printable(str(exc)), exc), skip("signature")]
+        return [Step("key", make_printable(mask_queries(str(exc))), exc), skip("signature")]
     return explain_keys(reading, key_set)
 
 

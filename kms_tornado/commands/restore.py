@@ -12,6 +12,7 @@ from ..settings import ServiceSettings
 from ..store.data_dir import make_data_dir
 from ..store.interface.audit import AuditStore
 from ..store.opening import describe_database, open_store
+from ..wording import format_count
 from .dump_file import check_file, naming_faults
 from .opening import open_database
 from .progress import Progress
@@ -35,7 +36,9 @@ async def run(context: CommandContext) -> int:
         number = sum((await opened.count_envelopes()).values())
         await _record(opened.audit, settings, data_dir, dump.header.made)
     name = describe_database(settings.database_url, data_dir)
-    print(f"{name} has {dump.rows:,} rows as of {dump.header.made}, with {number:,} sealed objects")
+    content = format_count(dump.rows, "row")
+    sealed = format_count(number, "sealed object")
+    print(f"{name} has {content} as of {dump.header.made}, with {sealed}")
     print(
         "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
     )

@@ -12,6 +12,7 @@ from ..service.master_keys.key_ring import KEY_FILE
 from ..service.master_keys.key_rotation import edit_key_file
 from ..service.master_keys.rewrapping import Rewrapped, rewrap
 from ..store.interface.object_store import ObjectStore
+from ..wording import format_count
 from .opening import OpenDatabase, find_data_dir, open_database, record
 from .progress import Progress
 from .rotate_master_key import is_credential
@@ -38,7 +39,9 @@ async def run(context: CommandContext) -> int:
 
 def _print_result(ring: KeyRing, result: Rewrapped) -> None:
     newest = ring.newest.key_id.hex()
-    print(f"{result.written} objects were sealed anew under the master key {newest}")
+    print(
+        f"{format_count(result.written, 'object was', 'objects were')} sealed anew under the master key {newest}"
+    )
     for uid, why in sorted(result.failures.items()):
         print(f"{uid} was left as it is: {why}")
     _print_left(result.left)
@@ -53,7 +56,9 @@ def _print_result(ring: KeyRing, result: Rewrapped) -> None:
 
 def _print_left(left: Mapping[bytes, int]) -> None:
     for key_id, number in sorted(left.items()):
-        print(f"{number} objects are sealed under the master key {key_id.hex()}")
+        print(
+            f"{format_count(number, 'object is', 'objects are')} sealed under the master key {key_id.hex()}"
+        )
 
 
 def _check_old(ring: KeyRing, key_id: bytes) -> None:

@@ -13,7 +13,7 @@ from ..service.ownership.renaming import NamingMove, move_to_naming
 from ..service.ownership.transferring import Transfer, Transferrer, TransferResult
 from ..store.opening import is_database_in_use
 from ..user_names import find_user_fault
-from ..wording import make_printable
+from ..wording import format_count, make_printable
 from .opening import find_data_dir, open_database
 from .progress import Progress
 from .running import CommandContext
@@ -130,7 +130,7 @@ def _check_what_changes(
 
 def _print_result(result: TransferResult, text: str) -> None:
     """text: behind the number of objects."""
-    print(make_printable(f"{result.moved} object{'s' * (result.moved != 1)} {text}"))
+    print(make_printable(f"{format_count(result.moved, 'object')} {text}"))
     for uid, why in sorted(result.failures.items()):
         print(make_printable(f"{uid} stays: {why}"))
 

@@ -15,7 +15,7 @@ from ..auth.tokens.claim_path import check_claim_path
 from ..auth.tokens.token_policy import RequiredClaim, TokenPolicy
 from ..errors import ConfigurationError
 from ..user_names import find_user_fault
-from ..wording import quote
+from ..wording import mask_queries, quote
 
 
 def mask_pin(text: str) -> str:
@@ -66,6 +66,11 @@ def parse_auth_provider(text: str) -> dict[str, Any]:
         "jwks_uri": jwks_uri or None,
         "audiences": frozenset(filter(None, audiences)),
     }
+
+
+def mask_auth_provider(text: str) -> str:
+    """As `mask_queries`, of ``ISSUER,JWKS_URI,AUD…``."""
+    return ",".join(map(mask_queries, text.split(",")))
 
 
 def parse_algorithm(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..wording import find_closest, name_toml_type, suggest
+from ..wording import find_closest, mask_queries, name_toml_type, suggest
 from .converters import (
     parse_issuer_uri,
     parse_readable_file,
@@ -30,7 +30,7 @@ class IssuerKey(Option):
 #: As the options of these names say, for the tokens of this issuer alone.
 ISSUER_KEYS: tuple[IssuerKey, ...] = (
     IssuerKey("uri", Text("URI", parse_issuer_uri), "--jwt-issuer-uri"),
-    IssuerKey("jwks-uri", Text("URI"), "--jwks-uri"),
+    IssuerKey("jwks-uri", Text("URI"), "--jwks-uri", mask=mask_queries),
     IssuerKey(
         "audience",
         Text("AUD"),

@@ -19,6 +19,7 @@ from ..store.interface.changes import Conflict
 from ..store.interface.compute import Compute
 from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
+from ..wording import format_count
 from .auditing.anchor_file import Anchor, AnchorFile
 from .auditing.audit import Audit, find_accepted_rollback
 from .auditing.auditor import Auditor
@@ -325,7 +326,8 @@ class KMS:
             ) from exc
         if adopted:
             _log.warning(
-                "the audit begins: the %d objects that are there were recorded as they are", adopted
+                "the audit begins: the %s recorded as they are",
+                format_count(adopted, "object that is there was", "objects that are there were"),
             )
         audit = Audit(
             store.audit, key, anchor_file, self._stream, records_reads=settings.audit_reads

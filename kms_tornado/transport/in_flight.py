@@ -7,6 +7,7 @@ import logging
 from collections.abc import Sized
 from typing import Any
 
+from ..wording import format_count
 from .connections import Connections
 
 log = logging.getLogger("kms_tornado.server")
@@ -52,6 +53,9 @@ async def wait_for_answers(in_flight: Sized, timeout_s: float) -> None:
     await asyncio.sleep(min(_UNREAD_S, timeout_s))
     while in_flight:
         if loop.time() >= deadline:
-            log.warning("%d requests were still in flight when the wait ended", len(in_flight))
+            log.warning(
+                "%s still in flight when the wait ended",
+                format_count(len(in_flight), "request was", "requests were"),
+            )
             return
         await asyncio.sleep(_POLL_S)

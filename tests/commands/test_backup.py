@@ -84,7 +84,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Place:
     place.create(OLD)
     finished = run("backup", "backup", *options(place), cwd=place.directory)
     assert finished.returncode == 0
-    assert "backup has 1 objects in " in finished.stdout
+    assert "backup has 1 object in " in finished.stdout
     return place
 
 

@@ -54,7 +54,7 @@ def test_good_token_is_accepted_and_its_signature_not_printed(
     assert lines[-1] == "accepted"
     assert 'passed  user name: sub makes the user "alice"' in lines
     assert 'passed  groups: groups makes ["group:a", "group:b"]' in lines
-    assert 'passed  key: the token has the kid "k1"; of 1 keys 1 may have signed it' in lines
+    assert 'passed  key: the token has the kid "k1"; of 1 key 1 may have signed it' in lines
     assert "claims   1 more, which decide nothing here" in lines
     for hidden in (token.rpartition(".")[2], token.split(".")[1], "nobody's business"):
         assert hidden not in done.stdout

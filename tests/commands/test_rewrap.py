@@ -80,7 +80,7 @@ def test_what_is_left_is_told_and_the_exit_code_is_1(tmp_path: Path) -> None:
         f"0 objects were sealed anew under the master key {key_id(NEW).hex()}",
         f"{uid} was left as it is: sealed under the master key {key_id(OLD).hex()}, which is not in "
         f"KeyRing({key_id(NEW).hex()})",
-        f"1 objects are sealed under the master key {key_id(OLD).hex()}",
+        f"1 object is sealed under the master key {key_id(OLD).hex()}",
     ]
 
 
@@ -138,7 +138,7 @@ def test_key_that_an_object_needs_stays_and_the_number_is_told(tmp_path: Path) -
     finished = retire(place, OLD)
     assert finished.returncode == 1
     assert finished.stdout.splitlines()[-2:] == [
-        f"1 objects are sealed under the master key {key_id(OLD).hex()}",
+        f"1 object is sealed under the master key {key_id(OLD).hex()}",
         "so it stays",
     ]
     assert len(read_key_file(place.file)) == 2

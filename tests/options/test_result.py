@@ -75,6 +75,24 @@ def test_effective_configuration_hides_secrets():
     assert parsed.settings.service.database_url == "postgresql://kms:hunter2@db/kms"
 
 
+def test_effective_configuration_hides_what_queries_of_key_set_uris_hold(tmp_path):
+    file = tmp_path / "kms.toml"
+    keys = "/k?api_key=s3cret"
+    file.write_text(
+        "[kms]\njwt-user-namespace = 'shared'\njwt-issuer-uri = 'https://a.example'\n"
+        f"jwks-uri = 'https://a.example{keys}'\n"
+        f"jwt-auth-provider = ['https://b.example,https://b.example{keys},aud']\n"
+        f"[[kms.issuer]]\nuri = 'https://c.example'\njwks-uri = 'https://c.example{keys}'\n"
+    )
+    parsed = parse(["-c", str(file)], {})
+    text = format_effective(parsed)
+    assert 'jwks-uri = "https://a.example/k?api_key=***"  # file' in text
+    assert '"https://b.example,https://b.example/k?api_key=***,aud"' in text
+    assert 'jwks-uri = "https://c.example/k?api_key=***"' in text
+    assert "s3cret" not in text
+    assert parsed.settings.trust.issuers[0].jwks_uri == "https://a.example/k?api_key=s3cret"
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

@@ -133,7 +133,10 @@ def test_a_name_that_two_objects_had_is_the_olders(new_place, caplog):
         assert located == (1, ["younger"])
 
     with_store(new_place, body)
-    assert "took the Name from 1 objects" in caplog.text
+    assert (
+        "objects that lost their Name, as their owner had given it to an older object before: 1"
+        in caplog.text
+    )
 
 
 def test_objects_change_and_go(old):

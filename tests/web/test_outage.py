@@ -151,7 +151,7 @@ def test_restart_without_the_issuer_serves_with_the_kept_keys_and_brings_no_remo
         assert (check["state"], check["cause"]) == ("DEGRADED", "connection refused")
         assert check["age_seconds"] < 60
         assert f'kms_auth_keys_kept{{issuer="{issuer.uri}"' in server.client.get("/metrics").text
-        server.wait_for_line("1 signing keys that were fetched [0-9]+ s ago by a former run")
+        server.wait_for_line("1 signing key that was fetched [0-9]+ s ago by a former run")
 
         issuer.rotate(keep_old=False)
         issuer.listen()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ...errors import KeySetError
+from ...wording import format_count, mask_queries
 from .keyset import KeySet
 
 log = logging.getLogger("kms_tornado.keys")
@@ -24,8 +25,13 @@ class KeyLog:
 
     def log_kept(self, key_set: KeySet, age_s: float) -> None:
         log.info(
-            "issuer %s: %d signing keys that were fetched %.0f s ago by a former run serve until a fetch succeeds",
-            self._issuer, key_set.size, age_s,
+            "issuer %s: %s until a fetch succeeds",
+            self._issuer,
+            format_count(
+                key_set.size,
+                f"signing key that was fetched {age_s:.0f} s ago by a former run serves",
+                f"signing keys that were fetched {age_s:.0f} s ago by a former run serve",
+            ),
         )  # fmt: skip
 
     def log_staleness(self) -> None:
@@ -64,8 +70,8 @@ class KeyLog:
         is_same = previous is not None and previous.fingerprint == key_set.fingerprint
         if is_asked:
             log.info(
-                "issuer %s: its keys were fetched again, as asked: %d keys, %s",
-                self._issuer, key_set.size, "the same as before" if is_same else "changed",
+                "issuer %s: its keys were fetched again, as asked: %s, %s",
+                self._issuer, format_count(key_set.size, "key"), "the same as before" if is_same else "changed",
             )  # fmt: skip
         if is_same:
             if is_from_former_run:
@@ -77,10 +83,10 @@ class KeyLog:
             )
         else:
             log.info(
-                "issuer %s: %s %d signing keys",
+                "issuer %s: %s %s",
                 self._issuer,
                 "loaded" if previous is None else "now has",
-                key_set.size,
+                format_count(key_set.size, "signing key"),
             )
         self._log_problems(key_set)
         if failing_for_s is not None:
@@ -95,15 +101,16 @@ class KeyLog:
         self, problem: KeySetError, *, is_first: bool, has_keys: bool, is_asked: bool
     ) -> None:
         """is_first: of the failures in a row. has_keys: whether there ever were any."""
+        text = mask_queries(str(problem))
         if not is_first:
             level = logging.WARNING if is_asked else logging.DEBUG
-            log.log(level, "issuer %s: fetching keys failed again: %s", self._issuer, problem)
+            log.log(level, "issuer %s: fetching keys failed again: %s", self._issuer, text)
             return
         if has_keys:
             consequence = f"the last good keys serve for at most {self._max_stale_s:g} s"
         else:
             consequence = "there are no keys yet, so its tokens are answered 503"
-        log.warning("issuer %s: fetching keys failed: %s; %s", self._issuer, problem, consequence)
+        log.warning("issuer %s: fetching keys failed: %s; %s", self._issuer, text, consequence)
 
     def log_bug(self, error: BaseException) -> None:
         log.error("issuer %s: a refresh failed because of a bug", self._issuer, exc_info=error)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...errors import AuthenticationError, KMSError, UnknownKey
-from ...wording import cut, make_printable
+from ...wording import cut, format_count, make_printable
 from ..deny_list import NOBODY, DenyList, check_not_denied
 from ..issuers.issuer import TrustedIssuer, TrustSettings
 from ..issuers.keyset import KeySet
@@ -90,14 +90,13 @@ def explain_keys(reading: Reading, key_set: KeySet) -> list[Step]:
         return []
     kid = unverified.header.kid
     named = "no kid" if kid is None else f"the kid {show(kid)}"
+    keys = format_count(key_set.size, "key")
     try:
         candidates = find_keys(unverified, issuer, key_set)
     except AuthenticationError as exc:
-        step = Step(
-            "key", f"{exc.detail}: the token has {named}, the key set {key_set.size} keys", exc
-        )
+        step = Step("key", f"{exc.detail}: the token has {named}, the key set {keys}", exc)
         return [step, skip("signature")]  # fmt: skip
-    text = f"the token has {named}; of {key_set.size} keys {len(candidates)} may have signed it"
+    text = f"the token has {named}; of {keys} {len(candidates)} may have signed it"
     return [
         Step("key", text),
         _check("signature", lambda: check_signature(unverified, candidates), "one of them has"),

@@ -13,6 +13,7 @@ from ...errors import ConfigurationError
 from ...service.auditing.operation_names import find_operation
 from ...store.interface.audit import EVER, AuditStore, Span
 from ...store.interface.object_checks import StoredSegment
+from ...wording import format_count
 from ..opening import open_database
 from ..progress import Progress
 from ..running import CommandContext
@@ -35,13 +36,15 @@ async def run(context: CommandContext) -> int:
             await export.write_records(store.audit)
     for text in export.faults:
         print(text, file=sys.stderr)
-    print(f"{export.written:,} records{_describe(query, checkpoints)}", file=sys.stderr)
+    print(
+        f"{format_count(export.written, 'record')}{_describe(query, checkpoints)}", file=sys.stderr
+    )
     return 1 if export.faults else 0
 
 
 def _describe(query: RecordQuery, checkpoints: int) -> str:
     if query == EVERYTHING:
-        return f" and {checkpoints:,} checkpoints"
+        return f" and {format_count(checkpoints, 'checkpoint')}"
     return "; a selection cannot be verified: export everything for that"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from ...wording import format_count
 from ..opening import open_database
 from ..progress import Progress
 from ..running import CommandContext
@@ -22,7 +23,9 @@ async def run(context: CommandContext) -> int:
                     break
                 indexed, behind = indexed + max(behind - step.behind, 0), step.behind
                 progress.update(indexed, indexed + behind)
-    print(f"the index has {indexed} records")
+    print(f"the index has {format_count(indexed, 'record')}")
     if behind:
-        print(f"{behind} records are missing: run kms-tornado audit verify")
+        print(
+            f"{format_count(behind, 'record is', 'records are')} missing: run kms-tornado audit verify"
+        )
     return 1 if behind else 0

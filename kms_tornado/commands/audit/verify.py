@@ -10,6 +10,7 @@ from ...service.auditing.anchor_file import AnchorFile
 from ...service.auditing.signing_key import KEY_FILE
 from ...service.verification.records import Report, verify_audit
 from ...settings import ServiceSettings
+from ...wording import format_count
 from ..opening import find_data_dir, open_database
 from ..running import CommandContext
 from ..verify import count_faults, print_objects
@@ -58,6 +59,7 @@ def _summarize(report: Report, *, has_anchor: bool) -> str:
     covered = f"; {tail} of them behind the last checkpoint" if tail else ""
     anchor = "" if has_anchor else "; there is no anchor to compare with"
     return (
-        f"{found}: {report.records} records{covered}, {report.checkpoints} checkpoints, "
-        f"{report.objects} objects{anchor}"
+        f"{found}: {format_count(report.records, 'record')}{covered}, "
+        f"{format_count(report.checkpoints, 'checkpoint')}, "
+        f"{format_count(report.objects, 'object')}{anchor}"
     )

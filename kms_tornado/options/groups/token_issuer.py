@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from ...auth.tokens.binding import BINDING_RULES
 from ...auth.tokens.token_policy import ALGORITHMS
+from ...wording import mask_queries
 from ..converters import (
+    mask_auth_provider,
     parse_algorithm,
     parse_auth_provider,
     parse_claim_path,
@@ -32,6 +34,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
         "where that issuer's keys are (default: <issuer>/.well-known/jwks.json); "
         "file:///... for a site without network",
         unset="<issuer>/.well-known/jwks.json",
+        mask=mask_queries,
     ),
     Option(
         "jwt-audience",
@@ -50,6 +53,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
         setting="trust",
         repeatable=True,
         separator=";",
+        mask=mask_auth_provider,
     ),
     Option(
         "jwt-user-namespace",

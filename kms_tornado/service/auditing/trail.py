@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ...audit.record import REFUSED, Draft, Origin, make_draft
 from ...errors import AuditUnavailable, Unavailable
+from ...wording import format_count
 
 _log = logging.getLogger(__name__)
 
@@ -131,7 +132,12 @@ class AuditTrail:
             self._timer.cancel()
         if self._pending:
             _log.error(
-                "%d records of the audit could not be written and are lost", len(self._pending)
+                "%s lost",
+                format_count(
+                    len(self._pending),
+                    "record of the audit could not be written and is",
+                    "records of the audit could not be written and are",
+                ),
             )
 
     def _begin_later(self, seconds: float) -> None:

@@ -21,6 +21,7 @@ from ...audit.verification import ChainVerifier
 from ...errors import Unavailable
 from ...store.interface.object_checks import AUDIT, Finding, ScrubState
 from ...store.interface.object_store import ObjectStore
+from ...wording import format_count
 from .objects import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 _log = logging.getLogger(__name__)
@@ -141,8 +142,8 @@ class Scrubber:
             return
         if objects := self._status.findings.keys() - {AUDIT}:
             _log.warning(
-                "%d objects are refused, as they are not as their last records left them: see kms-tornado verify",
-                len(objects),
+                "%s refused, not being as their last records left them: see kms-tornado verify",
+                format_count(len(objects), "object is", "objects are"),
             )
 
     async def _scrub(self) -> None:
@@ -253,6 +254,7 @@ class Scrubber:
                 "it stays in use, as records are gone" if fault.is_told_only else "it is refused",
             )
         if len(checked.found) > _MOST_TOLD:
-            _log.error("and so are %d objects more", len(checked.found) - _MOST_TOLD)
+            more = len(checked.found) - _MOST_TOLD
+            _log.error("and so %s", format_count(more, "more object is", "more objects are"))
         for uid in checked.cleared:
             _log.warning("the object %s is as its last record left it, and used again", uid)

@@ -535,7 +535,7 @@ def test_a_signal_within_the_cooldown_is_carried_out_once_the_moment_it_ends(
         caplog.clear()
         await rig.at(30)
         assert rig.loads == 2
-        assert "fetched again, as asked: 1 keys, changed" in caplog.text or second is FAILED
+        assert "fetched again, as asked: 1 key, changed" in caplog.text or second is FAILED
         await rig.at(60)
         assert rig.loads == (2 if second is B else 3)
 
@@ -556,7 +556,7 @@ def test_a_signal_outside_the_cooldown_is_carried_out_at_once(
         assert rig.loads == 2
         assert [line.removeprefix(f"issuer {ISSUER}: ") for line in lines(caplog)] == [
             "its keys are fetched again now, as asked",
-            "its keys were fetched again, as asked: 1 keys, the same as before",
+            "its keys were fetched again, as asked: 1 key, the same as before",
         ]
 
     caplog.set_level(logging.INFO, "kms_tornado")
@@ -797,7 +797,7 @@ def test_refreshes_without_news_are_silent(caplog: pytest.LogCaptureFixture) -> 
 
     caplog.set_level(logging.INFO, "kms_tornado")
     run(story())
-    assert lines(caplog) == [f"issuer {ISSUER}: loaded 1 signing keys"]
+    assert lines(caplog) == [f"issuer {ISSUER}: loaded 1 signing key"]
 
 
 def test_odd_and_private_keys_are_logged_once_a_change(caplog: pytest.LogCaptureFixture) -> None:

@@ -18,6 +18,7 @@ from kms_tornado.commands.audit import tail as audit_tail
 from kms_tornado.commands.audit.line_output import escape_line
 from kms_tornado.errors import Unavailable
 from kms_tornado.store.interface.object_checks import StoredSegment
+from kms_tornado.wording import format_count
 
 from ...kms import uid
 from ...server import check_refused, eventually, run, warm_servers
@@ -50,7 +51,8 @@ def test_export_of_everything_is_verified_without_the_database(place: Place) -> 
     assert [*chains.finish()] == []
     assert places == sorted(places)
     assert checkpoints.number >= 1
-    assert done.stderr.endswith(f"{len(records)} records and {checkpoints.number} checkpoints\n")
+    told = format_count(checkpoints.number, "checkpoint")
+    assert done.stderr.endswith(f"{len(records)} records and {told}\n")
 
 
 def test_selection_by_user_object_operation_and_result(place: Place) -> None:

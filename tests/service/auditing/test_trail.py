@@ -206,4 +206,4 @@ def test_what_cannot_be_written_at_the_end_is_told(caplog):
         trail.add(read())
 
     with_trail(body)
-    assert "1 records of the audit could not be written and are lost" in caplog.text
+    assert "1 record of the audit could not be written and is lost" in caplog.text

@@ -147,7 +147,7 @@ def test_what_was_found_before_a_start_is_told_by_it(
             await until(lambda: caplog.messages)
             assert scrubber.status().findings.keys() == {"a"}
         (message,) = caplog.messages
-        assert message.startswith("1 objects are refused")
+        assert message.startswith("1 object is refused")
         caplog.clear()
 
     with_objects(place, 2, find)

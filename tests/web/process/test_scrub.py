@@ -80,7 +80,7 @@ def test_older_row_is_refused_by_all_servers_also_after_a_restart(
         assert f"the object {key} " in told[0]
     with ExitStack() as stack:
         servers = start(stack)
-        eventually(lambda: "1 objects are refused" in servers[0].log)
+        eventually(lambda: "1 object is refused" in servers[0].log)
         for server in servers:
             check(server)
     execute(database, "DROP TABLE kept")

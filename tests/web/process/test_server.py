@@ -190,7 +190,7 @@ def test_sighup_takes_a_removed_key_out_the_moment_the_cooldown_ends_and_says_so
         argv = trusting(issuer, "--jwks-cooldown", "1.5")
         with serving(*argv, cwd=tmp_path) as server:
             token = issuer.token(aud="kms")
-            server.wait_for_line("loaded 1 signing keys")
+            server.wait_for_line("loaded 1 signing key")
             begun = time.monotonic()
             issuer.rotate(keep_old=False)
             for _ in range(3):
@@ -199,7 +199,7 @@ def test_sighup_takes_a_removed_key_out_the_moment_the_cooldown_ends_and_says_so
                     r"as asked, when the cooldown ends, (at most )?[01]\.\d s from now", timeout_s=5
                 )
             assert server.client.create(token), "the old keys serve until then"
-            server.wait_for_line("fetched again, as asked: 1 keys, changed")
+            server.wait_for_line("fetched again, as asked: 1 key, changed")
             assert time.monotonic() - begun < 1.9
             assert server.client.get_key(token, "*").status == 401
             assert issuer.fetches == 2

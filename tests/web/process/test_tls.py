@@ -405,10 +405,10 @@ def served_certificate_for(server):
 
 
 def test_authority_of_the_issuer_that_is_taken_out_is_trusted_by_no_fetch_from_then_on(reading):
-    signal_and_wait(reading, "as asked: 1 keys, the same as before")
+    signal_and_wait(reading, "as asked: 1 key, the same as before")
     file = reading.cwd / "issuers.pem"
     good = file.read_bytes()
     file.write_bytes((reading.cwd / "b.pem").read_bytes())
     signal_and_wait(reading, "fetching keys failed: .* its TLS certificate is not accepted")
     file.write_bytes(good)
-    signal_and_wait(reading, "as asked: 1 keys, the same as before")
+    signal_and_wait(reading, "as asked: 1 key, the same as before")

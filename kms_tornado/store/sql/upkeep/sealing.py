@@ -119,7 +119,7 @@ def bring_under_macs(
 def log_sealed(sealed: Sealed) -> None:
     _log.warning(
         "an older version wrote this database, without codes that show who wrote a row: took its rows as "
-        "they are (%d objects, %d access rights, %d owners) and gave them codes; from now on a row that "
+        "they are (objects: %d, access rights: %d, owners: %d) and gave them codes; from now on a row that "
         "anything else writes is refused",
         sealed.objects,
         sealed.rights,
@@ -127,7 +127,7 @@ def log_sealed(sealed: Sealed) -> None:
     )
     if sealed.renamed:
         _log.warning(
-            "took the Name from %d objects whose owner had given it to an older object before",
+            "objects that lost their Name, as their owner had given it to an older object before: %d",
             sealed.renamed,
         )
 

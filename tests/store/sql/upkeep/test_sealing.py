@@ -170,7 +170,7 @@ def test_changes_go_on(old):
 
 
 def test_a_warning_says_how_much_was_taken_over_and_the_next_start_is_silent(old, caplog):
-    for expected in ("(10 objects, 5 access rights, 2 owners)", None):
+    for expected in ("(objects: 10, access rights: 5, owners: 2)", None):
         caplog.clear()
         old.start()
         lines = warnings(caplog)
