@@ -14,10 +14,12 @@ from . import logs, options
 from .commands import COMMANDS, find_command, find_unknown_command
 from .commands.exit_codes import refuse, run_to_exit_code
 from .commands.print_config import print_config
+from .cores import count_cores
 from .errors import ConfigurationError
 from .options.result import ParsedOptions
 from .transport.descriptors import raise_limit
 from .web.process.hardening import harden_process
+from .wording import format_count
 
 # The server is imported where it is started: that takes most of a second, and --help, --version and
 # a mistake in the options need none of it.
@@ -52,11 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     logs.configure(
         parsed.settings.log_level, parsed.settings.log_format, worker=None if is_alone else 0
     )
+    logs.hold()  # until it is known whether the configuration is refused
     for warning in parsed.warnings:
         log.warning("%s", warning)
-    if is_alone:
-        return _run(parsed)
-    return _supervise(parsed)
+    code = _run(parsed) if is_alone else _supervise(parsed)
+    if code != 2:
+        logs.release()
+    return code
 
 
 def _run(
@@ -72,9 +76,10 @@ def _run(
     if worker is not None:
         settings = parsed.settings
         logs.configure(settings.log_level, settings.log_format, worker=worker.number)
+        logs.hold()
 
     def serve_to_the_end() -> int:
-        serve(parsed.settings, sockets, worker)
+        serve(parsed.settings, sockets, worker, on_started=logs.release)
         return 0
 
     return run_to_exit_code(serve_to_the_end, parsed)
@@ -94,7 +99,7 @@ def _supervise(parsed: ParsedOptions) -> int:
         return refuse(options.format_fault(exc, parsed), 2)
     except OSError as exc:
         return refuse(exc.strerror or str(exc), 1)
-    count = settings.workers or os.cpu_count() or 1
+    count = settings.workers or count_cores()
 
     def log_start() -> None:
         if sockets.kmip:
@@ -102,8 +107,9 @@ def _supervise(parsed: ParsedOptions) -> int:
         log.info("listening on %s", server_url(settings, sockets.http))
         if sockets.metrics:
             log.info("metrics are at %s", metrics_url(settings, sockets.metrics))
-        log.info("%d workers share the port", count)
+        log.info("%s the port", format_count(count, "worker has", "workers share"))
         notify_manager("READY=1")
+        logs.release()
 
     def close_sockets() -> None:
         notify_manager("STOPPING=1")

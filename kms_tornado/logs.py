@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import sys
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -21,6 +22,8 @@ from .wording import cut
 #: what was forgotten, and for what libraries quote.
 _LONGEST_MESSAGE = 4000
 _LONGEST_TRACEBACK = 40_000
+#: As long as a start may last without a line.
+_LONGEST_HOLD_S = 10.0
 
 # Control characters, line separators, and those that change the direction of the text after them.
 _UNPRINTABLE = re.compile(
@@ -53,6 +56,23 @@ def configure(
     mask_logs()
 
 
+def hold() -> None:
+    """Keep the lines from now on until `release`: a start that is refused prints why, and nothing else.
+
+    One that takes longer than ten seconds is not silent for longer than that.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, TurnHandler):
+            handler.hold_lines()
+
+
+def release() -> None:
+    """Write what was held."""
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, TurnHandler):
+            handler.release_lines()
+
+
 def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     """The text without anything that looks like a token, on one line, and cut to the length."""
     text = cut(mask_tokens(text), longest)
@@ -72,10 +92,24 @@ class TurnHandler(logging.StreamHandler[TextIO]):
         self._lines: list[str] = []
         #: Whose turn ends with `flush`.
         self._loop: asyncio.AbstractEventLoop | None = None
+        #: Until when lines are held; None where they are not.
+        self._held_until: float | None = None
+
+    def hold_lines(self) -> None:
+        self.flush()
+        self._held_until = time.monotonic() + _LONGEST_HOLD_S
+
+    def release_lines(self) -> None:
+        self._held_until = None
+        self.flush()
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
             self._lines.append(self.format(record))
+            if self._held_until is not None:
+                if time.monotonic() > self._held_until:
+                    self.release_lines()
+                return
             loop = _find_loop() if record.levelno <= logging.INFO else None
             if loop is None:
                 self.flush()
@@ -93,6 +127,8 @@ class TurnHandler(logging.StreamHandler[TextIO]):
             self.handleError(first)
 
     def flush(self) -> None:
+        if self._held_until is not None:
+            return
         with self.lock or contextlib.nullcontext():
             lines, self._lines, self._loop = self._lines, [], None
             if lines:

@@ -277,7 +277,7 @@ def check_log(server: ServerProcess, *, expected_error: str = "") -> None:
 
 
 def check_refused(finished: Any, code: int) -> str:
-    """The command ended with the code and one line on stderr, behind log lines; that line."""
+    """The command ended with the code and one line on stderr, behind log lines where the code is not 2; that line."""
     assert finished.returncode == code, finished.stderr
     assert finished.stdout == ""
     assert "Traceback" not in finished.stderr
@@ -286,6 +286,7 @@ def check_refused(finished: Any, code: int) -> str:
     refusals = [line for line in lines if line.startswith("kms-tornado: ")]
     assert len(refusals) == 1, finished.stderr
     assert lines[-1] == refusals[0]
+    assert code != 2 or lines == refusals
     return str(refusals[0])
 
 

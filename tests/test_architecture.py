@@ -20,6 +20,7 @@ ALLOWED = {
     "strict_json": set(),
     "lenient_json": set(),
     "redaction": set(),
+    "cores": set(),
     "networks": {"errors", "wording"},
     "request_context": set(),
     "logs": {"redaction", "request_context", "wording"},
@@ -45,6 +46,7 @@ ALLOWED = {
     },
     "service": {
         "audit",
+        "cores",
         "errors",
         "strict_json",
         "auth",
@@ -121,7 +123,17 @@ ALLOWED = {
         "web",
         "wording",
     },
-    "__main__": {"commands", "errors", "logs", "options", "settings", "transport", "web"},
+    "__main__": {
+        "commands",
+        "cores",
+        "errors",
+        "logs",
+        "options",
+        "settings",
+        "transport",
+        "web",
+        "wording",
+    },
     "testing": {"auth", "errors", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }

@@ -339,6 +339,31 @@ def test_lines_of_one_turn_of_the_loop_are_written_together(turns):
     assert calls == ["one\ntwo\n", "three\n"]
 
 
+def test_lines_that_are_held_are_written_together_once_they_are_released(turns):
+    log, calls = turns
+    handler = log.handlers[0]
+    handler.hold_lines()
+    log.info("one")
+    log.warning("two")
+    handler.flush()  # as at the end of the process
+    assert calls == []
+    handler.release_lines()
+    log.warning("three")
+    assert calls == ["one\ntwo\n", "three\n"]
+
+
+def test_lines_are_held_for_ten_seconds_at_most(turns, monkeypatch):
+    log, calls = turns
+    handler = log.handlers[0]
+    monkeypatch.setattr(logs.time, "monotonic", lambda: 100.0)
+    handler.hold_lines()
+    log.warning("one")
+    monkeypatch.setattr(logs.time, "monotonic", lambda: 110.1)
+    log.warning("two")
+    log.warning("three")
+    assert calls == ["one\ntwo\n", "three\n"]
+
+
 def test_a_warning_is_written_at_once_with_what_waits_before_it(turns):
     log, calls = turns
 

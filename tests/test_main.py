@@ -75,6 +75,28 @@ def test_bad_configuration_is_one_line_and_exit_code_2(tmp_path, argv, words):
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_warnings_stand_before_no_refusal_of_the_configuration(tmp_path, workers):
+    """They would hide the one line that says what to change."""
+    (tmp_path / "bad").write_text("something else\n")
+    files = ("--tls-cert-file", "bad", "--tls-key-file", "bad")
+    argv = (*NO_AUTH, *files, "--port", "0", "--workers", workers)
+    done = run(*argv, cwd=tmp_path, KMS_PROT="1")
+    assert (
+        check_refused(done, 2)
+        == "kms-tornado: --tls-cert-file (flag): bad: holds no PEM certificate"
+    )
+
+
+def test_warnings_stand_before_other_failures(tmp_path):
+    argv = ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0")
+    done = run(*argv, cwd=tmp_path, KMS_PROT="1")
+    warning, *_, line = done.stderr.splitlines()
+    assert "KMS_PROT (environment): unknown variable" in warning
+    assert "203.0.113.7" in line
+    assert done.returncode == 1
+
+
 def test_address_that_this_machine_may_still_get_is_one_line_and_exit_code_1(tmp_path):
     argv = ("--jwt-issuer-uri", "https://i.example", "--hostname", "203.0.113.7", "--port", "0")
     line = check_refused(run(*argv, cwd=tmp_path), 1)

@@ -6,12 +6,18 @@ import os
 import sys
 from collections.abc import Callable
 
+from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
 
 
 def refuse(text: str, code: int) -> int:
-    """Print the reason on one line, even if a library's text has several; return the exit code."""
+    """Print the reason on one line, even if a library's text has several; return the exit code.
+
+    Of a refused configuration that is all: what the log has held back until then is not printed.
+    """
+    if code != 2:
+        logs.release()
     print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
     return code
 
@@ -31,3 +37,6 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
         return refuse(f"{exc}: {exc.detail}" if exc.detail else str(exc), 1)
     except KMSError as exc:
         return refuse(str(exc), 1)
+    except BaseException:  # which Python tells
+        logs.release()
+        raise

@@ -6,7 +6,7 @@ from ..audit.verification import ChainVerifier
 from ..errors import ConfigurationError
 from ..service.verification.objects import RecordReader
 from ..service.verification.records import NotAccepted, Report, verify_objects
-from ..wording import make_printable
+from ..wording import format_count, make_printable
 from .opening import open_database
 from .progress import Progress
 from .running import CommandContext
@@ -34,11 +34,11 @@ async def run(context: CommandContext) -> int:
     print_objects(report)
     if report.faults:
         print(
-            f"{len(report.faults)} faults of the audit itself, the first: {report.faults[0]}; run kms-tornado "
-            "audit verify"
+            f"{format_count(len(report.faults), 'fault')} of the audit itself, the first: {report.faults[0]}; "
+            "run kms-tornado audit verify"
         )
-    print(f"{count_faults(report)}: {report.objects} objects")
-    return 1 if report.faults or report.found else 0
+    print(f"{count_faults(report)}: {format_count(report.objects, 'object')}")
+    return 1 if report.faults or report.found or report.unknown else 0
 
 
 def print_objects(report: Report) -> None:
@@ -46,10 +46,16 @@ def print_objects(report: Report) -> None:
     for uid, fault in sorted(report.found.items()):
         state = "not refused" if fault.is_told_only else "refused"
         print(make_printable(f"object {uid}: {fault.text} ({state})"))
+    for uid in report.unknown:
+        print(
+            make_printable(
+                f"object {uid}: there is none of this identifier, and nothing was accepted"
+            )
+        )
     for uid in sorted(report.cleared):
         print(make_printable(f"object {uid}: it is as its last record left it, and used again"))
 
 
 def count_faults(report: Report) -> str:
     number = len(report.faults) + len(report.found)
-    return f"{number} faults" if number else "all is well"
+    return format_count(number, "fault") if number else "all is well"

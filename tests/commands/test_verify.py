@@ -121,6 +121,15 @@ def test_object_whose_row_is_put_back_is_used_again(place: Place, user: User) ->
     user.destroy(key, remove=True)
 
 
+def test_identifier_to_accept_that_no_object_has_is_told(place: Place, user: User) -> None:
+    key = user.create()
+    lines = place.verify("--accept", "nobody", "--accept", key, code=1)
+    assert lines[0] == "object nobody: there is none of this identifier, and nothing was accepted"
+    assert lines[1].startswith("all is well: ")
+    user.revoke(key)
+    user.destroy(key, remove=True)
+
+
 def test_row_that_was_edited_is_not_accepted(place: Place, user: User) -> None:
     key = user.create()
     place.keep(key)

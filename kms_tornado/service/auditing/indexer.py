@@ -109,4 +109,4 @@ class AuditIndexer:
 
 
 def _is_overloaded() -> bool:
-    return os.getloadavg()[0] > (os.cpu_count() or 1)
+    return os.getloadavg()[0] > (os.cpu_count() or 1)  # both are of the machine

@@ -22,13 +22,14 @@ from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ...cores import count_cores
 from ...errors import Unavailable
 from .fair_queue import FairQueue, Full, QueueBounds
 from .loop_turns import LoopTurns
 
 T = TypeVar("T")
 
-_CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+_CORES = count_cores()
 
 
 class Busy(Unavailable):

@@ -20,6 +20,7 @@ class Report:
     """faults: of the audit, in whole sentences. uncovered: records behind the last checkpoint, {chain: number}.
 
     found: what is wrong with objects, by identifier. cleared: objects that were refused, and are used again.
+    unknown: identifiers to accept that no object has, and none should have.
     """
 
     faults: list[str] = field(default_factory=list)
@@ -29,6 +30,7 @@ class Report:
     uncovered: Mapping[int, int] = field(default_factory=dict)
     found: dict[str, Fault] = field(default_factory=dict)
     cleared: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
     def add(self, checked: Checked) -> None:
         self.objects += checked.rows
@@ -100,8 +102,11 @@ async def _check_objects(
     progress: Callable[[int], None],
 ) -> None:
     for uid in accepted:
-        if (await objects.check_one(uid)).faults and not await objects.accept(uid):
+        checked = await objects.check_one(uid)
+        if checked.faults and not await objects.accept(uid):
             raise NotAccepted(uid)
+        if not checked.faults and not checked.rows:
+            report.unknown.append(uid)
     after = 0
     while (checked := await objects.check_page(after)).rows:
         report.add(checked)

@@ -36,18 +36,20 @@ def serve(
     settings: Settings,
     sockets: Sockets | None = None,
     worker: Worker | None = None,
+    *,
+    on_started: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve until SIGTERM or SIGINT; a second signal changes nothing.
 
-    sockets, worker: as for `Server`. A worker also stops when its supervisor is gone.
+    sockets, worker: as for `Server`. on_started: called once requests are served. A worker also stops when its supervisor is gone.
     Raises ConfigurationError, KMSError, or OSError where the start fails.
     """
     sys.setswitchinterval(_SWITCH_S)
     with asyncio.Runner(loop_factory=_choose_loop_factory()) as runner:
-        runner.run(_serve(Server(settings, sockets, worker), worker))
+        runner.run(_serve(Server(settings, sockets, worker), worker, on_started))
 
 
-async def _serve(server: Server, worker: Worker | None) -> None:
+async def _serve(server: Server, worker: Worker | None, on_started: Callable[[], None]) -> None:
     stop = asyncio.Event()
     settings = server.settings
     stopping = (signal.SIGTERM, signal.SIGINT)
@@ -55,6 +57,7 @@ async def _serve(server: Server, worker: Worker | None) -> None:
         _on_signal(number, stop.set)
     _on_signal(signal.SIGHUP, server.reload)
     async with _waking_on_signals(), server:
+        on_started()
         exempt_from_collection()
         if server.dev_issuer is not None:
             from .dev.text import format_dev_text
