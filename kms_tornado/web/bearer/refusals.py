@@ -23,7 +23,13 @@ from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.web import HTTPError, RequestHandler
 
 from ...auth.bearer import ChallengeFacts, format_challenges
-from ...errors import AuthenticationError, InsufficientScope, TooManyRequests, Unavailable
+from ...errors import (
+    AuthenticationError,
+    InsufficientScope,
+    MissingToken,
+    TooManyRequests,
+    Unavailable,
+)
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
@@ -198,7 +204,7 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
     if isinstance(error, Unavailable):
         return _describe_unavailable(request, error)
     if isinstance(error, HTTPError) and 400 <= error.status_code <= 599:  # a hook's own answer
-        return _describe_http_error(request, error, hooks)
+        return _describe_http_error(handler, error, hooks)
     missing = _describe_missing_auth(handler)
     return _Refusal(
         500,
@@ -254,11 +260,13 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Re
     )
 
 
-def _describe_http_error(request: HTTPServerRequest, error: HTTPError, hooks: Hooks) -> _Refusal:
-    phrase = responses.get(error.status_code, "refused")
+def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hooks) -> _Refusal:
+    request, phrase = handler.request, responses.get(error.status_code, "refused")
     told = [phrase]
     # It is formatted only now, and its arguments need not fit.
     hooks.call(lambda: told.insert(0, str(error)))
+    # RFC 9110 §15.5.2: 401 has a challenge. Whoever raised it says nothing about the token.
+    has_challenge = error.status_code == 401
     return _Refusal(
         error.status_code,
         phrase.lower().replace(" ", "_"),
@@ -267,6 +275,7 @@ def _describe_http_error(request: HTTPServerRequest, error: HTTPError, hooks: Ho
         f"refused {_name(request)} from {request.remote_ip}: {cut_value(told[0])}",
         "http_error",
         error,
+        challenges=_format_challenges(handler, MissingToken(), hooks) if has_challenge else (),
     )
 
 

@@ -85,6 +85,8 @@ class Loaded(BearerRequestHandler):
                 raise HTTPError(200)
             case "grace":
                 raise HTTPError(409, "%d accounts", "many")
+            case "heidi":
+                raise HTTPError(401)
         raise KeyError(principal.name)
 
     def prepare(self) -> None:
@@ -244,6 +246,7 @@ def test_method_is_not_public_and_optional() -> None:
         ("erin", 423),
         ("frank", 500),
         ("grace", 409),
+        ("heidi", 401),
     ],
 )
 def test_user_who_cannot_be_loaded_reaches_nothing(
@@ -255,6 +258,8 @@ def test_user_who_cannot_be_loaded_reaches_nothing(
     assert Calls.ran == (["prepare"] if status == 200 else [])
     if status == 200:
         assert answer.json() == {"account": 7}
+    if status == 401:
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
     if status == 423:
         assert answer.json() == {
             "error": "locked",
