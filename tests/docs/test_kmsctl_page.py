@@ -40,7 +40,7 @@ def test_every_command_has_an_example(words: tuple[str, ...]) -> None:
     assert any("kmsctl " in line for line in kmsctl_page.examples(command))
 
 
-@pytest.mark.parametrize("line", LINES)
+@each_row("line", LINES)
 def test_example_is_understood(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parsed, and not run. The files that it reads are there."""
     monkeypatch.chdir(tmp_path)

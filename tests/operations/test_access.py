@@ -146,7 +146,7 @@ def theirs(owner):
     return keys
 
 
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row(("operation", "items"), ROWS)
 def test_what_is_not_yours_reads_like_what_is_not_there(owner, theirs, stranger, operation, items):
     for state, key in theirs.items():
         absent = "0" * len(key)
@@ -156,7 +156,7 @@ def test_what_is_not_yours_reads_like_what_is_not_there(owner, theirs, stranger,
         assert owner.state_of(key) == state
 
 
-@pytest.mark.parametrize(("operation", "items"), ROWS)
+@each_row(("operation", "items"), ROWS)
 @pytest.mark.usefixtures("theirs")
 def test_tags_of_others_read_like_no_tags(stranger, operation, items):
     lines = [stranger.refused(operation, uid([each]), *items) for each in ("theirs", "no-one")]

@@ -6,12 +6,13 @@ import pytest
 
 from kms_tornado.options import parse
 
+from ..rows import each_row
 from .helpers import TRUSTING, refusal
 
 SECONDS = "needs a number of seconds, not"
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("line", "fault"),
     [
         ('port = "80"', "--port (file FILE): needs an integer, not a string"),

@@ -8,6 +8,7 @@ from kms_tornado.auth.issuers.issuer import TrustedIssuer
 from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.options import format_effective, parse
 
+from ..rows import each_row
 from .helpers import TRUSTING, refusal
 
 A = 'uri = "https://a.example/"\n'
@@ -99,7 +100,7 @@ def test_tenants_that_nobody_asks_for_are_warned_of(toml):
 PLACE = "[[kms.issuer]] 1 of file "
 
 
-@pytest.mark.parametrize(
+@each_row(
     ("text", "label", "fault"),
     [
         pytest.param("", "uri", "is missing", id="no issuer"),

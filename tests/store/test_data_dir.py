@@ -14,6 +14,8 @@ from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sqlite.backend import SQLiteBackend
 
+from ..rows import each_row
+
 
 def mode_of(path):
     return stat.S_IMODE(path.stat().st_mode)
@@ -100,7 +102,7 @@ def test_a_database_url_names_a_server(tmp_path, scheme):
     assert "s3cret" not in repr(store)
 
 
-@pytest.mark.parametrize(
+@each_row(
     "url",
     [
         pytest.param("sqlite://", id="in memory"),
