@@ -12,10 +12,11 @@ TESTS = Path(__file__).parent
 #: More than four seconds, of processor or of waiting.
 FILES = (
     "web/ui/test_views.py", "operations/test_races.py", "operations/test_access.py",
-    "operations/test_two_users_examples.py", "transport/test_accepting.py",
+    "operations/test_two_users_examples.py", "web/ui/test_sign_in.py", "web/ui/test_encrypt.py",
+    "test_oasis_kmip1.py", "web/ui/test_actions.py", "web/ui/test_story.py", "transport/test_accepting.py",
     "store/postgres/writing/test_writer.py", "store/sql/search/test_conditions.py", "deploy/test_unit.py",
     "client/cli/account/test_providers.py", "web/process/test_workers.py", "deploy/test_proxies.py",
-    "test_oasis_kmip1.py", "store/sql/tables/test_grants.py", "operations/test_tampering.py",
+    "store/sql/tables/test_grants.py", "operations/test_tampering.py",
     "docs/test_runbook.py", "service/verification/test_objects.py", "store/sql/upkeep/test_dump.py",
     "docs/test_deploying.py", "commands/test_backup.py", "store/sql/tables/test_owners.py", "test_oasis.py",
     "operations/test_two_users.py", "store/sql/tables/test_nonces.py", "store/sql/upkeep/test_sealing.py",
@@ -27,13 +28,13 @@ FILES = (
     "service/master_keys/test_key_ring.py", "commands/test_rewrap.py", "operations/test_state_machine.py",
     "operations/test_nonce_sources.py", "operations/test_certificates.py", "operations/test_adjusting.py",
     "commands/test_verify.py", "operations/test_outside_keys.py", "operations/test_model.py",
-    "web/process/test_user_naming.py", "auth/issuers/test_key_cache.py", "operations/test_usage_limits.py",
+    "web/process/test_user_naming.py", "operations/test_usage_limits.py",
     "service/master_keys/test_rewrapping.py", "client/cli/keys/test_exporting.py", "store/test_migrate.py",
     "audit/test_verify_example.py", "operations/common/test_streams.py", "commands/test_rotate_master_key.py",
     "store/sqlite/test_durability.py", "client/cli/account/test_login.py", "test_packaging.py",
     "store/sqlite/test_database_file.py", "docs/test_sessions.py", "store/sqlite/test_growth.py",
     "web/test_outage.py", "web/process/test_http_front.py", "store/sql/test_store.py",
-    "web/bearer/test_auth_refresh.py", "web/ui/test_actions.py", "web/ui/test_encrypt.py",
+    "web/bearer/test_auth_refresh.py", "web/ui/test_places.py", "web/ui/test_files.py",
 )  # fmt: skip
 
 _PLACES = {TESTS / file: place for place, file in enumerate(FILES)}
