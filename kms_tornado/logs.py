@@ -59,7 +59,7 @@ def configure(
 def hold() -> None:
     """Keep the lines from now on until `release`: a start that is refused prints why, and nothing else.
 
-    One that takes longer than ten seconds is not silent for longer than that.
+    Where the start takes longer than ten seconds, the next line brings all of them.
     """
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TurnHandler):
