@@ -61,9 +61,9 @@ class ProofKey:
     Its type decides which algorithm signs. Raises InvalidSettings for any other key.
     """
 
-    private_key: PrivateKey = field(repr=False)
+    private_key: PrivateKey = field(repr=False, compare=False)  # the public one tells it
     algorithm: str = field(init=False)
-    public_jwk: Mapping[str, str] = field(init=False, repr=False)
+    public_jwk: Mapping[str, str] = field(init=False, repr=False, hash=False)
 
     def __post_init__(self) -> None:
         algorithm, jwk = _describe(self.private_key)

@@ -126,6 +126,13 @@ def test_key_survives_as_pem(algorithm: str) -> None:
     assert (again.thumbprint, again.algorithm) == (key.thumbprint, algorithm)
 
 
+def test_key_is_equal_to_itself_read_again_and_to_no_other() -> None:
+    key = ProofKey.generate()
+    again, other = ProofKey.from_pem(key.to_pem()), ProofKey.generate()
+    assert (key == again, key == other) == (True, False)
+    assert len({DPoPToken("a", key), DPoPToken("a", again), DPoPToken("a", other)}) == 2
+
+
 def test_pem_may_have_a_password() -> None:
     private = ec.generate_private_key(ec.SECP256R1())
     sealed = private.private_bytes(
