@@ -233,7 +233,7 @@ class TLSStream(ServedStream, SSLIOStream):
         super()._add_io_state(self.io_loop.READ if self._ssl_accepting else state)
 
     def _holds_more(self) -> bool:
-        return super()._holds_more() or self.socket.pending() > 0
+        return super()._holds_more() or (not self.closed() and self.socket.pending() > 0)
 
     @property
     def is_shaking_hands(self) -> bool:

@@ -153,7 +153,7 @@ def test_check_says_whether_the_file_is_whole(place: Place) -> None:
 def test_restored_database_opens_and_a_second_restore_is_refused(place: Place) -> None:
     finished = restore(place)
     assert finished.returncode == 0, finished.stderr
-    assert "with 1 sealed objects" in finished.stdout
+    assert "with 1 sealed object\n" in finished.stdout
     data = place.directory / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()} == {0o600}

@@ -11,8 +11,9 @@ import ssl
 import time
 
 import pytest
+from tornado.iostream import StreamClosedError
 
-from kms_tornado.transport.streams import _PIECE, ServedStream
+from kms_tornado.transport.streams import _PIECE, ServedStream, TLSStream
 
 from ..bench.load import cpu_seconds
 from ..issuer import Issuer, write_tls_files
@@ -274,3 +275,18 @@ def test_all_that_has_come_is_read_at_once_and_what_is_put_back_comes_first():
         client.close()
 
     asyncio.run(run())
+
+
+def test_connection_over_tls_that_was_closed_meanwhile_ends_as_one_that_is_closed():
+    async def read():
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secured = context.wrap_socket(ours, server_side=True, do_handshake_on_connect=False)
+        stream = TLSStream(secured, client=None, on_close=lambda stream: None)
+        stream.close()
+        theirs.close()
+        with pytest.raises(StreamClosedError):
+            await stream.read_until_regex(b"\r\n\r\n")
+
+    asyncio.run(read())

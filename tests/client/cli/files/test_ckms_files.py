@@ -98,7 +98,7 @@ def test_key_wrap_that_the_server_does_not_offer_is_told(
     alice: Kmsctl, keys: dict[str, str], file: Path
 ) -> None:
     outcome = alice("sym", "encrypt", file, "-k", keys["aes-gcm"], "--ckms", "-e", "rfc5649")
-    check_refused(outcome, "AES_KEY_WRAP_PADDING is not offered")
+    check_refused(outcome, "AESKeyWrapPadding is not offered")
     assert [file] == list(file.parent.iterdir())
 
 
