@@ -123,7 +123,7 @@ def test_turns_are_forgotten_when_nobody_waits_any_more():
 )
 def test_an_operation_that_is_not_offered_is_refused(operation, request_payload):
     service = make_service(ConflictingStore(0))
-    with pytest.raises(OperationNotSupported, match=f"^{operation.name} is not offered"):
+    with pytest.raises(OperationNotSupported, match=f"^{operation.name.title()} is not offered"):
         asyncio.run(service.execute(ALICE, operation, request_payload))
 
 

@@ -7,7 +7,7 @@ its place, takes longer than to find a row that is remembered.
 
 # Why once in a turn: the loop runs its callbacks in the order in which they were scheduled, and the end of the turn is
 # scheduled when the file is looked at. A read that comes before it is in a callback that was scheduled before the look,
-# by a request that had arrived. So it sees whatever was acknowledged to anybody before that request was sent.
+# for a request that had begun to arrive. So it sees whatever was acknowledged to anybody before that request was begun.
 
 from __future__ import annotations
 
@@ -68,7 +68,6 @@ class SQLiteReader:
 
         Raises Unavailable, and TooLong where only short statements may run.
         """
-        self._ticks = 0
         bound = statement.values(values)
         try:
             if not self._is_current:
@@ -76,6 +75,7 @@ class SQLiteReader:
             known = self._remembered.get((statement, bound)) if statement.is_frequent else None
             if known is not None:
                 return known
+            self._ticks = 0
             rows: Rows = self._driver.execute(statement.text, bound).fetchall()
         except sqlite3.Error as exc:
             if getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT:
@@ -95,6 +95,7 @@ class SQLiteReader:
         self._file.check_in_place()
         if self._driver is None:
             self._connect()
+        self._ticks = 0
         version = self._driver.execute(_DATA_VERSION).fetchone()
         if version != self._version:
             self._remembered.clear()
@@ -124,8 +125,8 @@ class SQLiteReader:
     def _tick(self) -> bool:
         """Called by SQLite every _SHORT_STEPS steps; True stops the statement.
 
-        The first tick does not stop it: SQLite goes on counting from one run of a prepared statement to
-        the next, so even the shortest may get one.
+        The first tick since a statement began does not stop it: SQLite goes on counting from one run of a prepared
+        statement to the next, so even the shortest may get one.
         """
         self._ticks += 1
         return self._ticks > 1

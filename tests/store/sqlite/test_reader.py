@@ -131,3 +131,11 @@ def test_what_is_remembered_is_bounded(read: Read, monkeypatch: pytest.MonkeyPat
     first = read("one")
     assert read("two")
     assert read("one") is not first
+
+
+def test_a_short_read_is_never_too_long(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many steps the statements before it, and the look at the file, have made."""
+    monkeypatch.setattr(reader_module, "_SHORT_STEPS", 100)
+    for read in open_reader(path, None):
+        for number in range(2000):
+            assert read(f"none-{number}") == []
