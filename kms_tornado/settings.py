@@ -6,12 +6,10 @@ the source in front of each fault found here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
-from urllib.parse import urlsplit
 
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.issuer_urls import is_loopback_host
@@ -20,7 +18,6 @@ from .errors import ConfigurationError
 from .kmip_settings import KMIPSettings, find_kmip_faults
 from .networks import Network
 from .user_names import find_user_fault
-from .wording import quote
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 LOG_FORMATS = ("text", "json")
@@ -223,38 +220,6 @@ class Settings:
         )
 
 
-def parse_public_url(text: str) -> str:
-    """The URL in the form in which the server names it: without a slash at its end.
-
-    Raises ConfigurationError. What stands in it is repeated in headers, so it is plain.
-    """
-    text = text.strip()
-    try:
-        parts = urlsplit(text)
-        port, host = parts.port, parts.hostname or ""
-    except ValueError:
-        raise ConfigurationError(f"{quote(text)} is no URL") from None
-    if parts.scheme.lower() not in ("http", "https") or not host:
-        raise ConfigurationError(f"{quote(text)}: write it as https://kms.example.com")
-    if "@" in parts.netloc or "?" in text or "#" in text:
-        raise ConfigurationError("a URL of scheme, host, port and path alone is needed")
-    if port == 0 or parts.netloc.endswith(":"):
-        raise ConfigurationError(f"{quote(text)} has a port that is none")
-    is_address = re.fullmatch(r"\[[0-9A-Fa-f:.]+\](:[0-9]+)?", parts.netloc, re.ASCII)
-    if not is_address and not re.fullmatch(r"[A-Za-z0-9._-]+(:[0-9]+)?", parts.netloc, re.ASCII):
-        raise ConfigurationError(
-            f"{quote(text)}: the host is no name of ASCII letters and no address"
-        )
-    segments = parts.path.rstrip("/").split("/")[1:]
-    if not all(map(_is_plain_segment, segments)):
-        raise ConfigurationError(
-            f"{quote(text)}: the path has parts that clients would write otherwise"
-        )
-    return f"{parts.scheme.lower()}://{parts.netloc.lower()}" + "".join(
-        f"/{part}" for part in segments
-    )
-
-
 def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationError]:
     if settings.crypto_policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "crypto_policy")
@@ -283,28 +248,6 @@ def find_load_faults(
     for name, (value, least, text) in bounds.items():
         if not isinstance(value, int) or value < least:
             yield ConfigurationError(text, name)
-
-
-def parse_prefix(text: str) -> str:
-    """The path below which an application mounts the KMS, as requests have it; empty where it is the root.
-
-    Raises ValueError.
-    """
-    if not text:
-        return ""
-    if not text.startswith("/") or text.endswith("/"):
-        raise ValueError("a prefix starts with a slash and does not end with one")
-    if not all(map(_is_plain_segment, text[1:].split("/"))):
-        raise ValueError(
-            f"the prefix {quote(text)} has parts that clients would write otherwise, or none between two slashes"
-        )
-    return text
-
-
-def _is_plain_segment(text: str) -> bool:
-    """Whether a URL's path has this part as it is (RFC 3986 §3.3): clients take away dots and escape all else."""
-    is_allowed = re.fullmatch(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", text, re.ASCII)
-    return is_allowed is not None and text not in (".", "..")
 
 
 def refuse_faults(faults: Iterable[ConfigurationError]) -> None:

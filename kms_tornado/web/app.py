@@ -12,6 +12,7 @@ from tornado.web import Application
 from ..auth.request_auth import RequestAuth
 from ..errors import ConfigurationError
 from ..networks import parse_networks
+from ..public_urls import parse_prefix, parse_public_url
 from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..service.load.admission import CONCURRENCY, Admission, AdmissionBounds
@@ -19,8 +20,6 @@ from ..settings import (
     ServiceArguments,
     find_load_faults,
     make_service_settings,
-    parse_prefix,
-    parse_public_url,
     refuse_faults,
 )
 from .access_log import log_handled_request

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ...networks import parse_network
-from ...settings import LOG_FORMATS, LOG_LEVELS, parse_public_url
+from ...public_urls import parse_public_url
+from ...settings import LOG_FORMATS, LOG_LEVELS
 from ..converters import (
     parse_client_id,
     parse_host,
