@@ -40,7 +40,7 @@ class ChainVerifier:
 
     def finish(self) -> Iterator[str]:
         """What is wrong at the end of the last chain, and with chains that end before a checkpoint's head."""
-        yield from self._settle(None)
+        yield from self.settle()
         for chain, heads in sorted(self._heads.items()):
             end = self.ends.get(chain)
             last = 0 if end is None else end.seq
@@ -49,6 +49,10 @@ class ChainVerifier:
                     f"chain {chain} is cut: records {chain}/{last + 1} to {chain}/{max(heads)} are gone, which a "
                     "checkpoint names"
                 )
+
+    def settle(self) -> Iterator[str]:
+        """What is wrong with the last record that was fed, told without the one after it."""
+        yield from self._settle(None)
 
     def _feed_line(self, chain: int, line: bytes) -> Iterator[str]:
         head = self.ends.get(chain)

@@ -53,6 +53,8 @@ class RecordReader:
         self.faults: list[str] = []
         #: chain → first record of the last segment that was read.
         self._firsts: dict[int, int] = {}
+        #: Chains whose last segment was edited, as is known.
+        self._edited: set[int] = set()
         #: How many faults there were once all records were read; None before `settle`.
         self._settled: int | None = None
 
@@ -93,15 +95,21 @@ class RecordReader:
     def feed(self, segments: Sequence[StoredSegment]) -> None:
         """segments: the next ones of each chain. Raises AuditSetBack."""
         for segment in segments:
-            if not segment.is_ours:
+            if segment.is_ours:
+                self._edited.discard(segment.chain)
+            else:
+                self._edited.add(segment.chain)
                 self.faults.append(
                     f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} were not written "
                     "by this server, or edited"
                 )
             self.faults += self.chains.feed(segment.chain, segment.lines)
             self._firsts[segment.chain] = segment.first
-        if self._settled is not None and len(self.faults) > self._settled:
-            raise AuditSetBack
+        if self._settled is not None:
+            # Objects are judged by what was read so far, so that no doubt waits for the next record.
+            self.faults += self.chains.settle()
+            if len(self.faults) > self._settled:
+                raise AuditSetBack
 
     def compare_heads(self, moment: StoredMoment) -> None:
         """After the moment's segments were fed, each chain must end with its head. Raises AuditSetBack."""
@@ -119,6 +127,13 @@ class RecordReader:
                 self._note(
                     f"the head of chain {chain} was set back to record {chain}/{head_seq}: there were more, up to "
                     f"{chain}/{end.seq}"
+                )
+                raise AuditSetBack
+            # Set back, it may have gone on to the very number up to which it was read.
+            is_other = head_seq == end.seq and moment.heads[chain].hash != end.hash
+            if is_other and self._settled is not None and chain not in self._edited:
+                self._note(
+                    f"record {chain}/{end.seq} was edited: its hash is not the one that the head of its chain names"
                 )
                 raise AuditSetBack
 
