@@ -95,7 +95,7 @@ class RenderedDraft(NamedTuple):
     is_read: bool = True
 
 
-class Use(NamedTuple):
+class UseDraft(NamedTuple):
     """The draft of a use of one object, of which there are more than of all others: rendered where it has its place.
 
     So those of half a second are rendered one behind the other, which takes half as long as within each request.
@@ -111,7 +111,7 @@ class Use(NamedTuple):
 
 
 #: What a record will say, before it has its place in a chain.
-Draft = RenderedDraft | Use
+Draft = RenderedDraft | UseDraft
 
 
 class AuditEntry:
@@ -171,7 +171,7 @@ class AuditEntry:
             and detail is None
             and (not touched or touched == [uid])
         ):
-            return Use(self.origin, self.operation, self.item, uid, self.time_ms)
+            return UseDraft(self.origin, self.operation, self.item, uid, self.time_ms)
         also: Sequence[str] = ()
         if touched and (len(touched) > 1 or touched[0] != uid):
             also = [other for other in dict.fromkeys(touched) if other != uid]
@@ -254,7 +254,7 @@ def _render_origin(
 def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[State] = ()) -> str:
     """The line of the draft in this place of a chain, without its end. objects: sorted by `State`'s identifier."""
     told = f',"objects":{canonical(list(map(list, objects))).decode()}' if objects else ""
-    if isinstance(draft, Use):
+    if isinstance(draft, UseDraft):
         return _render_use(draft, chain, seq, prev, told)
     return (
         f'{draft.before_chain}"chain":{chain}{draft.before_objects}{told}{draft.before_prev}{prev}'
@@ -262,7 +262,7 @@ def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[Stat
     )
 
 
-def _render_use(use: Use, chain: int, seq: int, prev: str, told: str) -> str:
+def _render_use(use: UseDraft, chain: int, seq: int, prev: str, told: str) -> str:
     """As `make_draft` and `render` have it. told: the member `objects`."""
     origin = use.origin
     before_objects, before_prev, before_request = _render_origin(
