@@ -740,7 +740,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S6",
         "a key for RSASSA-PSS alone encrypts",
-        "crypto/keys/asymmetric.py",
+        "crypto/keys/loading.py",
         "case RSAPublic(pss=None):",
         "case RSAPublic():",
         ("operations/test_outside_keys.py::test_key_for_pss_alone_encrypts_nothing",),
@@ -748,10 +748,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S6",
         "a scalar is as long as the order of its curve",
-        "crypto/keys/asymmetric.py",
+        "crypto/keys/library_keys.py",
         "if equation is None or not 0 < number < equation.order:",
         "if equation is None or not 0 < number <= equation.order:",
-        ("crypto/keys/test_asymmetric.py", "crypto/keys/test_curves.py"),
+        ("crypto/keys/test_normalising.py", "crypto/keys/test_curves.py"),
     ),
     Fault(
         "S7",

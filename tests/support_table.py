@@ -15,8 +15,8 @@ from kms_tornado.auth.bound.proof_nonces import NONCE_LIFETIME_S
 from kms_tornado.auth.bound.replays import SHARE
 from kms_tornado.crypto import key_derivation, random
 from kms_tornado.crypto.encryption.key_wrapping import MAX_KEY_WRAP_BYTES
-from kms_tornado.crypto.keys.asymmetric import MAX_RSA_BITS
 from kms_tornado.crypto.keys.certificates import MAX_CERTIFICATE_BYTES
+from kms_tornado.crypto.keys.loading import MAX_RSA_BITS
 from kms_tornado.domain.managed_object import MAX_OBJECTS_OF_AN_OWNER
 from kms_tornado.domain.search import MAX_SOUGHT_VALUES
 from kms_tornado.kmip.codecs.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES

@@ -4,13 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.keys.asymmetric import (
-    DEFAULT_RSA_LENGTH,
-    KeyPair,
-    check_rsa_length,
-    generate_ec,
-    generate_rsa,
-)
 from ..crypto.keys.curves import (
     ED448,
     ED25519,
@@ -21,6 +14,13 @@ from ..crypto.keys.curves import (
     find_curve_by_number,
 )
 from ..crypto.keys.formats import choose_default_format, read_private, read_public
+from ..crypto.keys.generation import (
+    DEFAULT_RSA_LENGTH,
+    KeyPair,
+    check_rsa_length,
+    generate_ec,
+    generate_rsa,
+)
 from ..crypto.keys.numbers import PrivateNumbers, PublicNumbers
 from ..crypto.material import KeyMaterial
 from ..domain.managed_object import ManagedObject, UniqueIdentifier

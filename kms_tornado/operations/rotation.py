@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 
-from ..crypto.keys.asymmetric import KeyPair, generate_ec, generate_rsa
 from ..crypto.keys.formats import read_private
+from ..crypto.keys.generation import KeyPair, generate_ec, generate_rsa
 from ..crypto.keys.numbers import ECPrivate, RSAPrivate
 from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.access import is_owner

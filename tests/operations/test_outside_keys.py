@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import GENERATED_CURVES, normalise_key
+from kms_tornado.crypto.keys.generation import GENERATED_CURVES
+from kms_tornado.crypto.keys.normalising import normalise_key
 from kms_tornado.crypto.keys.numbers import describe_domain, measure_key_length
 from kms_tornado.kmip.enums import KeyFormatType
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from ...errors import CryptographicFailure, InvalidField, UnsupportedCryptographicParameters
 from ...kmip.enums import BlockCipherMode, CryptographicAlgorithm, PaddingMethod
 from ...kmip.structures import CryptographicParameters
-from ..keys.asymmetric import measure_rsa_modulus
+from ..keys.loading import measure_rsa_modulus
 from ..material import KeyMaterial
 from ..policy import Technique
 from .rsa_encryption import RSAEncryptionScheme, choose_rsa_encryption, rsa_decrypt, rsa_encrypt

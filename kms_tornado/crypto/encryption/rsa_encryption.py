@@ -19,7 +19,7 @@ from ...kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerato
 from ...kmip.structures import CryptographicParameters
 from ...kmip.tables import format_name
 from ..hashes import HASHES
-from ..keys.asymmetric import load_private, load_public
+from ..keys.loading import load_private, load_public
 from ..material import KeyMaterial
 from ..policy import Technique
 

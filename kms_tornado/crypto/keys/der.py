@@ -11,8 +11,8 @@
 #   would block the event loop although nobody has asked to use the key.
 #
 # So reading a key and converting it to another format take no arithmetic, and only microseconds,
-# whether or not the numbers make a key that works. `asymmetric` checks a point or a scalar before it
-# is stored, which is cheap, and every key when it is used; from there on the library computes.
+# whether or not the numbers make a key that works. `normalising` checks a point or a scalar before it
+# is stored, which is cheap, and `loading` every key when it is used; from there on the library computes.
 #
 # What is checked here, so that one key has exactly one encoding:
 #

@@ -1,6 +1,6 @@
 """Private and public keys as the numbers that they consist of, and what these say of a key.
 
-The numbers are read and written without arithmetic; `asymmetric` checks whenever a key is used
+The numbers are read and written without arithmetic; `loading` checks whenever a key is used
 whether they make a key that works. A repr never shows secret numbers.
 """
 
@@ -14,7 +14,7 @@ from ...kmip.enums import CryptographicAlgorithm, RecommendedCurve
 from ...kmip.structures import CryptographicDomainParameters
 from .curves import EDWARDS_CURVES, RFC8410_CURVES, Curve
 
-#: Bits of any number of a stored key; for keys in use `asymmetric` has tighter bounds.
+#: Bits of any number of a stored key; for keys in use `loading` has tighter bounds.
 MAX_STORED_BITS = 16384
 
 

@@ -2,7 +2,7 @@
 
 The numbers of an RSA private key that are missing are computed from the others, and then all must fit
 together. Beyond that, and the sign and the length of the numbers, nothing is checked here: OASIS profile case
-BL-M-9 registers an RSA key whose primes are not prime, and expects to get it back. `asymmetric` checks when a
+BL-M-9 registers an RSA key whose primes are not prime, and expects to get it back. `loading` checks when a
 key is used whether the numbers make a key that works.
 """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...errors import InvalidField, KMIPError
-from ..keys.asymmetric import derive_public_key
 from ..keys.certificates import CertificateFields, split_fields
+from ..keys.loading import derive_public_key
 from .files import PKCS12Contents, PKCS12Entry
 
 

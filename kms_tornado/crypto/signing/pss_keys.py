@@ -16,8 +16,8 @@ from ...errors import UnsupportedCryptographicParameters
 from ...kmip.enums import HashingAlgorithm
 from ...kmip.structures import CryptographicParameters
 from ...kmip.tables import format_name
-from ..keys.asymmetric import PrivateKey, PublicKey
 from ..keys.der import NULL, OID, DERReader, malformed_key_error, read_sequence
+from ..keys.library_keys import PrivateKey, PublicKey
 from .schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme
 
 _H = HashingAlgorithm

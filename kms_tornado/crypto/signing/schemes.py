@@ -14,7 +14,7 @@ from ...kmip.enums import CryptographicAlgorithm, HashingAlgorithm, MaskGenerato
 from ...kmip.structures import CryptographicParameters
 from ...kmip.tables import format_name
 from ..hashes import HASHES
-from ..keys.asymmetric import PrivateKey, PublicKey
+from ..keys.library_keys import PrivateKey, PublicKey
 from ..policy import Technique
 
 

@@ -18,7 +18,8 @@ from ...errors import (
 from ...kmip.structures import CryptographicParameters
 from ...kmip.tables import format_name
 from ..hashes import HASHES
-from ..keys.asymmetric import PublicKey, load_signing_key, load_verifying_key
+from ..keys.library_keys import PublicKey
+from ..keys.loading import load_signing_key, load_verifying_key
 from ..material import KeyMaterial
 from .pss_keys import choose_pss_scheme, read_pss_limits
 from .schemes import SignatureAlgorithm, SignatureScheme, choose_signature_scheme

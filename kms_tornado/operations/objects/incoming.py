@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ...crypto.keys import formats as key_formats
-from ...crypto.keys.asymmetric import normalise_key
+from ...crypto.keys.normalising import normalise_key
 from ...crypto.keys.numbers import (
     PrivateNumbers,
     PublicNumbers,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...crypto.encryption.key_wrapping import WrappingScheme
-from ...crypto.keys.asymmetric import derive_public_key
+from ...crypto.keys.loading import derive_public_key
 from ...crypto.policy import Technique
 from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject

@@ -10,8 +10,9 @@ from kms_tornado.crypto.encryption.rsa_encryption import (
     rsa_decrypt,
     rsa_encrypt,
 )
-from kms_tornado.crypto.keys.asymmetric import derive_public_key, generate_ec
 from kms_tornado.crypto.keys.curves import P256
+from kms_tornado.crypto.keys.generation import generate_ec
+from kms_tornado.crypto.keys.loading import derive_public_key
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique
 from kms_tornado.errors import (

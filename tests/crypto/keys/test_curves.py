@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import LIBRARY_CURVES, normalise_key
 from kms_tornado.crypto.keys.curves import (
     P256,
     P384,
@@ -26,6 +25,8 @@ from kms_tornado.crypto.keys.der import (
     encode_integer,
     encode_sequence,
 )
+from kms_tornado.crypto.keys.library_keys import LIBRARY_CURVES
+from kms_tornado.crypto.keys.normalising import normalise_key
 from kms_tornado.crypto.keys.numbers import ECPrivate
 from kms_tornado.errors import InvalidField, UnsupportedCryptographicParameters
 from kms_tornado.kmip.enums import CryptographicAlgorithm as A

@@ -9,11 +9,9 @@ from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.asymmetric import dsa
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import (
-    derive_public_key,
-    normalise_key,
-)
 from kms_tornado.crypto.keys.curves import ED25519, P256, P384, P521, X25519
+from kms_tornado.crypto.keys.loading import derive_public_key
+from kms_tornado.crypto.keys.normalising import normalise_key
 from kms_tornado.crypto.keys.numbers import DSAPrivate, DSAPublic
 from kms_tornado.errors import (
     InvalidField,

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from kms_tornado.crypto.keys import formats as key_formats
 from kms_tornado.crypto.keys import rsa_numbers
-from kms_tornado.crypto.keys.asymmetric import load_private
+from kms_tornado.crypto.keys.loading import load_private
 from kms_tornado.crypto.keys.numbers import RSAPrivate
 from kms_tornado.crypto.keys.rsa_numbers import (
     MAX_SEARCHED_BITS,
@@ -235,7 +235,7 @@ def test_other_threads_have_their_turn_while_primes_are_computed(names, monkeypa
 
 
 def test_whole_set_is_kept_as_it_came():
-    """Its use shows what it is worth: see `asymmetric`."""
+    """Its use shows what it is worth: see `loading`."""
     assert parse_transparent(part(*WHOLE, d=D + 2)).d == D + 2
 
 

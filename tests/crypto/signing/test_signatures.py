@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import derive_public_key, generate_ec
 from kms_tornado.crypto.keys.curves import ED25519, P256, P384, P521, X25519
+from kms_tornado.crypto.keys.generation import generate_ec
+from kms_tornado.crypto.keys.loading import derive_public_key
 from kms_tornado.crypto.keys.numbers import ECPublic, RSAPrivate, RSAPublic
 from kms_tornado.crypto.material import KeyMaterial
 from kms_tornado.crypto.policy import Technique

@@ -1,4 +1,4 @@
-"""Asymmetric keys that are made or stored: lengths, points and scalars."""
+"""Asymmetric keys on their way into the store: points and scalars."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import pytest
 from cryptography.hazmat.primitives import serialization as s
 
 from kms_tornado.crypto.keys import formats as key_formats
-from kms_tornado.crypto.keys.asymmetric import check_rsa_length, generate_ec, normalise_key
 from kms_tornado.crypto.keys.curves import P256, P384, P521
+from kms_tornado.crypto.keys.generation import generate_ec
+from kms_tornado.crypto.keys.normalising import normalise_key
 from kms_tornado.crypto.keys.numbers import ECPrivate, ECPublic
-from kms_tornado.errors import (
-    InvalidAttributeValue,
-    InvalidField,
-)
+from kms_tornado.errors import InvalidField
 from kms_tornado.kmip.enums import KeyFormatType as F
 
 from ...rows import each_row
@@ -55,9 +53,3 @@ def test_compressed_point_is_kept_uncompressed():
     )
     key = normalise_key(ECPublic(P256, compressed))
     assert key_formats.encode_canonical(key).reveal() == spki(EC_KEYS[P256])
-
-
-@each_row("bits", [0, -1, 512, 1024, 2047, 2049, 8192, 16384, 10**9])
-def test_rsa_length_is_refused_before_anything_is_computed(bits):
-    with pytest.raises(InvalidAttributeValue):
-        check_rsa_length(bits)
