@@ -18,7 +18,7 @@ _SCHEME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 class OfferedToken(NamedTuple):
-    """scheme: of SCHEMES."""
+    """The token that a request offers, and the scheme by which it came: one of SCHEMES."""
 
     scheme: str
     token: str
@@ -32,9 +32,10 @@ _SCHEMES_IN_LOWER_CASE = {scheme.lower(): scheme for scheme in SCHEMES}
 def parse_authorization(values: Sequence[str], schemes: Sequence[str] = (BEARER,)) -> OfferedToken:
     """The token of a request, and the scheme by which it came.
 
-    values: the values of its ``Authorization`` headers, in the order received. schemes: that are taken here.
-    Raises MissingToken where there is none or its scheme is another one; InvalidRequest where there
-    are two, or where no b64token (RFC 6750 §2.1) follows the scheme.
+    values: the values of its ``Authorization`` headers, in the order received.
+    schemes: the schemes that are accepted here.
+    Raises MissingToken where there is no token or its scheme is another one; InvalidRequest where there are two
+    headers, or where no b64token (RFC 6750 §2.1) follows the scheme.
     """
     if not values:
         raise MissingToken("no Authorization header")
@@ -56,9 +57,10 @@ def parse_authorization(values: Sequence[str], schemes: Sequence[str] = (BEARER,
 
 
 def has_bearer_scheme(value: str) -> bool:
-    """Whether the value of an ``Authorization`` header is a token's, bound or not, which no browser sends unasked.
+    """Whether the value of an ``Authorization`` header carries a token, bound or not.
 
-    Browsers do send the credentials of other schemes (Basic, Negotiate) by themselves.
+    No browser sends such a header unasked. The credentials of other schemes (Basic, Negotiate) are sent by browsers
+    of their own accord.
     """
     return value.lstrip(" \t")[:7].lower().startswith(("bearer ", "dpop "))
 
@@ -69,20 +71,20 @@ def is_bearer_token(text: str) -> bool:
 
 
 def is_compact(token: str) -> bool:
-    """Whether a token has only characters of a compact JWS, and so is a b64token as well.
+    """Whether a token consists of the characters of a compact JWS alone, and so is a b64token as well.
 
-    Three times as fast as matching the grammar of b64token, which then only the other tokens need.
+    This is three times as fast as matching the grammar of b64token, which only the other tokens then need.
     """
     return token != "" and token.isascii() and not token.encode().translate(None, _COMPACT)
 
 
 @dataclass(frozen=True, slots=True)
 class ChallengeFacts:
-    """What challenges say of this resource.
+    """What a challenge says about this resource.
 
-    algorithms: that DPoP proofs may be signed with; empty where tokens are taken as bearer tokens alone.
-    scope: that the request needs, scopes with spaces between; empty where none is.
-    resource_metadata: the URL of the document of RFC 9728 §5.1; None where none is served.
+    algorithms: the algorithms by which DPoP proofs may be signed; empty where only bearer tokens are accepted.
+    scope: the scopes that the request needs, separated by spaces; empty where it needs none.
+    resource_metadata: the URL of the metadata document (RFC 9728 §5.1); None where none is served.
     """
 
     realm: str = ""
@@ -92,10 +94,10 @@ class ChallengeFacts:
 
 
 def format_challenges(facts: ChallengeFacts, error: AuthenticationError | None = None) -> list[str]:
-    """The values of ``WWW-Authenticate``: one for each scheme that is taken (RFC 6750 §3, RFC 9449 §7.1).
+    """The values of ``WWW-Authenticate``: one for each scheme that is accepted (RFC 6750 §3, RFC 9449 §7.1).
 
-    error: why the request is refused. The challenge of its scheme tells it; its code is left out where no token was
-    offered (RFC 6750 §3.1).
+    error: the reason why the request is refused. It appears in the challenge of its own scheme; its code is left out
+    where no token was offered (RFC 6750 §3.1).
     """
     schemes = SCHEMES if facts.algorithms else (BEARER,)
     return [_format_challenge(scheme, facts, error) for scheme in schemes]

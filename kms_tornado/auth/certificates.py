@@ -1,6 +1,7 @@
-"""Client certificates: from one that TLS has verified to the Principal whom it names.
+"""Client certificates: from a certificate that TLS has verified to the Principal whom it names.
 
-Pure. Chain, validity, extended key usage and revocation are TLS's to check; here a field becomes a user's name.
+Pure. Chain, validity, extended key usage and revocation were checked by TLS; here a field of the certificate becomes
+a user's name.
 """
 
 from __future__ import annotations
@@ -40,10 +41,12 @@ class InvalidCertificate(AuthenticationError):
 
 @dataclass(frozen=True, slots=True)
 class CertificatePolicy:
-    """user_from: a key of USER_FIELDS. is_shared: whether a name means the same person as in a token.
+    """How certificates name users.
 
-    Where it is not, users are named ``cert:<name>``, so that no certificate makes anybody a token's user. Where it
-    is, the name has no issuer in front: a CA does not speak for an issuer's name space.
+    user_from: a key of USER_FIELDS.
+    is_shared: whether a name in a certificate means the same person as that name in a token.
+    Unless is_shared is set, users are named ``cert:<name>``, so that no certificate lets its holder pass for a user
+    of a token. If it is set, names have no issuer in front: a CA does not speak for an issuer's namespace.
     """
 
     user_from: str = "cn"
@@ -51,9 +54,9 @@ class CertificatePolicy:
 
 
 def read_principal(certificate: bytes, policy: CertificatePolicy) -> Principal:
-    """Who a verified certificate, in DER, speaks for, until it ends.
+    """The principal for whom a verified certificate, in DER, speaks until it expires.
 
-    Its ``issuer`` is that of the certificate and its ``key_id`` the serial number in hexadecimal, for logs.
+    Its ``issuer`` is the certificate's, its ``key_id`` the serial number in hexadecimal, for logs.
     Raises InvalidCertificate.
     """
     try:

@@ -1,7 +1,7 @@
-"""DenyFile: the deny list in a file, read again when it changes.
+"""DenyFile: the deny list in a file, which is read again when it changes.
 
-Nobody is let in because the file is in a bad state: what cannot be read leaves the list as it was, and while a line
-is malformed, what was denied before stays denied.
+A file in a bad state lets nobody in. If it cannot be read, the list stays as it was; if a line is malformed,
+everything that was denied before stays denied.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _MOST_TOLD = 5  # lines in one message
 
 
 class DenyFile:
-    """list: as of the last `look`. Both methods may block for as long as the disk does."""
+    """Keeps the deny list of one file.
+
+    list: the deny list as of the last `look`.
+    `load` and `look` may block for as long as the disk does.
+    """
 
     def __init__(self, path: str) -> None:
         self.list = NOBODY
@@ -33,7 +37,10 @@ class DenyFile:
         self._problem: str | None = None
 
     def load(self) -> None:
-        """Read it for the first time. Raises ConfigurationError: without a list nobody knows who is denied."""
+        """Read the file for the first time.
+
+        Raises ConfigurationError if it cannot be read: without the list, nobody knows who is denied.
+        """
         try:
             self.list = self._read() or NOBODY
         except (OSError, ValueError) as exc:
@@ -44,7 +51,7 @@ class DenyFile:
             raise ConfigurationError(f"{self._path}: {_name_faults(self.list)}", "deny_file")
 
     def look(self) -> None:
-        """Read it again where it may have changed. What is wrong is logged, once."""
+        """Read the file again if it may have changed. A fault in it is logged once."""
         try:
             found = self._read()
         except (OSError, ValueError) as exc:
@@ -56,7 +63,7 @@ class DenyFile:
                 self._take(found)
 
     def _read(self) -> DenyList | None:
-        """None where the file is the one that was read last. Raises OSError, ValueError."""
+        """The contents; None where the file is still the one that was read last. Raises OSError, ValueError."""
         seen = _describe(os.stat(self._path))
         if seen == self._seen:
             return None
@@ -84,7 +91,9 @@ class DenyFile:
 
 
 def _describe(stat: os.stat_result) -> tuple[int, ...]:
-    """What differs when the file was written or replaced; its last part is the time in ns."""
+    """A value that changes when the file is written or replaced. Its last part is the modification time in
+    nanoseconds.
+    """
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns, stat.st_mtime_ns
 
 

@@ -33,16 +33,17 @@ _EXPLAINED = {
 
 @dataclass(frozen=True, slots=True)
 class DenyList:
-    """entries: (issuer or None for any, claim, its value) of the tokens that are refused.
+    """Which tokens are refused.
 
-    faults: what is wrong with lines that could not be read; they never show what is in them.
+    entries: (issuer, or None for any issuer; claim; value of the claim) of the tokens that are refused.
+    faults: what is wrong with the lines that could not be read; the texts never show what is in those lines.
     """
 
     entries: frozenset[tuple[str | None, str, str]] = frozenset()
     faults: tuple[str, ...] = ()
 
     def find(self, claims: Mapping[str, Any], issuer: str) -> str | None:
-        """The claim by which a token of the issuer is on the list, None where it is not."""
+        """The claim by which a token of this issuer is on the list; None where the token is not on it."""
         for name in _CLAIMS:
             value = claims.get(name)
             if type(value) is int:  # which RFC 7519 does not have, and issuers do
@@ -59,7 +60,7 @@ NOBODY = DenyList()
 
 
 def check_not_denied(claims: Mapping[str, Any], *, issuer: str, denied: DenyList) -> None:
-    """Raises TokenDenied."""
+    """Refuse a token that is on the deny list. Raises TokenDenied."""
     if denied.entries and (name := denied.find(claims, issuer)) is not None:
         raise TokenDenied(f"its {name} is on the deny list")
 

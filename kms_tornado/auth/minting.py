@@ -1,4 +1,4 @@
-"""The tokens of --dev and of tests, signed with a key that lives as long as the process.
+"""The tokens of --dev and of tests, signed with a key that exists only as long as the process.
 
 The token check does not use this module.
 """
@@ -60,8 +60,8 @@ class DevSigner:
 class DevMint:
     """Makes the claims of both kinds of token, and has them signed.
 
-    issuer: the ``iss`` of all of them. audience: the ``aud`` of access tokens; that of an ID token is the
-    client (OpenID Connect Core 1.0 §2).
+    issuer: the ``iss`` of all tokens.
+    audience: the ``aud`` of access tokens; the ``aud`` of an ID token is the client (OpenID Connect Core 1.0 §2).
     """
 
     def __init__(self, signer: DevSigner, issuer: str, audience: str) -> None:
@@ -72,7 +72,9 @@ class DevMint:
     def mint_access_token(
         self, user: str, *, now: int, lifetime_s: int, client_id: str = "", scope: str = ""
     ) -> str:
-        """now: seconds since the Unix epoch. client_id and scope are claims only where they are given."""
+        """An access token. now: seconds since the Unix epoch. client_id and scope become claims only where they are
+        given.
+        """
         optional = {"client_id": client_id, "scope": scope}
         return self._signer.mint(
             self._claims(user, self._audience, now, lifetime_s)
@@ -84,7 +86,7 @@ class DevMint:
     def mint_id_token(
         self, user: str, *, now: int, lifetime_s: int, client_id: str, nonce: str = ""
     ) -> str:
-        """nonce: of the authorization request; the claim is left out where that had none."""
+        """An ID token. nonce: the one in the authorization request; the claim is left out where the request had none."""
         return self._signer.mint(
             self._claims(user, client_id, now, lifetime_s) | ({"nonce": nonce} if nonce else {})
         )

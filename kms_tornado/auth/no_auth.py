@@ -1,13 +1,13 @@
 """InsecureNoAuth: for --insecure-no-auth, where every request counts as one configured user's.
 
-Only programs of this machine reach a loopback address, but a browser is one, and it sends requests for
-whatever page is open in it. So requests that a page could cause are refused:
+Only programs of this machine reach a loopback address, but a browser is one of them, and it sends requests on behalf
+of any page that is open in it. So requests that a page could cause are refused:
 
-- The Host is not a name of the loopback interface: the page's own name was made to lead here (DNS
-  rebinding), and the browser takes the server for the page's.
-- The Origin is another one, or Sec-Fetch-Site says that another site's page sends this.
-- A body without a bearer token has a type that a browser sends to other origins unasked: a form's, plain text,
-  or none (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
+- The Host is not a name of the loopback interface: the page's own name was made to lead here (DNS rebinding), and the
+  browser takes this server for the page's.
+- The Origin is another one, or Sec-Fetch-Site says that another site's page sends the request.
+- A body without a bearer token has a type that a browser sends to other origins unasked: a form's, plain text, or
+  none (https://fetch.spec.whatwg.org/#cors-safelisted-request-header).
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ class InsecureNoAuth:
         return self.check_now(credentials)
 
     async def start(self) -> None:
-        """There is nothing to run."""
+        """Do nothing: nothing runs in the background."""
 
     async def stop(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: nothing runs in the background."""
 
     def check_files(self) -> None:
-        """There is none."""
+        """Do nothing: no file is read."""
 
     def refresh_soon(self) -> None:
-        """There is nothing to fetch."""
+        """Do nothing: there are no keys to fetch."""
 
     def status(self) -> Sequence[KeyStatus]:
         return ()
@@ -76,11 +76,11 @@ class InsecureNoAuth:
         return None
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
-        """There is nothing to observe."""
+        """Do nothing: nothing is verified."""
 
 
 def find_foreign_page(credentials: Credentials) -> str | None:
-    """Why a page in a browser may have caused the request; None where none can have."""
+    """The reason to believe that a page in a browser caused the request; None where no page can have caused it."""
     headers = credentials.headers
     if headers is None:
         return None
@@ -101,12 +101,12 @@ def find_foreign_page(credentials: Credentials) -> str | None:
 
 
 def _host_name(host: str) -> str | None:
-    """The name or address without the port; None for what is none."""
+    """The name or address in a Host header, without the port; None where the header is malformed."""
     return _split(f"//{host}").hostname
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL; of what is none, empty ones."""
+    """The parts of a URL; empty ones where the text is no URL."""
     try:
         return urlsplit(url)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Reads a small file that somebody else writes, without waiting for a writer of what is no file."""
+"""Reads a small file that somebody else writes, and never waits at a named pipe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import stat
 
 
 def read_regular_file(path: str, max_bytes: int) -> bytes:
-    """The content. Raises OSError, also for what is no regular file, and for a longer one; ValueError for no path."""
+    """The contents of the file.
+
+    Raises OSError, also where it is not a regular file or is too long, and ValueError where the path is not one.
+    """
     with open(path, "rb", opener=_open_without_waiting) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "not a regular file")
@@ -19,5 +22,7 @@ def read_regular_file(path: str, max_bytes: int) -> bytes:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """For `open`, which closes the file where it turns out to be a directory; a named pipe would wait for a writer."""
+    """An opener for `open`, which closes the file where it turns out to be a directory. Opening a pipe would wait for
+    its writer.
+    """
     return os.open(path, flags | os.O_NONBLOCK)

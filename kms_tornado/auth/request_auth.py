@@ -15,7 +15,7 @@ from .principal import Principal
 class AuthStatistics:
     """Counts since the process started.
 
-    outcomes: {"ok" or the reason of a refusal: number of checks}.
+    outcomes: {"ok", or the reason of a refusal: number of checks}.
     remembered_hits, remembered_misses: look-ups among the tokens that were verified before.
     remembered: how many such tokens are remembered now.
     key_fetches: {issuer: {"ok" or "failed": number of refreshes of its key set}}.
@@ -45,32 +45,34 @@ class RequestAuth(Protocol):
 
     @property
     def scopes(self) -> Sequence[str]:
-        """That every token must have, for challenges and RFC 9728; empty where none is needed."""
+        """The scopes that every token must have, for challenges and RFC 9728; empty where none is needed."""
 
     @property
     def proof_algorithms(self) -> Sequence[str]:
-        """That DPoP proofs may be signed with; empty where tokens are taken as bearer tokens alone."""
+        """The algorithms by which DPoP proofs may be signed; empty where only bearer tokens are accepted."""
 
     @property
     def needs_binding(self) -> bool:
-        """Whether only tokens are taken that are bound to a certificate or a key."""
+        """Whether tokens must be bound to a certificate or a key."""
 
     @property
     def public_url(self) -> str | None:
-        """By which clients reach the application, without a slash at its end; None where it does not say."""
+        """The URL by which clients reach the application, without a slash at its end; None where it is not
+        configured.
+        """
 
     @property
     def has_groups(self) -> bool:
-        """Whether principals may have groups, so that a grant to one is of use."""
+        """Whether principals may have groups, so that it makes sense to grant a group something."""
 
     def recall(self, credentials: Credentials) -> Principal | None:
         """The principal of credentials that were verified before and are still good.
 
-        None decides nothing: the caller asks check_now, and until then nothing is counted.
+        None is not a refusal: the caller then asks check_now, and until then nothing is counted.
         """
 
     def check_now(self, credentials: Credentials) -> Principal | None:
-        """Decide without waiting; None where it takes a refresh of an issuer's keys, or a memory of used proofs.
+        """Decide without waiting; None where that takes a refresh of an issuer's keys, or the memory of used proofs.
 
         Raises AuthenticationError.
         """
@@ -85,7 +87,7 @@ class RequestAuth(Protocol):
         """End what runs in the background, and wait until it has ended."""
 
     def check_files(self) -> None:
-        """Raise ConfigurationError where a file that is read again and again cannot be used now."""
+        """Raise ConfigurationError where one of the files that are read repeatedly cannot be used now."""
 
     def refresh_soon(self) -> None:
         """Fetch the issuers' keys again, now or the moment their cooldown ends; called on SIGHUP."""
@@ -97,4 +99,6 @@ class RequestAuth(Protocol):
         """What metrics show; None where no credentials are checked."""
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
-        """Have `observe` called with the seconds of each verification that was not recalled."""
+        """Have `observe` called with the duration in seconds of each verification of a credential that was not
+        remembered.
+        """

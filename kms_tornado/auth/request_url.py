@@ -15,12 +15,13 @@ _URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+", re.IGNOREC
 
 @lru_cache(1024)  # clients ask for few, again and again
 def normalise_url(url: str, *, removes_dots: bool = False) -> str | None:
-    """Scheme, host, port and path of an http or https URL; None for what is none.
+    """Scheme, host, port and path of an http or https URL; None where the text is not such a URL, or names a user.
 
-    Query and fragment are left out. Scheme and host are in lower case, without the scheme's own port; escapes of
-    unreserved characters stand as these, others in capitals. A URL with a user is none.
-    removes_dots: whether the segments ``.`` and ``..`` go, as clients take them out before they send a request. Of
-    the request that was received they stay: a server may have looked for something below ``..``.
+    Query and fragment are left out. Scheme and host are in lower case, the scheme's own port is left out, escaped
+    unreserved characters are unescaped, and all other escapes are in upper case.
+
+    removes_dots: whether the segments ``.`` and ``..`` are resolved, as clients do before they send a request. In the
+    URL of a received request they stay: a server may have looked for something below ``..``.
     """
     if not _URL.fullmatch(url):
         return None
@@ -47,7 +48,7 @@ def _normalise_escape(escape: re.Match[str]) -> str:
 
 
 def _remove_dots(path: str) -> str:
-    """RFC 3986 §5.2.4, of an absolute path."""
+    """Resolve the segments ``.`` and ``..`` of an absolute path (RFC 3986 §5.2.4)."""
     if "/." not in path:
         return path
     kept: list[str] = []

@@ -1,1 +1,1 @@
-"""The HTTP server around the service. Tornado stays inside this package."""
+"""The HTTP server around the key service. Tornado's web framework stays inside this package."""

@@ -15,9 +15,9 @@ from ..wording import cut_value
 class AnsweredRequest(NamedTuple):
     """A request whose answer was sent.
 
-    path: without its query, where careless clients put tokens. seconds: from the request's headers to
-    its answer. principal: None where nobody was authenticated; an application may have put something else
-    in its place.
+    path: without its query, in which careless clients put tokens.
+    seconds: the time from the request's headers to its answer.
+    principal: None where nobody was authenticated. An application may have assigned some other value.
     """
 
     status: int
@@ -29,9 +29,9 @@ class AnsweredRequest(NamedTuple):
 
 
 def log_handled_request(handler: RequestHandler) -> None:
-    """Tornado's ``log_function``: called for each request that a handler answered.
+    """Log a request that a handler answered; this is Tornado's ``log_function``.
 
-    A ServiceHandler has `log_entries`; a handler without them gets one line without details.
+    A ServiceHandler has `log_entries`; for a handler without them, one line without details is written.
     """
     request = handler.request
     answered = AnsweredRequest(
@@ -46,7 +46,7 @@ def log_handled_request(handler: RequestHandler) -> None:
 
 
 def log_answered_request(answered: AnsweredRequest, entries: Sequence[Mapping[str, str]]) -> None:
-    """entries: [{field: value}], one for the request or each operation of its batch."""
+    """Log a request. entries: [{field: value}], one for the request or one for each operation of its batch."""
     status = answered.status
     level = logging.ERROR if status >= 500 and status != 503 else logging.INFO
     if not log.isEnabledFor(level):

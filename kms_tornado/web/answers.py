@@ -1,4 +1,4 @@
-"""Answers as values, with their headers, and the bodies of errors."""
+"""Answers as values, with their headers, and the bodies of error answers."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Answer(NamedTuple):
 def render_failure(error: KMIPError) -> Answer:
     """422 with the one line that the published clients show: ``Result_Reason: message``.
 
-    The message may quote the request, so line breaks and control characters become spaces.
+    The message may quote the request, so line breaks and control characters are replaced by spaces.
     """
     message = re.sub(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", str(error)).strip()
     return Answer(422, TEXT, f"{error.reason_with_underscores}: {message}".encode())
@@ -72,7 +72,7 @@ def render_unavailable(error: Unavailable) -> Answer:
 
 
 def render_internal_error() -> Answer:
-    """500 without details of the fault, which only the log has."""
+    """500 without details of the fault, which only the log shows."""
     return Answer(500, JSON_ERROR, render_error(500, "internal error"))
 
 
@@ -84,9 +84,10 @@ def render_error(
     methods: Sequence[str] = (),
     max_body_size: int = 0,
 ) -> bytes:
-    """The body of an error of the transport; its text is `phrase` where ERRORS does not have the status.
+    """The body of an error answer of the transport. Its text is `phrase` where ERRORS has no row for the status.
 
-    prefix: the path below which the routes are mounted. methods: those that the path takes.
+    prefix: the path below which the routes are mounted.
+    methods: the HTTP methods that the path accepts.
     max_body_size: in bytes.
     """
     if status not in ERRORS:

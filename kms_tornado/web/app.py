@@ -74,7 +74,7 @@ METRICS_ROUTE: tuple[str, type[ServiceHandler]] = ("/metrics", MetricsHandler)
 
 
 def make_app(context: ServerContext) -> Application:
-    """An application with all routes. It has /metrics only where they are served with everything else."""
+    """An application with all routes. /metrics is among them only if the metrics have no port of their own."""
     has_metrics = context.metrics is not None and not context.metrics_are_apart
     routes = [*ROUTES, METRICS_ROUTE] if has_metrics else ROUTES
     context.routes = tuple(path for path, _ in routes)
@@ -144,18 +144,20 @@ def handlers(
 ) -> MountedKMS:
     """The whole KMS as routes below a path of an existing application.
 
-    ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)`` and
-    ``async with auth, kms:``. The arguments mean what the options of the same names do.
-    prefix: as it stands in the URL, with a slash before and none behind.
-    max_body_size: in bytes. user_rate, user_concurrency: of one process, 0 means any number.
+    ``kms = handlers(prefix="/kms", data_dir=…)``, ``Application([*kms, …], bearer_auth=auth)``, ``async with auth,
+    kms:``.
+    The arguments mean the same as the options of these names.
+
+    prefix: as it stands in the URL, with a slash at its beginning and none at its end.
+    max_body_size: in bytes. user_rate, user_concurrency: of one process; 0 means unlimited.
     auth: the token checker, if it is not the application's ``bearer_auth``.
-    public_url: the URL by which clients reach the application, without the prefix; None means the Host that was
-    asked, if it is the address that the connection came to.
-    trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed;
-    ``HTTPServer(xheaders=True)`` believes everybody's. On a Unix socket every peer is ``0.0.0.0``.
+    public_url: the URL by which clients reach the application, without the prefix. None means the Host of the request,
+    if it is the address to which the connection was made.
+    trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed. With
+    ``HTTPServer(xheaders=True)`` everybody's are believed. On a Unix socket every peer is ``0.0.0.0``.
     ui: whether the page for people is at ``<prefix>/ui/``, where they paste a token.
     service: the fields of `settings.ServiceArguments`, by name.
-    Raises ValueError for a prefix that is no such path, TypeError for an argument that does not exist, and
+    Raises ValueError for a prefix that is not such a path, TypeError for an argument that does not exist, and
     ConfigurationError for invalid settings.
     """
     prefix = parse_prefix(prefix)

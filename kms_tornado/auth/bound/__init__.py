@@ -1,1 +1,1 @@
-"""Tokens bound to a key or a client certificate (RFC 8705, RFC 9449): whether the sender holds it."""
+"""Tokens bound to a key or a client certificate (RFC 8705, RFC 9449): does the sender hold it?"""

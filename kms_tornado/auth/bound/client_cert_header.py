@@ -1,4 +1,6 @@
-"""The header field ``Client-Cert`` (RFC 9440 §2.2), by which a proxy that ends TLS tells the client's certificate."""
+"""The header field ``Client-Cert`` (RFC 9440 §2.2), in which a proxy that ends TLS passes on the client's
+certificate.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +15,12 @@ _MOST = 16 * 1024
 
 
 def read_client_cert(values: Sequence[str]) -> bytes | None:
-    """The client's certificate in DER; None where there is none, or what is there is not exactly one.
+    """The client's certificate in DER; None without the field, with more than one of it, or with a malformed value.
 
-    values: of the header fields, in the order received. Whether a proxy wrote them, which the client cannot pass by, is
-    for the caller to know: anybody can send one. What it says is no more than bytes: the proxy verified the
-    certificate, if anybody did.
+    values: the values of the header fields, in the order received.
+
+    Anybody can send this field. The caller has to know that it was written by a proxy which the client cannot bypass.
+    The certificate is not verified here: if anybody verified it, the proxy did.
     """
     if len(values) != 1:  # the client's own may stand beside the proxy's
         return None

@@ -1,6 +1,7 @@
-"""The check of a DPoP proof (RFC 9449 §4.3): that whoever sends a token holds the key to which it is bound.
+"""The check of a DPoP proof (RFC 9449 §4.3): whoever sends a bound token must hold the key to which it is bound.
 
-Pure: time, request and nonces are arguments. That a proof is used once is for a memory (`replays`) to say, last of all.
+Pure: time, request and nonces are arguments. Whether a proof was used before is checked last of all, by a memory of
+used proofs (`replays`).
 """
 
 from __future__ import annotations
@@ -43,11 +44,12 @@ _REMEMBERED_HEADERS = 1024
 
 @dataclass(slots=True)
 class ProvenRequest:
-    """What a proof has to be made for.
+    """The request for which a proof has to be made.
 
-    proofs: the values of the ``DPoP`` header fields, in the order received. method: as it was sent.
-    url: by which the client reached the server, in any spelling; None where that is not known.
-    token_digest: of the access token, by SHA-256.
+    proofs: the values of the ``DPoP`` header fields, in the order received.
+    method: the HTTP method as it was sent.
+    url: the URL by which the client reached the server, in any spelling; None where it is not known.
+    token_digest: the SHA-256 digest of the access token.
     """
 
     proofs: Sequence[str]
@@ -57,10 +59,11 @@ class ProvenRequest:
 
 
 class UsedProof(NamedTuple):
-    """A proof that is good if it was not used before.
+    """A proof that is good, provided that it was not used before.
 
-    digest: of its key and its ``jti``, 32 bytes. until: when it stops being good; seconds since the Unix epoch.
-    nonce: of the server's, with which it was made; empty without one.
+    digest: a digest of the proof's key and its ``jti``, 32 bytes.
+    until: when the proof stops being good, in seconds since the Unix epoch.
+    nonce: the server's nonce with which the proof was made; empty without one.
     """
 
     digest: bytes
@@ -69,7 +72,11 @@ class UsedProof(NamedTuple):
 
 
 class ProofVerifier:
-    """algorithms: that proofs may be signed with. needs_nonce: whether one of `nonces` has to be in each."""
+    """Checks proofs, except for whether they were used before.
+
+    algorithms: the algorithms by which proofs may be signed.
+    needs_nonce: whether each proof must have one of the `nonces`.
+    """
 
     def __init__(
         self,
@@ -88,9 +95,10 @@ class ProofVerifier:
         )
 
     def verify(self, request: ProvenRequest, thumbprint: str, *, now: float) -> UsedProof:
-        """Check all that needs no memory. thumbprint: of the key to which the token is bound.
+        """Check everything about a proof that needs no memory.
 
-        Raises ProofMissing, WrongProofKey, InvalidProof, NonceNeeded (whose nonce is set).
+        thumbprint: the thumbprint of the key to which the token is bound.
+        Raises ProofMissing, WrongProofKey, InvalidProof, and NonceNeeded with its nonce set.
         """
         proof = _require_one(request.proofs)
         try:
@@ -113,7 +121,8 @@ class ProofVerifier:
     def _check_freshness(self, claims: Mapping[str, Any], now: float) -> tuple[float, str]:
         """(when the proof stops being good, the nonce that it has).
 
-        By the nonce, where it has one: then the client's clock does not count (RFC 9449 §4.3, step 11).
+        A proof with a nonce is as fresh as its nonce; the client's clock then does not count (RFC 9449 §4.3, step
+        11).
         """
         issued_at = _require_time(claims)
         if "nonce" in claims:
@@ -161,9 +170,10 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
 
 
 def _normalise_asked(url: str | None) -> str | None:
-    """None, too, for what no proof names: one that is too long, which would be remembered, and one with a fragment.
+    """The request's URL in normal form; None where no proof can name it.
 
-    A target may have 64 KiB, and a ``#`` in it is part of the path to whoever answers the request.
+    That is so for a URL that is too long, since it would be remembered, and for one with a fragment. A request target
+    may have 64 KiB, and to the server that answers, a ``#`` in it is part of the path.
     """
     if url is None or len(url) > MAX_PROOF_LENGTH or "#" in url:
         return None
@@ -185,5 +195,9 @@ def _require_time(claims: Mapping[str, Any]) -> float:
 
 
 def _digest_use(thumbprint: str, jti: str) -> bytes:
-    """Another client may choose the same ``jti``. A digest, as it may have thousands of characters."""
+    """The digest by which a proof is remembered. The key is part of it, because another client may choose the same
+    ``jti``.
+
+    A digest is used because a ``jti`` may have thousands of characters.
+    """
     return hashlib.sha256(f"{thumbprint} {jti}".encode()).digest()

@@ -1,4 +1,6 @@
-"""Whether whoever sends a bound token holds what it is bound to: a client certificate, the key of DPoP proofs, or both."""
+"""The check that the sender of a bound token holds what it is bound to: a client certificate, the key of DPoP proofs,
+or both.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from .replays import ProcessReplays, SharedProofs
 
 
 class PossessionCheck:
-    """now: seconds since the Unix epoch. shared: with other processes; None: this one is alone."""
+    """Checks whether the sender of a bound token holds what the token is bound to.
+
+    now: gives the time in seconds since the Unix epoch.
+    shared: what this process shares with others; None where it is the only one.
+    """
 
     def __init__(
         self,
@@ -37,9 +43,10 @@ class PossessionCheck:
         )
 
     def check_bearer(self, principal: Principal, credentials: Credentials | None) -> None:
-        """Of a token that came as a bearer token, with which no proof comes.
+        """Check a token that came as a bearer token, and so without a proof.
 
-        credentials: None stands for none. Raises ProofMissing, CertificateMissing, WrongCertificate.
+        credentials: None where the transport found none.
+        Raises ProofMissing, CertificateMissing, WrongCertificate.
         """
         binding = principal.binding
         if binding is None:
@@ -51,11 +58,12 @@ class PossessionCheck:
     async def check_proof(
         self, principal: Principal, token_digest: bytes, credentials: Credentials
     ) -> None:
-        """Of a token that came by the scheme DPoP.
+        """Check a token that came by the scheme DPoP, and set ``credentials.next_nonce`` where the client needs one.
 
-        token_digest: by SHA-256. The proof is remembered last, once all else is good: what is refused can be sent again. Sets
-        ``credentials.next_nonce``. Raises UnboundToken, ProofMissing, WrongProofKey, InvalidProof, NonceNeeded,
-        CertificateMissing, WrongCertificate, Unavailable, TooManyRequests.
+        token_digest: the SHA-256 digest of the token.
+        The proof is remembered last, once everything else is good, so that the client can send a refused proof again.
+        Raises UnboundToken, ProofMissing, WrongProofKey, InvalidProof, NonceNeeded, CertificateMissing,
+        WrongCertificate, Unavailable, TooManyRequests.
         """
         binding = principal.binding
         if binding is None or binding.key is None:

@@ -31,22 +31,27 @@ _REQUIRED_MEMBERS = {
 
 @dataclass(frozen=True, slots=True)
 class ProofKey:
-    """thumbprint: as ``jkt`` has it. verify: the check of a signature by the key, with the header's algorithm."""
+    """The public key of a proof.
+
+    thumbprint: in the form of ``jkt``.
+    verify: checks a signature with this key and the algorithm of the proof's header.
+    """
 
     thumbprint: str
     verify: Verify = field(repr=False)
 
 
 def compute_thumbprint(jwk: Mapping[str, Any]) -> str:
-    """The thumbprint of a public key by SHA-256, in base64url. Raises LookupError where it is not one."""
+    """The SHA-256 thumbprint of a public key, in base64url. Raises LookupError where the JWK is not a public key."""
     members = {name: jwk[name] for name in _REQUIRED_MEMBERS[jwk["kty"]]}
     return encode_digest(json.dumps(members, separators=(",", ":")).encode())
 
 
 def parse_proof_header(segment: bytes, algorithms: frozenset[str]) -> ProofKey:
-    """Read the first part of a proof. algorithms: that are allowed.
+    """Read the first part of a proof.
 
-    Members that the RFC does not name are ignored: nothing here follows a ``kid``, ``jku``, ``x5u`` or ``x5c``.
+    algorithms: the algorithms that are allowed.
+    Members that the RFC does not name are ignored: a ``kid``, ``jku``, ``x5u`` or ``x5c`` is never followed.
     Raises MalformedProof, ProofAlgorithmNotAllowed, ProofKeyRefused.
     """
     try:

@@ -1,8 +1,8 @@
 """Nonces for DPoP proofs (RFC 9449 §9), which no server has to remember.
 
-A nonce is the time at which it was made, under a code. So every process that has the key takes what another one gave.
-That a proof is used once is not the nonce's to see to: it says that the proof was not made long ago, whatever the
-client's clock says.
+A nonce is the time at which it was made, together with a MAC, so every process that has the MAC's key accepts the
+nonces of the others. A nonce shows that a proof was made recently, whatever the client's clock says. It does not show
+that the proof is used for the first time.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ _TIME, _CODE = 6, 16  # bytes; a guess at a code of 128 bits is hopeless
 
 
 class ProofNonces:
-    """key: 16 bytes or more, which all processes share that are to take each other's nonces. leeway_s: clock skew
-    between them."""
+    """Makes nonces and checks them.
+
+    key: at least 16 bytes, shared by all processes that are to accept each other's nonces.
+    leeway_s: the clock skew that is allowed between these processes.
+    """
 
     def __init__(self, key: bytes, leeway_s: float) -> None:
         if len(key) < 16:
@@ -31,12 +34,12 @@ class ProofNonces:
         self._leeway_s = leeway_s
 
     def make(self, now: float) -> str:
-        """now: seconds since the Unix epoch."""
+        """A new nonce. now: seconds since the Unix epoch."""
         time = int(now).to_bytes(_TIME, "big")
         return base64.urlsafe_b64encode(time + self._compute_code(time)).rstrip(b"=").decode()
 
     def find_end(self, nonce: str, now: float) -> float | None:
-        """When the nonce stops being good, leeway included; None for one that is not good, or not of this key."""
+        """When the nonce stops being good, leeway included; None where it is not good, or was made with another key."""
         try:
             octets = decode_segment(nonce.encode("ascii"))
         except (MalformedToken, UnicodeEncodeError):
@@ -49,7 +52,7 @@ class ProofNonces:
         return end if made - self._leeway_s <= now < end else None
 
     def is_old(self, nonce: str, now: float) -> bool:
-        """Whether a nonce that is good has less than half of its time left, so that the client is given a new one."""
+        """Whether a good nonce has used up more than half of its time, so that the client is given a new one."""
         end = self.find_end(nonce, now)
         return end is None or end - self._leeway_s - now < NONCE_LIFETIME_S / 2
 

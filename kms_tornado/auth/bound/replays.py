@@ -24,17 +24,19 @@ class ReplayMemory(Protocol):
     async def use(self, digest: bytes, until: float, user: str) -> bool:
         """Remember a proof; False where it is remembered already, or may have been forgotten.
 
-        digest: 32 bytes, of its key and its ``jti``. until: when it stops being good, seconds since the Unix epoch.
-        user: the principal's name. Raises Unavailable where it cannot be remembered, and TooManyRequests where that user
-        has used too many.
+        digest: 32 bytes, a digest of the proof's key and its ``jti``.
+        until: when the proof stops being good, in seconds since the Unix epoch.
+        user: the principal's name.
+        Raises Unavailable where the proof cannot be remembered, and TooManyRequests where that user has used too
+        many.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class SharedProofs:
-    """What processes share that are to take each other's DPoP nonces, and no proof that another one took.
+    """What several processes share, so that they accept each other's DPoP nonces and no proof is used at two of them.
 
-    nonce_key: 16 secret bytes or more.
+    nonce_key: at least 16 secret bytes.
     """
 
     replays: ReplayMemory
@@ -42,10 +44,10 @@ class SharedProofs:
 
 
 class UserShares:
-    """How many proofs each user has used of late, so that none fills a memory for all others.
+    """Counts how many proofs each user has used recently, so that no user fills the memory for all others.
 
-    most: that the memory holds, of which each user has a share. Counted by periods: a user's proofs count for one or
-    two of them.
+    most: the capacity of the memory, of which each user has a share.
+    Proofs are counted by periods: each one counts during the period in which it was used and the next.
     """
 
     def __init__(self, most: int) -> None:
@@ -55,7 +57,9 @@ class UserShares:
         self._end = 0.0
 
     def count(self, user: str, now: float) -> None:
-        """Raises TooManyRequests. now: seconds of any clock."""
+        """Count one more proof of the user. Raises TooManyRequests where the user's share is used up. now: seconds of
+        any clock.
+        """
         if not self._end - PERIOD_S <= now < self._end:
             is_next = self._end <= now < self._end + PERIOD_S
             self._former = self._counts if is_next else {}
@@ -68,7 +72,10 @@ class UserShares:
         self._counts[user] = count + 1
 
     def take_back(self, user: str) -> None:
-        """Of a proof that was used before: whoever has seen one and sends it again must not use up its user's share."""
+        """Undo `count` for a proof that turned out to have been used before.
+
+        Otherwise whoever has seen a proof could use up its user's share by sending it again.
+        """
         if count := self._counts.get(user, 0):
             self._counts[user] = count - 1
 
@@ -76,7 +83,7 @@ class UserShares:
 class ProcessReplays:
     """A `ReplayMemory` of one process. Where it is full, every proof is refused with Unavailable.
 
-    most: proofs that are remembered.
+    most: how many proofs it remembers.
     """
 
     def __init__(self, now: Callable[[], float], most: int = MOST_PROOFS) -> None:

@@ -1,1 +1,1 @@
-"""Whose tokens are trusted: the issuers, and their keys over their lives."""
+"""Whose tokens are trusted: the issuers, and their keys from the first fetch on."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import MappingProxyType
 
 from ...errors import ConfigurationError
@@ -100,7 +101,9 @@ class TrustedIssuer:
         self.check_key_url(url, "key set URI")
 
     def check_key_url(self, url: str, what: str) -> None:
-        """Refuse a URL at which this issuer's keys may not be. what: begins the text of the ConfigurationError."""
+        """Refuse a URL where this issuer's keys must not be fetched. what: the beginning of the text of the
+        ConfigurationError.
+        """
         check_issuer_url(url, what, issuer=self.uri, http_hosts=self.jwks_allow_http)
 
     @property
@@ -129,12 +132,31 @@ class TrustedIssuer:
         )
 
     def may_have_token(self, url: str) -> bool:
-        """Whether the token of jwks_token_file may be sent there: to the host that was configured, and to no other."""
+        """Whether the token in jwks_token_file may be sent to this URL: only to the configured hosts."""
         origin = find_origin(url)
         return origin is not None and origin in (
             find_origin(self.uri),
             None if self.jwks_uri is None else find_origin(self.jwks_uri),
         )
+
+
+def make_trusted_issuer(
+    uri: str,
+    audiences: str | Iterable[str],
+    jwks_uri: str | None,
+    jwks_token_file: str | Path | None,
+    jwks_allow_http: str | Iterable[str],
+    tenants: str | Iterable[str],
+) -> TrustedIssuer:
+    """Convert an application's arguments. Raises ConfigurationError as TrustedIssuer does."""
+    return TrustedIssuer(
+        uri,
+        jwks_uri,
+        frozenset(make_tuple(audiences)),
+        jwks_token_file=None if jwks_token_file is None else str(jwks_token_file),
+        jwks_allow_http=frozenset(make_tuple(jwks_allow_http)),
+        tenants=frozenset(make_tuple(tenants)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +229,7 @@ class TrustSettings:
                 )
 
     def by_spelling(self) -> Mapping[str, TrustedIssuer]:
-        """{value of ``iss``: issuer, of one tenant}."""
+        """{value of ``iss``: the issuer that it means, for one tenant}."""
         issuers: dict[str, TrustedIssuer] = {}
         for configured in self.issuers:
             for issuer in configured.list_tenants():
@@ -219,11 +241,11 @@ class TrustSettings:
 
     @property
     def issuer_uris(self) -> list[str]:
-        """What stands in front of names of users, with namespaces: the issuers, each tenant as one."""
+        """The prefixes of users' names where namespaces are on: the URIs of the issuers, and of each tenant."""
         return [one.uri for issuer in self.issuers for one in issuer.list_tenants()]
 
     def find_configured(self, issuer: TrustedIssuer) -> TrustedIssuer:
-        """The issuer of the settings, for one of its tenants; it has the keys of all of them."""
+        """The configured issuer to which the issuer of one tenant belongs. All its tenants share its keys."""
         return next(one for one in self.issuers if issuer in one.list_tenants())
 
     def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
@@ -234,12 +256,14 @@ class TrustSettings:
 
     @property
     def naming_claim(self) -> str:
-        """The claims that name users, as a database remembers them."""
+        """The claims that name users, in the form in which a database remembers them."""
         return ",".join(self.policy.user_claims)
 
     @property
     def own_naming_claims(self) -> tuple[tuple[str, str], ...]:
-        """(issuer, of one tenant; the claims that name its users) where an issuer has others than `naming_claim`."""
+        """(issuer of one tenant; the claims that name its users), for issuers whose claims differ from
+        `naming_claim`.
+        """
         claims = {
             one.uri: ",".join(self.policy_of(one).user_claims)
             for issuer in self.issuers

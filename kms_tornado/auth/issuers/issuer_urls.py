@@ -1,4 +1,4 @@
-"""Names of issuers, and URLs of their keys: which ones may be configured, or discovered."""
+"""Names of issuers and URLs of their keys: which ones may be configured or discovered."""
 
 from __future__ import annotations
 
@@ -50,13 +50,15 @@ def find_origin(url: str) -> tuple[str, str, int] | None:
 def check_issuer_url(
     url: str, what: str, *, issuer: str | None = None, http_hosts: Container[str] = ()
 ) -> None:
-    """Refuse all but https, as an attacker on the path could answer, and http where that is certain not to be so.
+    """Refuse every URL that is not https, except where http is certain to be safe.
 
-    http is for loopback hosts, where the issuer is on one, too: another one may not choose what this machine
-    asks of its own services. And for hosts that the configuration allows.
+    Over http, an attacker on the path could answer. It is allowed for loopback hosts if the issuer is on one, too,
+    since another issuer must not choose what this machine asks of its own services; and for the hosts that the
+    configuration names.
 
-    what: the words with which the ConfigurationError starts. issuer: whose keys are there; None where the URL
-    is the issuer. http_hosts: to which http is allowed, in lower case.
+    what: the words with which the ConfigurationError starts.
+    issuer: the issuer whose keys are there; None where the URL is the issuer itself.
+    http_hosts: the hosts to which http is allowed, in lower case.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ConfigurationError(f"{what}: the URL contains spaces or control characters")
@@ -75,7 +77,7 @@ def check_issuer_url(
 
 
 def check_file_url(url: str, what: str) -> None:
-    """Refuse all but ``file:///`` and an absolute path."""
+    """Refuse every URL but ``file:///`` with an absolute path."""
     parts, _ = _split(url, what)
     if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
         raise ConfigurationError(f"{what}: file:/// and an absolute path is needed")
@@ -84,7 +86,9 @@ def check_file_url(url: str, what: str) -> None:
 
 
 def check_issuer_name(uri: str, what: str) -> None:
-    """Refuse what is no StringOrURI (RFC 7519 §2), as an issuer that is only compared may be any."""
+    """Refuse a name that is not a StringOrURI (RFC 7519 §2). An issuer whose name is only compared may have any other
+    form.
+    """
     if not uri or len(uri) > _MAX_ISSUER_LENGTH:
         raise ConfigurationError(f"{what}: 1 to {_MAX_ISSUER_LENGTH} characters are needed")
     if uri != uri.strip() or not uri.isprintable():
@@ -94,7 +98,7 @@ def check_issuer_name(uri: str, what: str) -> None:
 
 
 def check_tenant_place(uri: str, *, has_tenants: bool) -> None:
-    """Refuse a place for the tenant's ID without tenants to fill it, and one that is written otherwise."""
+    """Refuse a ``{tenantid}`` without tenants to fill it, and one that is misspelt."""
     if TENANT_PLACE not in uri and not _TENANT_ID.search(uri):
         return
     if _TENANT_ID.search(uri.replace(TENANT_PLACE, "")):
@@ -107,7 +111,7 @@ def check_tenant_place(uri: str, *, has_tenants: bool) -> None:
 
 
 def check_for_placeholders(uri: str) -> None:
-    """Refuse an issuer that no token can name: the server would start, and refuse everything."""
+    """Refuse an issuer that no token can name: the server would start, and then refuse every token."""
     if _PLACEHOLDER.search(uri.replace(TENANT_PLACE, "")):
         raise ConfigurationError(
             "issuer URI: braces and angle brackets do not occur in URLs: put your own name there"
@@ -124,7 +128,7 @@ def check_for_placeholders(uri: str) -> None:
 
 
 def check_key_set_place(url: str) -> None:
-    """Refuse a key set URI with a place for something: it is fetched as it is."""
+    """Refuse a key set URI that contains a placeholder: it is fetched as it is written."""
     if _TENANT_ID.search(url):
         raise ConfigurationError("key set URI: put your tenant's ID for {tenantid}")
 

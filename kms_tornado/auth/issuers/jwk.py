@@ -1,7 +1,7 @@
 """One member of an issuer's key set: from a JWK (RFC 7517 §4) or a certificate to a SigningKey.
 
-Weak keys, symmetric keys and keys for another purpose are refused here, once per refresh, so that no
-token check has to consider them.
+Weak keys, symmetric keys and keys for another purpose are refused here, once per refresh, so that no token check has
+to consider them.
 """
 
 from __future__ import annotations
@@ -78,11 +78,11 @@ class UnusableKey(Exception):
 class SigningKey:
     """An issuer's public key that may verify tokens.
 
-    kid: None where the issuer names none.
-    algorithms: those that the key's type, its curve and its ``alg`` allow.
-    was_private: whether the issuer publishes the private part as well.
-    issuer: the only issuer whose tokens it verifies, as Entra ID has it; ``{tenantid}`` in it stands for
-    the token's ``tid``. None where the key does not say.
+    kid: the key's ID; None where the issuer names none.
+    algorithms: the algorithms that the key's type, its curve and its ``alg`` allow.
+    was_private: whether the issuer also publishes the private part.
+    issuer: the only issuer whose tokens the key verifies, as Entra ID states it; ``{tenantid}`` in it stands for the
+    token's ``tid``. None where the key does not say.
     """
 
     kid: str | None
@@ -180,7 +180,7 @@ def _check_ed25519(key: ed25519.Ed25519PublicKey) -> None:
 
 
 def _check_for_oddities(member: Mapping[str, Any]) -> None:
-    """Two parsers may read an odd member differently, so one that counts makes its key unusable."""
+    """Refuse a member with an oddity that affects the key, since two parsers may read it differently."""
     kty = member.get("kty")
     material = _MATERIAL.get(kty, ()) if isinstance(kty, str) else ()
     for name in (*_COMMON_MEMBERS, *material):
@@ -198,7 +198,7 @@ def _parse_kid(member: Mapping[str, Any]) -> str | None:
 
 
 def _parse_issuer(member: Mapping[str, Any]) -> str | None:
-    """Entra ID serves the keys of several tenants and clouds in one document, and says whose each is."""
+    """The issuer that a member names. Entra ID serves the keys of several tenants and clouds in one document."""
     if "issuer" not in member:
         return None
     issuer = member["issuer"]
@@ -279,6 +279,6 @@ def _parse_integer(member: Mapping[str, Any], name: str) -> int:
 
 
 def _abbreviate(value: object) -> str:
-    """A value of a public document as it goes into a log line: short, on one line."""
+    """A value of a public document, shortened to go into one line of the log."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."

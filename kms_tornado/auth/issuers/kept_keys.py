@@ -51,8 +51,9 @@ class _Kept:
 class KeptKeys:
     """The file of one issuer. Several processes may share it: the keys that were fetched last stay.
 
-    directory: is made where it is missing. authenticate: the code of a message, with a key of the server.
-    now: seconds since the epoch.
+    directory: the directory of the file; it is made if it is missing.
+    authenticate: computes the MAC of a message with a key of the server.
+    now: gives the time in seconds since the Unix epoch.
     """
 
     def __init__(
@@ -73,9 +74,9 @@ class KeptKeys:
         self._problem: str | None = None  # of the last `keep`
 
     def load(self) -> tuple[KeySet, float] | None:
-        """(the keys, their age in seconds), or None where there is no file, or none to be used.
+        """(the keys, their age in seconds); None where there is no file, or one that must not be used.
 
-        Of the latter a warning in the log says why.
+        A warning in the log says why a file is not used.
         """
         try:
             kept = self._read()
@@ -97,7 +98,7 @@ class KeptKeys:
     async def keep(
         self, document: bytes, key_set: KeySet, fetched_at: float, *, timeout_s: float
     ) -> None:
-        """`save`, on a thread. What goes wrong is logged once per state change, and raises nothing."""
+        """Run `save` on a thread. A failure raises nothing; it is logged once until saving works again."""
         problem = None
         try:
             async with asyncio.timeout(timeout_s):
@@ -120,8 +121,8 @@ class KeptKeys:
     def save(self, document: bytes, key_set: KeySet, fetched_at: float) -> None:
         """Replace the file, unless another process has kept keys that were fetched later.
 
-        The file is there whole, as it was or as it is to be, whenever the process ends. Where it cannot be
-        replaced, one with other keys is removed: among them may be one that the issuer has taken out.
+        Whenever the process ends, the whole file is there, either the old or the new one. If it cannot be replaced
+        and has other keys, it is removed, since it may hold a key that the issuer has withdrawn.
         Raises OSError, and KeySetError where the document cannot be kept without the secrets in it.
         """
         try:
@@ -156,7 +157,7 @@ class KeptKeys:
         )
 
     def _find_valid(self) -> _Kept | None:
-        """What the file holds, where `load` would use it."""
+        """The contents of the file, if `load` would use them."""
         try:
             kept = self._read()
             self._check(kept)
@@ -165,7 +166,7 @@ class KeptKeys:
         return kept
 
     def _read(self) -> _Kept:
-        """Raises _NotUsable for a file that is not as this server wrote it, OSError for one that cannot be read."""
+        """Raises _NotUsable for a file that this server did not write, OSError for one that cannot be read."""
         content = read_regular_file(str(self.file), _MAX_FILE_BYTES)
         code, _, message = content.partition(b"\n")
         if not hmac.compare_digest(code, self._authenticate(message).hex().encode("ascii")):
@@ -176,7 +177,9 @@ class KeptKeys:
         return _Kept(**json.loads(header), document=document)
 
     def _check(self, kept: _Kept) -> float:
-        """The age in seconds. Raises _NotUsable where the keys are not those of this issuer, or not of now."""
+        """The age of the keys in seconds. Raises _NotUsable where they are another issuer's, too old, or from the
+        future.
+        """
         if kept.issuer != self._issuer.uri:
             raise _NotUsable("they are another issuer's")
         if kept.jwks_uri != self._issuer.jwks_uri:
@@ -194,7 +197,9 @@ class KeptKeys:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Only one process at a time compares and replaces the file. Raises OSError where another one takes too long."""
+        """Let only one process at a time compare and replace the file. Raises OSError where another one takes too
+        long.
+        """
         lock = os.open(
             self.file.with_suffix(".lock"),
             os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW,
@@ -233,7 +238,9 @@ class KeptKeys:
 
 
 def _wait_for_lock(descriptor: int) -> None:
-    """Not for ever: a process that is suspended keeps its lock, and the stop waits for this thread."""
+    """Wait for the lock, but not for ever: a suspended process keeps its lock, and stopping the server waits for this
+    thread.
+    """
     deadline = time.monotonic() + _LONGEST_LOCK_S
     while True:
         try:

@@ -1,4 +1,4 @@
-"""KeyCache: one issuer's key set over its life: fetched, refreshed, kept through failures.
+"""KeyCache: one issuer's key set, which it fetches, refreshes, and keeps while the issuer does not answer.
 
 The clock, the source of keys and the jitter are arguments, so that a test needs no network and no sleep.
 """
@@ -69,9 +69,10 @@ class KeyCache:
     """Owns one issuer's current KeySet. Belongs to one event loop.
 
     load: fetches the key set. Raises KeySetError.
-    kept: the file for a restart, None without one.
-    clock: monotonic, in seconds. jitter: (low, high) → a number between the two. wall_clock: seconds since
-    the epoch, for what people read, and for the age of what is kept.
+    kept: the file in which keys are kept for a restart; None without one.
+    clock: a monotonic clock, in seconds.
+    jitter: (low, high) → a number between the two.
+    wall_clock: seconds since the Unix epoch, for texts that people read and for the age of kept keys.
     """
 
     def __init__(
@@ -109,7 +110,7 @@ class KeyCache:
     # --- for requests ---------------------------------------------------------------------------
 
     def require_key_set(self) -> KeySet:
-        """The keys to verify with. Raises KeysUnavailable where there are none or only stale ones."""
+        """The keys to verify with. Raises KeysUnavailable where there are none, or only stale ones."""
         key_set = self.find_key_set()
         if key_set is None:
             raise KeysUnavailable(
@@ -120,27 +121,29 @@ class KeyCache:
         return key_set
 
     def find_key_set(self) -> KeySet | None:
-        """As require_key_set, but None where that raises."""
+        """The keys to verify with; None where there are none, or only stale ones."""
         return None if self._is_stale() else self._key_set
 
     async def refresh(self) -> None:
         """Join the refresh in flight, or start one if the cooldown is over; then wait for its end.
 
-        Raises nothing for what the issuer does: ask require_key_set afterwards. A caller that is
-        cancelled does not cancel the refresh for the others.
+        A failure at the issuer raises nothing: ask require_key_set afterwards. If a caller is cancelled, the refresh
+        goes on for the others.
         """
         if self._task is not None or self.start_refresh():
             await self.join()
 
     async def join(self) -> None:
-        """Wait for the refresh in flight, if there is one, for timeout_s at most; start none."""
+        """Wait at most timeout_s for the refresh in flight, if there is one; start none."""
         if self._task is not None:
             await asyncio.wait({self._task}, timeout=self._policy.timeout_s)
 
     # --- for the periodic callback and the server -----------------------------------------------
 
     async def load_kept(self) -> None:
-        """Serve what a former run has kept until the first good refresh. To be called before the first tick."""
+        """Serve the keys that a former run has kept, until the first good refresh. To be called before the first
+        tick.
+        """
         if self._kept is None or self._key_set is not None:
             return
         found = await asyncio.to_thread(self._kept.load)
@@ -168,9 +171,8 @@ class KeyCache:
         return self._schedule.compute_pause_s(has_keys=self._has_keys())
 
     def start_refresh(self) -> bool:
-        """Start a refresh in the background, unless one is running or the cooldown is not over.
-
-        Returns whether it was started.
+        """Start a refresh in the background, unless one is running or the cooldown is not over; whether it was
+        started.
         """
         if self._task is not None or self._schedule.is_cooling_down(has_keys=self._has_keys()):
             return False
@@ -181,9 +183,9 @@ class KeyCache:
         return True
 
     def refresh_soon(self) -> None:
-        """Have a refresh start now, or the moment the cooldown ends; the log says which, and what came of it.
+        """Have a refresh start now, or at the moment when the cooldown ends (then `tick` starts it).
 
-        `tick` starts the latter. To ask more than once before it starts changes nothing.
+        The log says which of the two, and how the refresh ended. Further calls before it starts change nothing.
         """
         self._schedule.is_asked = True
         if self.start_refresh():
@@ -265,7 +267,7 @@ class KeyCache:
         self._note_level()
 
     def take(self, loaded: LoadedKeys) -> None:
-        """Have keys that nothing fetched, as if a refresh had brought them now."""
+        """Use keys that were not fetched, as if a refresh had just brought them."""
         self._record_success(loaded)
         self._note_level()
 
@@ -307,7 +309,7 @@ class KeyCache:
     # --- time -----------------------------------------------------------------------------------
 
     def _is_stale(self) -> bool:
-        """Whether refreshes fail, or none has ended since the start, and the last good one is too long ago."""
+        """Whether the last good refresh is too long ago, and refreshes fail or none has ended since the start."""
         return (
             (self._failing_since is not None or self._is_from_former_run)
             and self._succeeded_at is not None

@@ -1,4 +1,6 @@
-"""KeyLog: what the log says about one issuer's keys, each state once, for whoever has to find out why nobody gets in."""
+"""KeyLog: what the log says about one issuer's keys. Each state is logged once, for whoever has to find out why users
+are refused.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,12 @@ log = logging.getLogger("kms_tornado.keys")
 
 
 class KeyLog:
-    """issuer: its URI. max_stale_s: how long the last good keys serve.
+    """Logs the changes of one issuer's keys.
 
-    is_asked: whether an operator asked for the refresh, and so wants to read what came of it.
+    issuer: its URI.
+    max_stale_s: for how long the last good keys serve.
+    is_asked, as an argument of its methods: whether an operator asked for the refresh, and so wants to read how it
+    ended.
     """
 
     def __init__(self, issuer: str, max_stale_s: float) -> None:
@@ -35,7 +40,7 @@ class KeyLog:
         )  # fmt: skip
 
     def log_staleness(self) -> None:
-        """To be called as often as one likes while the keys are stale."""
+        """Log that the keys are stale. It may be called any number of times; only the first one is logged."""
         if not self._is_staleness_logged:
             self._is_staleness_logged = True
             log.error(
@@ -46,7 +51,11 @@ class KeyLog:
             )
 
     def log_asked_refresh(self, wait_s: float | None, *, is_running: bool) -> None:
-        """wait_s: None where it started. is_running: whether another one is in flight, so that it may be less."""
+        """Log when the refresh that an operator asked for will start.
+
+        wait_s: seconds until then; None where it started at once.
+        is_running: whether another refresh is in flight, so that the wait may be shorter.
+        """
         if wait_s is None:
             log.info("issuer %s: its keys are fetched again now, as asked", self._issuer)
             return
@@ -66,7 +75,10 @@ class KeyLog:
         is_from_former_run: bool,
         failing_for_s: float | None,
     ) -> None:
-        """previous: the keys until now. is_from_former_run: whether that is where they are from."""
+        """Log the keys of a good refresh, as far as they are news.
+
+        previous: the keys until now. is_from_former_run: whether those had been kept by a former run of the server.
+        """
         is_same = previous is not None and previous.fingerprint == key_set.fingerprint
         if is_asked:
             log.info(
@@ -100,7 +112,10 @@ class KeyLog:
     def log_failure(
         self, problem: KeySetError, *, is_first: bool, has_keys: bool, is_asked: bool
     ) -> None:
-        """is_first: of the failures in a row. has_keys: whether there ever were any."""
+        """Log a failed refresh.
+
+        is_first: whether it is the first failure in a row. has_keys: whether there ever were any keys.
+        """
         text = mask_queries(str(problem))
         if not is_first:
             level = logging.WARNING if is_asked else logging.DEBUG

@@ -34,7 +34,7 @@ class FetchResult:
 
 
 class Fetch(Protocol):
-    """An HTTP client, as far as a KeySource needs one."""
+    """The HTTP client that a KeySource needs."""
 
     async def __call__(self, url: str, *, etag: str | None) -> FetchResult:
         """GET the URL once, without following redirects; at most MAX_DOCUMENT_BYTES are accepted.
@@ -46,7 +46,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedKeys:
-    """An issuer's keys, for how many seconds its answer may be cached (None: it does not say), and its document."""
+    """An issuer's keys, the document that they came in, and for how many seconds it may be cached (None: not stated)."""
 
     key_set: KeySet
     max_age_s: float | None
@@ -55,7 +55,7 @@ class LoadedKeys:
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """What was fetched, and what it says."""
+    """A fetched document, as it came and parsed."""
 
     content: KeySet | Discovery
     body: bytes
@@ -63,7 +63,7 @@ class _Document:
 
 
 class KeySource:
-    """Fetches the documents of one issuer; their ETags spare it those that have not changed."""
+    """Fetches the documents of one issuer. Their ETags save fetching those that have not changed."""
 
     def __init__(
         self,
@@ -73,9 +73,10 @@ class KeySource:
         fetch_with_token: Fetch | None = None,
         timeout_s: float | None = None,
     ) -> None:
-        """fetch_with_token: for the hosts that may have the issuer's token; None where it has none.
+        """fetch_with_token: fetches from the hosts to which the issuer's token may be sent; None where it has no
+        token.
 
-        timeout_s: for all requests of one `load`, which the caller ends then; None means no limit.
+        timeout_s: for all requests of one `load` together, which the caller then ends; None means no limit.
         """
         self._issuer = issuer
         self._fetch = fetch
@@ -112,11 +113,11 @@ class KeySource:
         return await self._load_from_either(first, second)
 
     async def _load_from_either(self, first: str, second: str) -> LoadedKeys:
-        """The keys that `first` leads to, else those of `second`.
+        """The keys to which `first` leads, else those to which `second` leads.
 
-        What is at a place that nobody named says nothing about the issuer: pages for signing in, redirects to
-        them, 401, 403, 405 and silence are there as well as 404. A configured host may be an issuer itself,
-        other than those below it, as Okta's org server is.
+        An answer from a place that nobody configured says nothing about the issuer: it may be a sign-in page, a
+        redirect to one, 401, 403, 404, 405, or none at all. A configured host may itself be an issuer, distinct from
+        those below it, as Okta's org server is.
         """
         attempt = asyncio.create_task(self._load_from(first))
         try:
@@ -178,7 +179,7 @@ class KeySource:
             raise KeySetError(f"{url}: {exc}") from None
 
     async def _get(self, url: str) -> _Document:
-        """An answer 304 stands for the document of last time."""
+        """Fetch a document. For an answer 304, the document of the last fetch is returned."""
         last = self._last_documents.get(url)
         fetch = self._fetch
         if self._fetch_with_token is not None and self._issuer.may_have_token(url):

@@ -1,4 +1,4 @@
-"""KeyStatus: what an operator needs to know about one issuer's keys, and how much of it strangers read."""
+"""KeyStatus: what an operator needs to know about one issuer's keys, and how much of that strangers may read."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _LEVELS = {
 class KeyStatus:
     """The state of one issuer's keys at one moment.
 
-    issuer: its URI. state: "loading" (no answer yet), "ok", "failing" (the last good keys serve), "kept"
-    (those that a former run of the server has kept serve), "stale" (they no longer do), "missing" (there
-    never were any).
+    issuer: its URI.
+    state: "loading" (no answer yet), "ok", "failing" (refreshes fail, and the last good keys serve), "kept" (the keys
+    that a former run of the server kept serve), "stale" (they no longer serve), "missing" (there never were any).
     keys: the number of usable keys.
-    age_s: seconds since the last good refresh, None before the first one.
-    failing_for_s: seconds since the first of the failures in a row, None while refreshes succeed.
+    age_s: seconds since the last good refresh; None before the first one.
+    failing_for_s: seconds since the first of the failures in a row; None while refreshes succeed.
     problem: why the last refresh failed, with addresses, for the log; None while refreshes succeed.
-    cause: the same in a few fixed words for anybody; also set before the first refresh has ended.
-    since: when the level was reached, in seconds since the epoch.
-    generation: counts the changes of the key set.
+    cause: the same in a few fixed words that anybody may read; also set before the first refresh has ended.
+    since: when the current level was reached, in seconds since the Unix epoch.
+    generation: the number of changes of the key set.
     """
 
     issuer: str
@@ -43,7 +43,9 @@ class KeyStatus:
 
     @property
     def level(self) -> str:
-        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys), or "DOWN" (they are answered 503)."""
+        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys), or "DOWN" (requests with tokens are
+        answered 503).
+        """
         return compute_level(self.state)
 
     @property

@@ -1,9 +1,8 @@
 """KeySet: an issuer's usable keys by key ID and algorithm (RFC 7517 §5), and how it is parsed.
 
-Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate or public key, and an
-OpenID Connect discovery document. They are read leniently: what nobody reads may be as odd as it likes, and keys
-that cannot be used are skipped and reported, as RFC 7517 §5 asks. One odd key must not make the others
-unusable.
+Three kinds of document are understood: a JWK Set, a map from key ID to X.509 certificate or public key, and an OpenID
+Connect discovery document. They are read leniently: members that are not needed may have any value, and keys that
+cannot be used are skipped and reported, as RFC 7517 §5 asks. One odd key must not make the others unusable.
 """
 
 from __future__ import annotations
@@ -45,9 +44,9 @@ class Discovery:
 
 @dataclass(frozen=True, slots=True)
 class SkippedKey:
-    """A member that cannot be used, for the operator.
+    """A member that cannot be used, as an operator is told of it.
 
-    name: its position and kid. why: what is wrong with it.
+    name: its position and key ID. why: what is wrong with it.
     """
 
     name: str
@@ -59,19 +58,20 @@ _BoundVerify = tuple[Verify, str | None]
 
 
 class KeySet:
-    """Usable keys of one issuer. Immutable.
+    """The usable keys of one issuer. Immutable.
 
-    size: the number of keys. skipped: members that cannot be used. warnings: faults of the document
-    that an operator has to know. fingerprint: equal for equal keys with equal key IDs, algorithms and
-    issuers.
+    size: the number of keys.
+    skipped: the members that cannot be used.
+    warnings: faults of the document that an operator has to know.
+    fingerprint: equal for equal keys with equal key IDs, algorithms and issuers.
     """
 
     __slots__ = ("_kids", "_verifiers", "fingerprint", "size", "skipped", "warnings")
 
     def __init__(self, keys: Iterable[SigningKey], skipped: tuple[SkippedKey, ...] = ()) -> None:
-        """Raises KeySetError where keys were skipped, and no usable one is left.
+        """Raises KeySetError where keys were skipped and no usable one is left.
 
-        Without any key, skipped or not, it is the set of an issuer that has taken all of them out.
+        A set without any key, skipped or not, is valid: its issuer has withdrawn all of them.
         """
         verifiers: defaultdict[tuple[str | None, str], list[_BoundVerify]] = defaultdict(list)
         digests: set[bytes] = set()
@@ -107,11 +107,11 @@ class KeySet:
     def find_candidates(
         self, kid: str | None, alg: str, issuers: Sequence[str] = (), tenant: object = None
     ) -> tuple[Verify, ...]:
-        """The checks of the keys that may have signed a token.
+        """The functions that check a signature with each key that may have signed a token.
 
         kid: the token's key ID; None tries every key that fits `alg`, up to MAX_KEYS_WITHOUT_KID.
-        issuers: the spellings of the token's issuer; keys that are bound to another one are left out.
-        tenant: the token's ``tid``, for keys whose issuer has a place for it.
+        issuers: the spellings of the token's issuer; keys that are bound to another issuer are left out.
+        tenant: the token's ``tid``, for keys whose issuer contains ``{tenantid}``.
         """
         found = self._verifiers.get((kid, alg), ())
         if len(found) == 1 and found[0][1] is None:  # as nearly always
@@ -126,7 +126,7 @@ class KeySet:
         return verifiers[:MAX_KEYS_WITHOUT_KID] if kid is None else verifiers
 
     def has_key(self, kid: str | None, alg: str) -> bool:
-        """Whether a key of any issuer fits; `kid` as for find_candidates."""
+        """Whether a key of any issuer fits. kid: as for find_candidates."""
         return (kid, alg) in self._verifiers
 
     def has_kid(self, kid: str) -> bool:
@@ -164,10 +164,10 @@ _SECRET_MEMBERS = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
 
 def remove_secrets(body: bytes) -> bytes:
-    """The document of a key set without the private and symmetric keys in it; as it is where it has none.
+    """The document of a key set without the private and symmetric keys in it; unchanged where it has none.
 
-    Oddities that make a key unusable may be lost with the secrets: compare the fingerprints.
-    Raises KeySetError where there are secrets in a document that is too odd to be written anew.
+    With the secrets, oddities that make a key unusable may be lost: compare the fingerprints.
+    Raises KeySetError where a document with secrets is too odd to be written again without them.
     """
     if not _list_secrets(lenient_json.loads(body)):
         return body
@@ -181,7 +181,7 @@ def remove_secrets(body: bytes) -> bytes:
 
 
 def _list_secrets(document: Any) -> list[tuple[dict[str, Any], str]]:
-    """Where they are: the object and the name of its member."""
+    """Where the secrets are: (the object, the name of its member)."""
     if not isinstance(document, dict):
         return []
     keys = document.get("keys")
@@ -233,7 +233,7 @@ def _build_from_map(document: LenientObject, kid: str) -> SigningKey:
 
 
 def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int) -> KeySet:
-    """Build the keys of (name, builder) pairs, of which there are `count`, and skip unusable ones."""
+    """Build the keys from `count` pairs of (name, builder), and skip unusable ones."""
     if count > MAX_KEYS:
         raise KeySetError(f"{count} keys; at most {MAX_KEYS} are accepted")
     keys: list[SigningKey] = []
@@ -247,7 +247,7 @@ def _collect(members: Iterable[tuple[str, Callable[[], SigningKey]]], count: int
 
 
 def _fill_in(issuer: str, tenant: object) -> str:
-    """Entra ID's keys for all tenants have a place in their issuer, which a token's ``tid`` fills."""
+    """The issuer with the token's ``tid`` in place of ``{tenantid}``, which Entra ID's keys for all tenants contain."""
     return issuer.replace("{tenantid}", tenant) if isinstance(tenant, str) else issuer
 
 
@@ -257,7 +257,7 @@ def _describe_kid(member: object) -> str:
 
 
 def _digest(key: SigningKey) -> bytes:
-    """Digest key ID, key, and the algorithms and the issuer that it is bound to."""
+    """A digest of key ID, key, and the algorithms and the issuer to which the key is bound."""
     digest = hashlib.sha256()
     for part in (
         b"-" if key.kid is None else b"+" + key.kid.encode("utf-8"),

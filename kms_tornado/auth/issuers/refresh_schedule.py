@@ -25,10 +25,11 @@ _WITHOUT_KEYS_S = 5.0
 
 
 class RefreshSchedule:
-    """Knows times, and no keys: has_keys is whether there are any to verify with.
+    """Knows times alone; has_keys, as an argument, says whether there are keys to verify with.
 
-    clock: monotonic, in seconds. jitter: (low, high) → a number between the two.
-    is_asked: whether somebody wants a refresh that starts from now on, when the cooldown is over.
+    clock: a monotonic clock, in seconds.
+    jitter: (low, high) → a number between the two.
+    is_asked: whether somebody asked for a refresh that starts from now on, once the cooldown is over.
     """
 
     def __init__(
@@ -46,13 +47,15 @@ class RefreshSchedule:
         self._failures = 0  # in a row
 
     def note_start(self) -> bool:
-        """A refresh starts now; whether it is one that somebody has asked for."""
+        """Note that a refresh starts now; whether it is one that somebody asked for."""
         self._started_at = self._clock()
         was_asked, self.is_asked = self.is_asked, False
         return was_asked
 
     def note_success(self, max_age_s: float | None) -> None:
-        """max_age_s: of the answer; it may shorten the interval, and never lengthens it."""
+        """Note that the refresh succeeded. max_age_s: how long its answer may be cached; it can only shorten the
+        interval.
+        """
         self._failures = 0
         interval_s = self._policy.interval_s
         if max_age_s is not None:
@@ -75,7 +78,7 @@ class RefreshSchedule:
         return self._compute_cooldown_end(has_keys) > self._clock()
 
     def compute_pause_s(self, *, has_keys: bool) -> float:
-        """Seconds until the next refresh is to start by itself; not positive where that is now."""
+        """Seconds until the next refresh is due; zero or less where it is due now."""
         end = self._compute_cooldown_end(has_keys)
         due_at = self._next_at
         if self.is_asked:
@@ -92,6 +95,8 @@ class RefreshSchedule:
         return self._started_at + self._compute_cooldown_s(has_keys)
 
     def _compute_cooldown_s(self, has_keys: bool) -> float:
-        """While there are no keys to verify with, 5 s at most: an issuer that is back is noticed soon."""
+        """The cooldown. Without keys to verify with it is 5 s at most, so that an issuer that is back is noticed
+        soon.
+        """
         cooldown_s = self._policy.cooldown_s
         return cooldown_s if has_keys else min(cooldown_s, _WITHOUT_KEYS_S)

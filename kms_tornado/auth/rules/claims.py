@@ -52,7 +52,7 @@ def check_claims(
 
 
 def check_times(claims: UnverifiedClaims, *, policy: TokenPolicy, now: float) -> None:
-    """``exp`` is required, ``nbf`` and ``iat`` count where present; one leeway serves all of them.
+    """Check ``exp``, which is required, and ``nbf`` and ``iat`` where they are present, all with the same leeway.
 
     now: seconds since the Unix epoch.
     Raises ExpiredToken, TokenNotYetValid, TokenTooOld, MissingClaim, InvalidClaim.
@@ -94,9 +94,10 @@ def parse_numeric_date(claims: UnverifiedClaims, name: str) -> float:
 def check_audience(
     claims: UnverifiedClaims, *, accepted: frozenset[str], names: Sequence[str] = ("aud",)
 ) -> None:
-    """One of the accepted audiences must stand in ``aud`` (RFC 7519 §4.1.3), or where the issuer has it.
+    """Check that an accepted audience stands in ``aud`` (RFC 7519 §4.1.3), or in the claim that the issuer uses for it.
 
-    accepted: empty accepts every token. names: of claims; the first that is present counts.
+    accepted: the accepted audiences; where it is empty, every token passes.
+    names: the names of claims, of which the first one that is present counts.
     Raises MissingClaim, InvalidClaim, WrongAudience.
     """
     if not accepted:
@@ -115,9 +116,10 @@ def check_audience(
 
 
 def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
-    """``sub`` is required where it names the user; else it is a string where it is given (RFC 7519 §4.1.2).
+    """Check ``sub``: required where it names the user; elsewhere a string if it is present (RFC 7519 §4.1.2).
 
-    Tokens of machines may have none, and whatever does not name the user is bounded by the token alone.
+    Tokens of machines may have none. Where ``sub`` does not name the user, only the length of the whole token bounds
+    it.
     Raises MissingClaim, InvalidClaim.
     """
     subject = claims.get("sub", "")
@@ -130,7 +132,10 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
 
 
 def find_user_claim(claims: UnverifiedClaims, *, policy: TokenPolicy) -> str:
-    """Which claim names the user: the first that is present and not empty. Raises MissingClaim where none is there."""
+    """The claim that names the user: the first configured one that is present and not empty.
+
+    Raises MissingClaim where there is none.
+    """
     names = policy.user_claims
     for name in names:
         if claims.get(name) not in (None, ""):
@@ -162,15 +167,16 @@ def parse_name(claims: UnverifiedClaims, name: str) -> str:
 
 
 def _is_plain_name(text: str) -> bool:
-    """Whether it is a name without a doubt, as nearly every one is."""
+    """Whether a quick look is enough to see that the text is a valid name, as it is for nearly all names."""
     return 0 < len(text) <= MAX_NAME_LENGTH and text.isprintable()
 
 
 def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: TokenPolicy) -> str:
-    """The principal's name: the user claim, after ``<issuer>#`` where namespaces are on.
+    """The principal's name: the value of the user claim, after ``<issuer>#`` where namespaces are on.
 
-    An e-mail address counts only with ``email_verified: true`` (or the text, which some issuers write), for
-    anybody can register with an address that is not theirs. Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
+    An e-mail address counts only with ``email_verified: true`` (or ``"true"``, which some issuers write), because
+    anybody can register with an address that is not theirs.
+    Raises MissingClaim, InvalidClaim, InvalidUserName, UnverifiedEmail.
     """
     claim = find_user_claim(claims, policy=policy)
     name = claims[claim]
@@ -193,9 +199,9 @@ def check_required(claims: UnverifiedClaims, required: tuple[RequiredClaim, ...]
 
 
 def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
-    """Whether a claim has a required value: equal to it, a list that contains it, an object with a member of that name.
+    """Whether a claim equals a required value, or is a list that contains it, or an object with that member.
 
-    A string in ``scope`` or ``scp`` is a list separated by spaces (RFC 8693 §4.2).
+    A string in ``scope`` or ``scp`` counts as a list separated by spaces (RFC 8693 §4.2).
     """
     value = find_claim(claims, requirement.name)
     if requirement.name in {"scope", "scp"}:
@@ -208,7 +214,7 @@ def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
 
 
 def list_scopes(claims: UnverifiedClaims) -> tuple[str, ...]:
-    """The scopes in ``scope`` and in ``scp``, each once, in their order; values of other types count as none."""
+    """The scopes in ``scope`` and ``scp``, each once, in their order. Values of other types are ignored."""
     scopes: list[str] = []
     for name in ("scope", "scp"):
         value = claims.get(name)

@@ -1,7 +1,7 @@
-"""Explains what becomes of a token: every check by itself, also those behind the one that fails.
+"""Explains how a token fares: each check by itself, including those after the first one that fails.
 
-Pure, and by the very functions with which `verifier` decides. Meant for an operator's eyes: the texts show the
-claims that count, but never the signature, by which the token could be used.
+Pure, and made of the same functions with which `verifier` decides. The texts are for an operator. They show the
+claims that count, but never the signature, without which nobody can use the token.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ _MAX_SHOWN = 200  # characters of a value
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check. text: what was found, or why it failed. error: None where it passed or was not made."""
+    """One check of a token.
+
+    text: what was found, or why the check failed.
+    error: None where the check passed or was not made.
+    """
 
     name: str
     text: str
@@ -47,9 +51,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A token as far as it can be read without a key.
+    """A token, as far as it can be read without a key.
 
-    unverified: None where it is malformed. issuer: None where the token names none that is trusted.
+    unverified: None where the token is malformed.
+    issuer: None where the token names no trusted issuer.
     """
 
     steps: Sequence[Step]
@@ -108,7 +113,7 @@ def explain_claims(
 ) -> list[Step]:
     """The checks of the claims, in the order in which a server makes them.
 
-    now: seconds since the Unix epoch. denied: tokens that are refused all the same.
+    now: seconds since the Unix epoch. denied: the deny list.
     """
     unverified, issuer = reading.unverified, reading.issuer
     if unverified is None:
@@ -139,7 +144,7 @@ def explain_claims(
 
 
 def find_policy(reading: Reading, settings: TrustSettings) -> TokenPolicy:
-    """That of the token's issuer; that of all where it is unknown."""
+    """The policy of the token's issuer; the common one where the issuer is unknown."""
     return settings.policy if reading.issuer is None else settings.policy_of(reading.issuer)
 
 
@@ -188,8 +193,8 @@ def _explain_names(
 def find_answer(steps: Sequence[Step]) -> KMSError | None:
     """The error with which a server answers; None where it accepts the token.
 
-    That is the first one, as steps come in the server's order. But where the key is unknown, the claims are looked
-    at before the issuer's keys are fetched again.
+    It is the first error, since the steps come in the server's order, with one exception: where the key is unknown,
+    the server looks at the claims before it fetches the issuer's keys again.
     """
     failed = [step for step in steps if step.error is not None]
     if not failed:
@@ -208,12 +213,12 @@ _BEFORE_A_REFRESH = ("times", "audience", "subject")
 
 
 def list_counting_claims(reading: Reading, settings: TrustSettings) -> dict[str, str]:
-    """{name or path: value as text} of what decides anything here, and is in the token."""
+    """{name or path: value as text} of the claims in the token that play a part in any check."""
     return {show_name(name): show(value) for name, value in _find_counting(reading, settings)}
 
 
 def count_other_claims(reading: Reading, settings: TrustSettings) -> int:
-    """The number of the token's claims that decide nothing here."""
+    """The number of the token's claims that play no part in any check."""
     if reading.unverified is None:
         return 0
     claims = reading.unverified.claims
@@ -238,12 +243,12 @@ def _find_counting(reading: Reading, settings: TrustSettings) -> list[tuple[str,
 
 
 def skip(name: str) -> Step:
-    """A check that cannot be made, as one before it failed."""
+    """The step for a check that cannot be made because an earlier one failed."""
     return Step(name, "cannot be checked without that", is_made=False)
 
 
 def show(value: object) -> str:
-    """A value of the token as JSON, cut, on one line."""
+    """A value of the token as JSON, shortened, on one line."""
     return make_printable(cut(json.dumps(value, ensure_ascii=False), _MAX_SHOWN))
 
 
@@ -252,7 +257,7 @@ def show_name(name: str) -> str:
 
 
 def _check(name: str, check: Callable[[], object], text: str = "") -> Step:
-    """The step of a check. text: what it found; without one, the check returns it."""
+    """Run a check and make its step. text: what the check found; where it is left out, the check returns the text."""
     try:
         found = check()
     except AuthenticationError as exc:

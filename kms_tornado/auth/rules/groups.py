@@ -24,8 +24,9 @@ def build_groups(
 ) -> frozenset[str]:
     """The principal's groups, each as a grant names it: ``group:<name>``, or ``group:<issuer>#<name>``.
 
-    What cannot be a name is passed over, since groups only ever add rights, and people choose their names
-    for other programs, too. Raises TooManyGroups.
+    A value that cannot be a name is ignored: groups can only add rights, and people choose their names for other
+    programs, too.
+    Raises TooManyGroups.
     """
     if policy.group_claim is None:
         return _NONE
@@ -42,7 +43,7 @@ def build_groups(
 
 
 def read_group_names(claims: UnverifiedClaims, claim: str) -> list[str]:
-    """The strings in the claim, which is a list or one string; [] for anything else."""
+    """The names in the claim, which is a list of strings or one string; [] for anything else."""
     value = find_claim(claims, claim)
     values = value if isinstance(value, list) else [value]
     return [name for name in values if isinstance(name, str)]

@@ -1,4 +1,4 @@
-"""TokenCache: verified tokens, so that their next request costs a digest and no signature check."""
+"""TokenCache: verified tokens, so that the next request with the same token costs a digest and no signature check."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ COMMON_LENGTH = 2048
 
 
 class TokenCache:
-    """At most `size` verified tokens; the least recently used one goes first. 0 remembers nothing.
+    """At most `size` verified tokens; the least recently used one is dropped first. A size of 0 remembers none.
 
-    Fewer are remembered where they are long: together they have at most `size` times COMMON_LENGTH characters.
+    Long tokens reduce that number: all remembered tokens together have at most `size` times COMMON_LENGTH characters.
 
-    Entries are found by a 256-bit digest of the whole token: a core dump of the cache leaks no token,
-    and no two tokens share an entry. Each is bound to the very KeySet that verified it, and worthless
-    once the issuer's keys have changed. The caller compares keys and time.
+    An entry is found by the SHA-256 digest of the whole token: a core dump of the cache leaks no token, and no two
+    tokens share an entry. Each entry belongs to the KeySet that verified the token, and is worthless once the issuer's
+    keys have changed. The caller compares keys and time.
     """
 
     def __init__(self, size: int) -> None:
@@ -34,7 +34,7 @@ class TokenCache:
         return len(self._entries)
 
     def __contains__(self, digest: bytes) -> bool:
-        """Whether there is an entry, good or not. Neither a hit nor a miss."""
+        """Whether there is an entry, still good or not. It counts as neither a hit nor a miss."""
         return digest in self._entries
 
     @staticmethod
@@ -56,9 +56,10 @@ class TokenCache:
     def put(
         self, digest: bytes, principal: Principal, key_set: KeySet, good_until: float, length: int
     ) -> None:
-        """Remember a verified token. good_until: seconds since the Unix epoch, leeway included.
+        """Remember a verified token.
 
-        length: the token's, as its claims take memory in proportion to it.
+        good_until: seconds since the Unix epoch, leeway included.
+        length: the length of the token, to which the memory for its claims is proportional.
         """
         if self._size == 0:
             return

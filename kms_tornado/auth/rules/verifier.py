@@ -1,8 +1,7 @@
 """TokenVerifier: the rules for one token, in order; each step is a function of another module.
 
-`explaining` takes the same steps, and goes on after one that fails.
-
-Pure: the time is an argument and key sets are passed in; a missing key is raised, not fetched.
+`explaining` takes the same steps, but does not stop at the first one that fails. Pure: the time is an argument and
+key sets are passed in. A missing key raises an error; nothing is fetched here.
 """
 
 from __future__ import annotations
@@ -40,14 +39,14 @@ def name_token(
     unverified: UnverifiedToken,
     issuer: TrustedIssuer | None = None,
 ) -> None:
-    """Have the log say which key and which issuer the token names that is refused."""
+    """Add the key ID and the issuer of a refused token to the error, for the log."""
     error.key_id = unverified.header.kid or ""
     if issuer is not None:
         error.issuer = issuer.uri
 
 
 class TokenVerifier:
-    """The rules of one TrustSettings. Remembers parsed headers only, and they decide nothing."""
+    """Applies the rules of one TrustSettings. It remembers nothing but parsed headers, which decide nothing."""
 
     def __init__(self, settings: TrustSettings) -> None:
         self._issuers = settings.by_spelling()
@@ -56,7 +55,7 @@ class TokenVerifier:
         self._parse_header = lru_cache(_REMEMBERED_HEADERS)(parse_header)
 
     def parse(self, token: str) -> tuple[UnverifiedToken, TrustedIssuer]:
-        """Check all that needs no key: form, algorithm, issuer, type.
+        """Check everything about a token that needs no key: form, algorithm, issuer, type.
 
         Raises MalformedToken, AlgorithmNotAllowed, UnknownIssuer, WrongTokenType.
         """
@@ -81,7 +80,7 @@ class TokenVerifier:
             raise WrongTokenType("typ is not accepted")
 
     def find_issuer(self, unverified: UnverifiedToken) -> TrustedIssuer:
-        """The issuer that the token names, by which everything else is chosen: of one tenant, where it has many.
+        """The issuer that the token names, or its one tenant that the token names. All further checks depend on it.
 
         Raises UnknownIssuer.
         """
@@ -96,13 +95,13 @@ class TokenVerifier:
         return issuer
 
     def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
-        """What its tokens must satisfy. issuer: as find_issuer gives it."""
+        """What tokens of the issuer must satisfy. issuer: as find_issuer returns it."""
         return self._policies[issuer.uri]
 
     def check_unverified_claims(
         self, unverified: UnverifiedToken, issuer: TrustedIssuer, *, now: float
     ) -> None:
-        """Refuse a token for its claims alone: it would be refused even after a refresh of the keys."""
+        """Refuse a token whose claims are not acceptable: it would be refused even after a refresh of the keys."""
         check_claims(unverified.claims, issuer=issuer, policy=self.policy_of(issuer), now=now)
 
     def verify(
@@ -116,8 +115,9 @@ class TokenVerifier:
     ) -> Principal:
         """Check the signature first, then the claims, then what the holder may do.
 
-        key_set: the keys of this issuer; another issuer's never verify its tokens.
-        now: seconds since the Unix epoch. denied: tokens that are refused all the same.
+        key_set: the keys of this issuer; another issuer's keys never verify its tokens.
+        now: seconds since the Unix epoch.
+        denied: the deny list.
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
         check_signature(unverified, find_keys(unverified, issuer, key_set))
@@ -149,7 +149,7 @@ class TokenVerifier:
         return end + policy.leeway_s
 
     def _explain_unknown_issuer(self, iss: object) -> str:
-        """For the log; the most common mistake is the slash at the end."""
+        """The text for the log. The most common mistake is a slash at the end."""
         if not isinstance(iss, str):
             return "iss is absent or not a string"
         for configured in self._issuers:
@@ -161,7 +161,7 @@ class TokenVerifier:
 def find_keys(
     unverified: UnverifiedToken, issuer: TrustedIssuer, key_set: KeySet
 ) -> Sequence[Verify]:
-    """The checks of the issuer's keys that may have signed the token, at least one.
+    """The checks of a signature by each of the issuer's keys that may have signed the token, at least one.
 
     Raises UnknownKey (a refresh may help), BadSignature, AlgorithmNotAllowed.
     """

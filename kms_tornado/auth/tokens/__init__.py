@@ -1,1 +1,1 @@
-"""What a token is: its form, its signature, what it is bound to, and what every one must satisfy."""
+"""What a token is: its form, its signature, what it is bound to, and the policy that every token must satisfy."""

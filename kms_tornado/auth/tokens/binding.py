@@ -25,10 +25,10 @@ _DIGEST = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One of the two at least. Both have to be proven where both are there.
+    """What a token is bound to: a certificate, a key, or both. All of it has to be proven.
 
     certificate: the SHA-256 digest of the client certificate, in base64url (``x5t#S256``).
-    key: the thumbprint of the key (RFC 7638), by SHA-256 and in base64url (``jkt``).
+    key: the SHA-256 thumbprint of the key (RFC 7638), in base64url (``jkt``).
     """
 
     certificate: str | None = None
@@ -38,8 +38,9 @@ class Binding:
 def read_binding(claims: Mapping[str, Any], rule: str) -> Binding | None:
     """What the claim ``cnf`` binds the token to; None for a token that is bound to nothing.
 
-    rule: of BINDING_RULES. Whatever cannot be checked is refused, beside what can be, too: to pass it over would let
-    in whoever stole the token. Raises UnknownBinding, UnboundToken.
+    rule: one of BINDING_RULES.
+    A token is refused if any part of ``cnf`` cannot be checked: to ignore it would let in whoever stole the token.
+    Raises UnknownBinding, UnboundToken.
     """
     if rule == "off":
         return None
@@ -65,9 +66,10 @@ _MEMBERS = {"x5t#S256": "certificate", "jkt": "key"}
 
 
 def check_certificate(binding: Binding, certificate: bytes | None) -> None:
-    """Compare the binding to a certificate, where it is one.
+    """Check the certificate if the token is bound to one.
 
-    certificate: the client's, in DER; None where none came. Raises CertificateMissing, WrongCertificate.
+    certificate: the client's, in DER; None where none came.
+    Raises CertificateMissing, WrongCertificate.
     """
     if binding.certificate is None:
         return
@@ -83,5 +85,5 @@ def encode_digest(octets: bytes) -> str:
 
 
 def encode_base64url(octets: bytes) -> str:
-    """Without padding (RFC 7515 §2)."""
+    """Base64url without padding (RFC 7515 §2)."""
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")

@@ -38,9 +38,11 @@ _CANONICAL_ENDS = {2: frozenset(b"AQgw"), 3: frozenset(b"AEIMQUYcgkosw048")}
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedHeader:
-    """A well-formed JOSE header. What it says is not trusted yet.
+    """A well-formed JOSE header. Nothing in it is trusted yet.
 
-    alg: Ed25519 stands as EdDSA. kid: None where absent. typ: lower case, without ``application/``; None where absent.
+    alg: EdDSA also where the header says Ed25519.
+    kid: None where absent.
+    typ: in lower case, without ``application/``; None where absent.
     """
 
     alg: str
@@ -58,9 +60,12 @@ class UnverifiedToken(NamedTuple):  # made for every new token, twice as fast as
 
 
 def split_compact(text: str, max_length: int, what: str) -> tuple[bytes, bytes, bytes, bytes]:
-    """(header, payload and signature, each still in base64url, and what the signature covers) of a compact JWS.
+    """(header, payload and signature, each still in base64url; the part of the text that the signature covers).
 
-    max_length: in characters. what: its name, for the error. Raises MalformedToken.
+    text: a compact JWS.
+    max_length: in characters.
+    what: what an error calls it.
+    Raises MalformedToken.
     """
     if len(text) > max_length:
         raise MalformedToken(f"the {what} is longer than {max_length} characters")
@@ -130,7 +135,10 @@ def decode_segment(segment: bytes) -> bytes:
 
 
 def parse_object(segment: bytes, what: str) -> dict[str, Any]:
-    """The JSON object that a part of a compact JWS encodes. what: its name, for the error. Raises MalformedToken."""
+    """The JSON object that a part of a compact JWS encodes.
+
+    what: what an error calls the part. Raises MalformedToken.
+    """
     try:
         value = strict_json.loads(decode_segment(segment), max_depth=MAX_DEPTH)
     except ValueError as exc:

@@ -30,7 +30,7 @@ _CURVES = {"ES256": "secp256r1", "ES384": "secp384r1", "ES512": "secp521r1"}
 
 
 class PSSKey(Key):
-    """RSASSA-PSS (RFC 7518 §3.5): MGF1 with the same hash, and a salt as long as the hash."""
+    """A key for RSASSA-PSS (RFC 7518 §3.5): MGF1 uses the same hash, and the salt is as long as the hash."""
 
     def __init__(self, key: Any, algorithm: str) -> None:
         super().__init__(key, algorithm)
@@ -50,7 +50,7 @@ class PSSKey(Key):
 
 
 class EdDSAKey(Key):
-    """EdDSA with Ed25519 (RFC 8037 §3.1)."""
+    """A key for EdDSA with Ed25519 (RFC 8037 §3.1)."""
 
     def __init__(self, key: Any, algorithm: str) -> None:
         super().__init__(key, algorithm)
@@ -73,7 +73,7 @@ jwk.register_key("EdDSA", EdDSAKey)
 
 
 def list_algorithms(key: PublicKey) -> frozenset[str]:
-    """The algorithms that a key can serve; its type and, for elliptic curves, its curve decide."""
+    """The algorithms that a key can serve. They follow from its type and, for elliptic curves, its curve."""
     if isinstance(key, rsa.RSAPublicKey):
         return frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -96,7 +96,7 @@ def _compute_signature_length(key: PublicKey) -> int:
 
 
 def build_verify(key: PublicKey, algorithm: str) -> Verify:
-    """Prepare the check of one key with one algorithm; once per refresh, not once per token.
+    """Prepare the check of signatures by one key with one algorithm; once per refresh, not once per token.
 
     The check returns False for anything that is not a valid signature, and raises nothing.
     Raises ValueError where the key cannot serve the algorithm.

@@ -29,12 +29,13 @@ Name = TypeVar("Name")
 
 @dataclass(frozen=True, slots=True)
 class RequiredClaim:
-    """A claim that must equal the value, be a list that contains it, or an object with a member of that name.
+    """A claim that must equal a value, or be a list that contains it, or an object with that member.
 
-    name: of the claim, or where it stands (`claim_path`). value: or several, of which any will do.
-    A string in ``scope`` or ``scp`` counts as a list separated by spaces. Numbers are compared as
-    JSON numbers, so 1 equals 1.0; true equals only true. Raises ConfigurationError for an empty name, and
-    for no value.
+    name: the name of the claim, or where it stands (`claim_path`).
+    value: the required value, or several, any one of which is enough.
+    A string in ``scope`` or ``scp`` counts as a list separated by spaces. Numbers are compared as JSON numbers, so 1
+    equals 1.0; true equals only true.
+    Raises ConfigurationError for an empty name, and where there is no value.
     """
 
     name: str
@@ -53,7 +54,7 @@ class RequiredClaim:
 
     @property
     def values(self) -> tuple[ClaimValue, ...]:
-        """Those of which the claim must have one."""
+        """The values of which the claim must have one."""
         return self.value if isinstance(self.value, tuple) else (self.value,)
 
 
@@ -125,13 +126,13 @@ class TokenPolicy:
 
     @property
     def audience_claims(self) -> tuple[str, ...]:
-        """`audience_claim` as it is kept."""
+        """The names in `audience_claim`."""
         names = self.audience_claim
         return (names,) if isinstance(names, str) else names
 
     @property
     def user_claims(self) -> tuple[str, ...]:
-        """`user_claim` as it is kept."""
+        """The names in `user_claim`."""
         names = self.user_claim
         return (names,) if isinstance(names, str) else names
 
@@ -166,12 +167,16 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
 
 
 def make_tuple(names: str | Iterable[Name]) -> tuple[Name | str, ...]:
-    """A string alone counts as one entry: its letters are never meant."""
+    """The names as a tuple. A string alone counts as one entry, since its letters are never meant."""
     return (names,) if isinstance(names, str) else tuple(names)
 
 
 def _make_claims(claims: RequiredClaim | Iterable[RequiredClaim]) -> tuple[RequiredClaim, ...]:
-    """Raises ConfigurationError for what no claim can be compared with: found at the first token, it lets nobody in."""
+    """The required claims.
+
+    Raises ConfigurationError for a value that no claim can equal. If it were found only at the first token, nobody
+    could get in.
+    """
     found = (claims,) if isinstance(claims, RequiredClaim) else tuple(claims)
     if not all(isinstance(claim, RequiredClaim) for claim in found):
         raise ConfigurationError(
@@ -181,7 +186,10 @@ def _make_claims(claims: RequiredClaim | Iterable[RequiredClaim]) -> tuple[Requi
 
 
 def normalise_algorithm(alg: str) -> str:
-    """EdDSA for Ed25519: RFC 9864 names the curve with the algorithm, and this is the only one of EdDSA here."""
+    """The name that is used here: EdDSA stands for Ed25519, too.
+
+    RFC 9864 names the curve together with the algorithm, and Ed25519 is the only curve for EdDSA here.
+    """
     return "EdDSA" if alg == "Ed25519" else alg
 
 

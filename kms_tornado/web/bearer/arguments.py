@@ -1,4 +1,4 @@
-"""Names of keyword arguments that a function hands on: a misspelt one is told with the one that was meant."""
+"""The names of keyword arguments that a function passes on: the error for a misspelt one suggests the right one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from difflib import get_close_matches
 def check_argument_names(
     function: Callable[..., object], rest: Mapping[str, object], known: Iterable[str]
 ) -> None:
-    """Raise TypeError for the first name that is not known, as Python does for a function's own arguments.
+    """Raise TypeError for the first unknown name, as Python does for a function's own arguments.
 
-    rest: what `function` hands on, of which it knows these names. Its own arguments may have been meant, too.
+    rest: the arguments that `function` passes on.
+    known: their possible names. The function's own arguments are suggested, too.
     """
     own = [
         parameter.name

@@ -14,7 +14,12 @@ from ...auth.bearer import BEARER, DPOP, SCHEMES, OfferedToken, is_compact, pars
 from ...auth.bound.replays import SharedProofs
 from ...auth.credentials import Credentials
 from ...auth.deny_file import DenyFile
-from ...auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
+from ...auth.issuers.issuer import (
+    RefreshPolicy,
+    TrustedIssuer,
+    TrustSettings,
+    make_trusted_issuer,
+)
 from ...auth.issuers.kept_keys import KeptKeys
 from ...auth.issuers.key_cache import KeyCache
 from ...auth.issuers.key_source import KeySource
@@ -22,7 +27,7 @@ from ...auth.issuers.key_status import KeyStatus
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
 from ...auth.tokens.signature import check_backend
-from ...auth.tokens.token_policy import TokenPolicyArguments, make_token_policy, make_tuple
+from ...auth.tokens.token_policy import TokenPolicyArguments, make_token_policy
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
 from .arguments import check_argument_names
@@ -45,7 +50,7 @@ def _add_token(principal: Principal | None, token: str) -> Principal | None:
 
 
 def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPolicy) -> KeySource:
-    """Where the issuer's keys come from, with the token for fetching them where it has one."""
+    """The source of the issuer's keys, which sends the configured token where the issuer has one."""
     file = issuer.jwks_token_file
     return KeySource(
         issuer,
@@ -56,7 +61,7 @@ def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPol
 
 
 def _open_deny_file(path: str | None) -> DenyFile | None:
-    """The file, read once; None where none is configured. Raises ConfigurationError."""
+    """The deny file, read once; None where none is configured. Raises ConfigurationError."""
     if path is None:
         return None
     file = DenyFile(path)
@@ -82,9 +87,10 @@ class BearerAuth:
         """Make a token check; nothing is fetched yet.
 
         keep: makes the place where an issuer's last good keys are kept for a restart; None keeps none.
-        shared_proofs: how processes share which DPoP proofs were used; None: this one is alone.
+        shared_proofs: lets several processes share which DPoP proofs were used; None where there is only this
+        process.
         Raises ConfigurationError for a CA file, a deny file or a proxy that cannot be used, for python-jose without
-        its cryptography backend, and for a Tornado that lacks a name which the token layer needs.
+        its cryptography backend, and for a version of Tornado that lacks a name which the token layer needs.
         """
         check_tornado(TOKEN_LAYER)
         mask_logs()
@@ -135,26 +141,23 @@ class BearerAuth:
     ) -> Self:
         """A token check for a single issuer.
 
-        issuer: the ``iss`` of its tokens, exactly as the issuer writes it: an https URL, or with a jwks_uri
-        any name, in which ``{tenantid}`` stands for each of the tenants.
-        audience: one or several values of ``aud``, of which a token must carry at least one; without
-        any, tokens that the issuer made for other services are accepted, and the log warns of it.
+        issuer: the ``iss`` of its tokens, exactly as the issuer writes it: an https URL, or with a jwks_uri any name,
+        in which ``{tenantid}`` stands for each of the tenants.
+        audience: one or several values of ``aud``, of which a token must carry at least one; without any, tokens that
+        the issuer made for other services are accepted, and the log warns of it.
         jwks_uri: where the keys are; None means the default below the issuer, then discovery.
-        jwks_token_file: holds a bearer token for fetching them. jwks_allow_http: hosts to which http is allowed
-        for it. tenants: the values of ``tid`` that are let in; with several, see namespace_by_issuer.
-        refresh, realm, cache_size, public_url: as of `TrustSettings`. shared_proofs: as of the constructor.
+        jwks_token_file: a file with a bearer token for fetching the keys.
+        jwks_allow_http: hosts from which the keys may be fetched over http.
+        tenants: the values of ``tid`` that are accepted; with several, see namespace_by_issuer.
+        refresh, realm, cache_size, public_url: as in `TrustSettings`.
+        shared_proofs: as for the constructor.
         policy: fields of `TokenPolicy`, such as ``leeway_s=30`` or ``user_claim="email"``.
-        Raises ConfigurationError as the constructor does, and for values that cannot be used; TypeError
-        for an argument that does not exist.
+        Raises ConfigurationError as the constructor does, and for values that cannot be used; TypeError for an
+        argument that does not exist.
         """
         check_argument_names(cls.from_issuer, policy, TokenPolicyArguments.__annotations__)
-        trusted = TrustedIssuer(
-            issuer,
-            jwks_uri,
-            frozenset(make_tuple(audience)),
-            jwks_token_file=None if jwks_token_file is None else str(jwks_token_file),
-            jwks_allow_http=frozenset(make_tuple(jwks_allow_http)),
-            tenants=frozenset(make_tuple(tenants)),
+        trusted = make_trusted_issuer(
+            issuer, audience, jwks_uri, jwks_token_file, jwks_allow_http, tenants
         )
         return cls(
             TrustSettings(
@@ -169,7 +172,7 @@ class BearerAuth:
         )
 
     def _make_fetch(self, policy: RefreshPolicy) -> JWKSFetch:
-        """What fetches the keys; replaced where tests need no network."""
+        """The HTTP client that fetches keys. Tests that need no network replace it."""
         return JWKSFetch(policy)
 
     @property
@@ -184,7 +187,7 @@ class BearerAuth:
 
     @property
     def scopes(self) -> Sequence[str]:
-        """Those of the required claims ``scope`` and ``scp`` that have no alternatives."""
+        """The values of the required claims ``scope`` and ``scp``, except those that have alternatives."""
         required = self.settings.policy.required_claims
         return [
             str(claim.values[0])
@@ -194,7 +197,7 @@ class BearerAuth:
 
     @property
     def proof_algorithms(self) -> Sequence[str]:
-        """That DPoP proofs may be signed with; EdDSA also by its newer name."""
+        """The algorithms by which DPoP proofs may be signed; EdDSA is listed by its newer name as well."""
         if self._schemes == (BEARER,):
             return ()
         algorithms = sorted(self.settings.policy.algorithms)
@@ -202,12 +205,12 @@ class BearerAuth:
 
     @property
     def needs_binding(self) -> bool:
-        """Whether only tokens are taken that are bound to a certificate or a key."""
+        """Whether tokens must be bound to a certificate or a key."""
         return self.settings.policy.bound_tokens == "required"
 
     @property
     def public_url(self) -> str | None:
-        """By which clients reach the application; None where it was not said."""
+        """The URL by which clients reach the application; None where it was not given."""
         return self.settings.public_url
 
     @property
@@ -216,7 +219,7 @@ class BearerAuth:
         return self.settings.policy.group_claim is not None
 
     def check_now(self, credentials: Credentials) -> Principal | None:
-        """Decide without waiting; None where it takes a refresh of an issuer's keys, or a memory of used proofs.
+        """Decide without waiting; None where that takes a refresh of an issuer's keys, or the memory of used proofs.
 
         Raises AuthenticationError.
         """
@@ -247,7 +250,7 @@ class BearerAuth:
             raise
 
     def recall(self, credentials: Credentials) -> Principal | None:
-        """The principal of a token that was verified before, is still good and not bound; None decides nothing."""
+        """The principal of a token that was verified before, is still good, and is not bound. None decides nothing."""
         authorization = credentials.authorization
         if len(authorization) != 1 or not authorization[0].startswith("Bearer "):
             return None
@@ -274,7 +277,7 @@ class BearerAuth:
         return principal.with_token(offered.token)
 
     def end_with_token(self, handler: WebSocketHandler, principal: Principal) -> None:
-        """Close the handler's web socket when its token expires, or comes on the deny list."""
+        """Close the handler's web socket when its token expires, or is put on the deny list."""
         self._web_sockets.add(handler, principal, self.settings.policy.leeway_s)
 
     async def start(self) -> None:
@@ -333,7 +336,7 @@ class BearerAuth:
         await self.stop()
 
     def check_files(self) -> None:
-        """Raise ConfigurationError where the CA file cannot be used now; fetches then use the old one."""
+        """Raise ConfigurationError where the CA file cannot be used now. Fetches then go on with its former contents."""
         self._fetch.check_ca_file()
 
     def refresh_soon(self) -> None:
@@ -369,11 +372,11 @@ class BearerAuth:
         )
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
-        """Have `observe` called with the seconds of each verification of a token."""
+        """Have `observe` called with the duration in seconds of each verification of a token."""
         self.authenticator.observe_verification = observe
 
     async def _look_at_deny_file(self, file: DenyFile) -> None:
-        """On a thread, as the disk may be slow."""
+        """Read the deny file on a thread, as the disk may be slow."""
         try:
             await asyncio.to_thread(file.look)
             if file.list is not self.authenticator.denied:

@@ -1,4 +1,4 @@
-"""FastRequest and FastAnswer: what the function of a fast route is given, and what it returns."""
+"""FastRequest and FastAnswer: what the function of a fast route receives, and what it returns."""
 
 from __future__ import annotations
 
@@ -29,8 +29,12 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 §5.5
 class FastRequest:
     """A request whose token is good.
 
-    principal: who sends it. path_args: the groups of the route's pattern, decoded. query: what follows the ``?``,
-    as it was sent. headers: by names in any case. body: as it was sent. remote_ip: as Tornado's request has it.
+    principal: the user who sends it.
+    path_args: the groups of the route's pattern, decoded.
+    query: the part of the URL after the ``?``, as it was sent.
+    headers: found by name in any case.
+    body: as it was sent.
+    remote_ip: as in Tornado's request.
     """
 
     principal: Principal
@@ -52,8 +56,9 @@ class FastRequest:
 class FastAnswer:
     """The answer to a FastRequest.
 
-    body: a dict is sent as JSON, a text as ``text/plain`` in UTF-8, bytes as ``application/octet-stream``; a header
-    ``Content-Type`` says otherwise. headers: beside those that every answer has (`OWN_HEADERS`), each name once.
+    body: a dict is sent as JSON, a str as ``text/plain`` in UTF-8, bytes as ``application/octet-stream``, unless a
+    header ``Content-Type`` says otherwise.
+    headers: the headers beside those that every answer has (`OWN_HEADERS`), each name once.
     Raises ValueError for a status or a header that cannot be sent, and for a body with a status that has none.
     """
 
@@ -73,7 +78,7 @@ class FastAnswer:
                 raise ValueError(f"the value of the header {name} cannot be sent")
 
     def encode(self) -> tuple[dict[str, str], bytes]:
-        """The headers, without `Server` and `Date`, and the body."""
+        """The headers, except `Server` and `Date`, and the body."""
         body = self.body
         headers = {"Content-Type": _TYPES[type(body)]}
         if self.headers:
@@ -94,7 +99,7 @@ FastFunction = Callable[[FastRequest], FastResult | Awaitable[FastResult]]
 
 
 def make_answer(result: FastResult) -> FastAnswer:
-    """What a function returned, as an answer. Raises TypeError for what is none."""
+    """The return value of a function as an answer. Raises TypeError for a value of another type."""
     if isinstance(result, FastAnswer):
         return result
     if type(result) not in _TYPES:

@@ -1,6 +1,6 @@
 """FetchClient: Tornado's HTTP client, changed so that a cancelled fetch leaves nothing running.
 
-The private names of Tornado that it relies on are listed in `tornado_internals`.
+The undocumented names of Tornado that it relies on are listed in `tornado_internals`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _current_fetch: contextvars.ContextVar[_FetchResources | None] = contextvars.Con
 
 
 class _FetchResources:
-    """What Tornado has begun for one fetch."""
+    """What Tornado has started for one fetch."""
 
     def __init__(self) -> None:
         self.connections: list[_Connection] = []
@@ -51,7 +51,7 @@ class _FetchResources:
         self.streams: list[Future[IOStream]] = []
 
     async def abandon(self) -> None:
-        """End all of it at once."""
+        """End all of it immediately."""
         for connection in self.connections:
             await connection.abandon()
         for task in self.lookups:
@@ -75,7 +75,7 @@ class _DropRecordsOfFetches(logging.Filter):
 
 
 class _Connection(_HTTPConnection):
-    """Tornado's connection, which can be ended, and which fails at once when it is reset."""
+    """Tornado's connection, which can be ended here, and which fails immediately when it is reset."""
 
     task: asyncio.Task[None] | None = None
 
@@ -87,7 +87,7 @@ class _Connection(_HTTPConnection):
         await super().run()
 
     async def abandon(self) -> None:
-        """End at once, and wait for the end."""
+        """End the connection, and wait until it has ended."""
         self.final_callback = None  # type: ignore[assignment]
         self._remove_timeout()
         self._release()
@@ -99,7 +99,7 @@ class _Connection(_HTTPConnection):
             await asyncio.wait({self.task})
 
     def on_connection_close(self) -> None:
-        """Fail at once: Tornado 6.6 only logs a reset, and then waits for the timeout."""
+        """Fail immediately: after a reset, Tornado 6.6 only writes a log line and then waits for the timeout."""
         error = None if self.final_callback is None else self.stream.error
         if error is None:
             super().on_connection_close()
@@ -157,7 +157,7 @@ class FetchClient(SimpleAsyncHTTPClient):
 
 @contextlib.asynccontextmanager
 async def abandon_when_cancelled() -> AsyncIterator[None]:
-    """If the caller is cancelled in this block, all that a FetchClient began in it ends first."""
+    """If the caller is cancelled in this block, end first everything that a FetchClient has started in it."""
     fetch = _FetchResources()
     token = _current_fetch.set(fetch)
     try:

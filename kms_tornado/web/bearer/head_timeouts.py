@@ -1,7 +1,7 @@
-"""HeadTimeouts: closes connections on which no request comes, without a timer for each request.
+"""HeadTimeouts: closes connections on which no request arrives, without a timer for each request.
 
-Tornado sets a timer for each head and takes it back when the head is there, which costs an eighth of a small request.
-Here one timer looks at all connections now and then.
+Tornado sets a timer for each head and cancels it when the head has arrived, which costs an eighth of a small request.
+Here one timer looks at all connections from time to time.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ _PART = 1 / 8
 
 
 class AwaitedHead:
-    """The head that one connection waits for.
+    """The head for which one connection waits.
 
-    since: on the monotonic clock, in seconds; None while the request is answered. timeout_s: for the whole head.
+    since: when the wait began, on the monotonic clock, in seconds; None while the request is being answered.
+    timeout_s: how long the whole head may take.
     """
 
     __slots__ = ("since", "timeout_s")
@@ -30,7 +31,7 @@ class AwaitedHead:
 
 
 class HeadTimeouts:
-    """Of all connections of an application, whose servers may have timeouts of their own."""
+    """The waits of all connections of an application, whose servers may have timeouts of their own."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -42,10 +43,11 @@ class HeadTimeouts:
         self._timers: dict[float, asyncio.AbstractEventLoop] = {}
 
     def start(self, server_conn: Any, request_conn: Any) -> AwaitedHead | None:
-        """Say that a connection waits for the head of a request; whoever gets it sets `since` to None.
+        """Note that a connection waits for the head of a request. Whoever receives the head sets `since` to None.
 
-        server_conn, request_conn: Tornado's, of the connection and of this request. None where there is no timeout,
-        and where the head is there already: what has read it (a router in front) does not say when it waits for the next.
+        server_conn, request_conn: Tornado's objects for the connection and for this request.
+        None where there is no timeout, and where the head has already been read by something in front, such as a
+        router: that does not tell when it waits for the next head.
         """
         if request_conn._request_start_line is not None:
             return None

@@ -37,7 +37,7 @@ _MAX_TOKEN_BYTES = 64 * 1024
 
 
 class JWKSFetch:
-    """A `Fetch` (see auth.issuers.key_source) with HTTP clients of its own, between `open` and `close`."""
+    """A `Fetch` (see auth.issuers.key_source) with HTTP clients of its own, which exist between `open` and `close`."""
 
     def __init__(self, policy: RefreshPolicy) -> None:
         """Raises ConfigurationError where the CA file cannot be used."""
@@ -73,7 +73,7 @@ class JWKSFetch:
             _make_context(self._ca_file)
 
     async def _read_ca_file(self) -> None:
-        """Have the fetch trust what the file has now, or the system; what was read last if it cannot be used."""
+        """Trust what the CA file contains now, or the system's CAs. If the file cannot be used, keep what it had."""
         try:
             self._ssl = await asyncio.to_thread(_make_context, self._ca_file)
         except ConfigurationError as exc:
@@ -84,7 +84,7 @@ class JWKSFetch:
             self._ca_problem = None
 
     def with_token(self, token_file: str) -> Fetch:
-        """The same, which sends the bearer token that the file holds at that time: for hosts that may have it."""
+        """The same with a bearer token, read from the file for each request. For hosts that may have the token."""
         return functools.partial(self, token_file=token_file)
 
     async def __call__(
@@ -164,7 +164,7 @@ def _parse_max_age_s(cache_control: str) -> float | None:
 
 
 def _explain(error: BaseException) -> str:
-    """The cause of a failed fetch for an operator; the most specific one of a chain."""
+    """The cause of a failed fetch, for an operator: the most specific error of a chain."""
     error = _find_innermost(error)
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its TLS certificate is not accepted: {error.verify_message}"
@@ -189,7 +189,7 @@ def _explain(error: BaseException) -> str:
 
 
 def _name_cause(error: BaseException) -> str:
-    """The cause of a failed fetch in words that may be told to anybody."""
+    """The cause of a failed fetch in words that anybody may read."""
     causes: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
         (ssl.SSLCertVerificationError, "certificate"),
         (ssl.SSLError, "TLS"),
@@ -212,7 +212,7 @@ def _find_innermost(error: BaseException) -> BaseException:
 
 
 def _read_file(path: str, max_bytes: int) -> bytes:
-    """Raises KeySetError for anything but a regular file of this size."""
+    """The contents of the file. Raises KeySetError for anything but a regular file of at most that size."""
     try:
         return read_regular_file(path, max_bytes)
     except OSError as exc:
@@ -222,7 +222,7 @@ def _read_file(path: str, max_bytes: int) -> bytes:
 
 
 def _read_authorization(path: str) -> str:
-    """The value of the header, which never is in an error's text. Raises KeySetError."""
+    """The value of the header, which never appears in an error's text. Raises KeySetError."""
     token = _read_file(path, _MAX_TOKEN_BYTES).strip().decode("latin-1")
     if not is_bearer_token(token):
         raise KeySetError(f"file {path}: it does not hold a bearer token, and nothing else", "file")

@@ -1,4 +1,4 @@
-"""The metadata of a protected resource (RFC 9728 §2): where clients read how to get a token, and how to send it."""
+"""The metadata of a protected resource (RFC 9728 §2): from it clients learn where to get a token, and how to send it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ def describe_resource(
 ) -> dict[str, Any]:
     """The document, without members that would be empty or false (§2).
 
-    resource: the URL by which clients reach the resource (§1.2). scopes: () stands for those that every token needs.
-    has_certificates: whether certificates of clients are seen here. takes_proofs: whether DPoP proofs can be good that
-    name the resource.
+    resource: the URL by which clients reach the resource (§1.2).
+    scopes: () stands for the scopes that every token needs.
+    has_certificates: whether this server sees certificates of clients.
+    takes_proofs: whether DPoP proofs that name the resource can be accepted.
     """
     members: dict[str, Any] = {"resource": resource, "bearer_methods_supported": ["header"]}
     if auth is None:
@@ -40,10 +41,10 @@ def describe_resource(
 
 
 class ProtectedResourceMetadataHandler(RequestHandler):
-    """Serves the metadata of a protected resource (RFC 9728 §2) to everybody, also to pages of other origins.
+    """Serves the metadata of a protected resource (RFC 9728 §2) to everybody, including pages of other origins.
 
-    Its route is ``/.well-known/oauth-protected-resource``, followed by the path of the resource where that has
-    one (§3.1). The authorization servers are the issuers of the application's ``bearer_auth``.
+    Its route is ``/.well-known/oauth-protected-resource``, followed by the path of the resource where that has one
+    (§3.1). The authorization servers are the issuers of the application's ``bearer_auth``.
     """
 
     def initialize(
@@ -52,10 +53,12 @@ class ProtectedResourceMetadataHandler(RequestHandler):
         scopes_supported: str | Iterable[str] = (),
         has_client_certificates: bool = False,
     ) -> None:
-        """resource: the URL by which clients reach the application (§1.2), as they must compare it (§3.3).
+        """Take the arguments of the route.
 
-        scopes_supported: () stands for those that ``bearer_auth`` requires of every token; in one text, spaces part them.
-        has_client_certificates: whether tokens may be bound to certificates (RFC 8705), as the application, or the
+        resource: the URL by which clients reach the application (§1.2), which they must compare with their own (§3.3).
+        scopes_supported: () stands for the scopes that ``bearer_auth`` requires of every token; in one string, they are
+        separated by spaces.
+        has_client_certificates: whether tokens may be bound to certificates (RFC 8705), because the application, or the
         proxy in front of it, asks clients for theirs.
         """
         self._resource = resource

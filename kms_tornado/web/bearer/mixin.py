@@ -34,7 +34,7 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an HTTP method: reached without a principal, it does not run. The last line of defence."""
+    """Wrap an HTTP method so that it does not run without a principal. This is the last line of defence."""
 
     @functools.wraps(method)
     def guarded(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
@@ -50,7 +50,7 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _guard_methods(handler: type[BearerAuthMixin]) -> None:
-    """Put a guard around each HTTP method of the class, those of its bases too."""
+    """Put a guard around each HTTP method of the class, including those of its base classes."""
     for name in handler.SUPPORTED_METHODS:
         attribute = name.lower()
         method = _find_method(handler, attribute)
@@ -63,9 +63,9 @@ def _guard_methods(handler: type[BearerAuthMixin]) -> None:
 
 
 def _find_method(handler: type[BearerAuthMixin], attribute: str) -> Callable[..., Any] | None:
-    """As Python finds it, but past guards that stand in a base class for methods of its own bases.
+    """Find a method as Python does, but skip the guards that base classes have around methods of their own bases.
 
-    Of a class that has a mixin of the application's before WebSocketHandler, the latter's methods are meant.
+    If an application's mixin stands before WebSocketHandler in a class, the methods of WebSocketHandler are meant.
     """
     for base in handler.__mro__:
         if attribute in vars(base):
@@ -76,7 +76,7 @@ def _find_method(handler: type[BearerAuthMixin], attribute: str) -> Callable[...
 
 
 def _check_methods(handler: type[BearerAuthMixin]) -> None:
-    """Refuse a class whose public or optional methods would be others than its author meant."""
+    """Refuse a class whose public or optional methods would not be the ones that its author meant."""
     for name in ("public_methods", "optional_methods"):
         methods: object = getattr(handler, name)
         if not isinstance(methods, (tuple, list, set, frozenset)) or not set(methods) <= set(
@@ -131,9 +131,9 @@ class BearerAuthMixin(RequestHandler):
 
     @property
     def current_user(self) -> Principal:
-        """Who the request's token speaks for; None in a public method.
+        """The principal for whom the request's token speaks; None in a public method.
 
-        A handler may assign something else in its `prepare`.
+        A handler may assign another value in its `prepare`.
         """
         if not hasattr(self, "_current_user"):
             self._current_user: Any = self.get_current_user()
@@ -146,7 +146,7 @@ class BearerAuthMixin(RequestHandler):
 
     @property
     def bearer_auth(self) -> RequestAuth | None:
-        """What checks the credentials of this handler's requests; None refuses all of them."""
+        """The object that checks the credentials of this handler's requests. None refuses all of them."""
         auth: RequestAuth | None = self.application.settings.get("bearer_auth")
         return auth
 
@@ -292,46 +292,48 @@ class BearerAuthMixin(RequestHandler):
                 future_set_result_unless_cancelled(body_may_come, None)
 
     def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
-        """Send it, and call what is called at the end of a request. Not for applications to override."""
+        """Send a refusal, and call the hooks at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
 
     def _check_admission(self, user: str) -> None:
-        """Raise TooManyRequests where this user may not have one more now. Not for applications to override."""
+        """Raise TooManyRequests if this user has too many requests under way. Not for applications to override."""
 
     def is_public_method(self) -> bool:
         """Whether this request's method needs no token."""
         return self.request.method in self.public_methods
 
     def bearer_token(self) -> str | None:
-        """The request's token where it is not in the Authorization header; None leaves it to that header.
+        """The request's token, where it does not come in the Authorization header; None means that header.
 
-        For a handler to override. It is called before the token is checked, so before `prepare`. A token that
-        it returns may have been sent by a browser unasked: in methods other than GET, HEAD and OPTIONS, a request
-        that the page of another origin sends is answered 403, unless Tornado's setting ``trusted_origins`` names it.
+        A handler may override it. It is called before the token is checked, and so before `prepare`. A browser may have
+        sent the returned token unasked. Therefore, except for GET, HEAD and OPTIONS, a request that a page of another
+        origin sends is answered 403, unless Tornado's setting ``trusted_origins`` names that origin.
         """
         return None
 
     def load_user(self, principal: Principal) -> Any:
-        """What ``current_user`` is: the principal, or what an override returns, which may be a coroutine.
+        """The value of ``current_user``: the principal, or what an override returns, which may be a coroutine.
 
         It is called once the token is accepted, before `prepare`. None is answered 403: there is no such user. An
-        `AuthenticationError` or an `HTTPError` that it raises is the answer, any other exception is answered 500.
+        `AuthenticationError` or an `HTTPError` that it raises becomes the answer; any other exception is answered
+        500.
         """
         return principal
 
     def write_refusal(self, error: AuthenticationError | Unavailable) -> None:
-        """Write the body of a refusal, by `write`, `finish` or `render`; where it writes none, the answer is JSON.
+        """Write the body of a refusal with `write`, `finish` or `render`. If it writes nothing, the answer is JSON.
 
-        For a handler to override. The status, which `get_status` tells, and the challenge stay, whatever it sets; other
-        headers and cookies are sent. It is called before `prepare`, but for a refusal of `requires`. ``str(error)`` may be
-        shown to the caller. What it raises is logged, and the answer is JSON.
+        A handler may override it. Whatever it sets, the status, which `get_status` returns, and the challenge stay;
+        other headers and cookies are sent. It is called before `prepare`, except for a refusal by `requires`.
+        ``str(error)`` may be shown to the caller. If it raises an exception, that is logged, and the answer is JSON.
         """
 
     def request_url(self) -> str | None:
         """The URL that the client asked for, with which a DPoP proof is compared; None refuses every proof.
 
-        For a handler to override that knows better than `BearerAuth`: that has its ``public_url``, in front of the
-        path of the request; without one, the Host of the request on a loopback address alone.
+        A handler that knows the URL better than `BearerAuth` may override it. By default it is the ``public_url`` of
+        the BearerAuth, followed by the path of the request; without a ``public_url``, the Host of the request counts,
+        but only on a loopback address.
         """
         auth = self.bearer_auth
         return find_request_url(self.request, None if auth is None else auth.public_url)
@@ -339,8 +341,8 @@ class BearerAuthMixin(RequestHandler):
     def client_certificate(self) -> bytes | None:
         """The client's certificate in DER, with which a bound token is compared (RFC 8705); None without one.
 
-        That of the TLS connection. For a handler to override behind a proxy that ends TLS, and that alone can be
-        reached from outside: `read_client_cert` reads the header of RFC 9440.
+        By default it is the certificate of the TLS connection. A handler may override it behind a proxy that ends
+        TLS, if only that proxy can be reached from outside: `read_client_cert` reads the header of RFC 9440.
         """
         return find_tls_certificate(self.request)
 

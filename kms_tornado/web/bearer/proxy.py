@@ -99,9 +99,9 @@ def build_proxy_arguments(proxy: Proxy, ca_file: str | None) -> dict[str, Any]:
 
 
 def _forget_the_last_request(curl: Any) -> None:
-    """Have libcurl make a new connection, a new TLS session, and read the CA file for this request.
+    """Have libcurl make a new connection and a new TLS session, and read the CA file, for this request.
 
-    Otherwise it may use a connection that was made under a CA which has been taken out since.
+    Otherwise it may reuse a connection that was made under a CA which has been removed since.
     """
     import pycurl
 
@@ -113,9 +113,9 @@ def _forget_the_last_request(curl: Any) -> None:
 
 
 def _is_exempt(netloc: str, host: str, proxies: dict[str, str]) -> bool:
-    """Whether NO_PROXY exempts the host: by the rules of Python's own clients, or by a network with its address.
+    """Whether NO_PROXY exempts the host, by the rules of Python's own clients or by a network with its address.
 
-    Networks are what curl and Go take there, and what clusters set.
+    curl and Go accept networks in NO_PROXY, and clusters set them.
     """
     # typeshed lacks it.
     if urllib.request.proxy_bypass_environment(netloc, proxies):  # type: ignore[attr-defined]
@@ -128,7 +128,7 @@ def _is_exempt(netloc: str, host: str, proxies: dict[str, str]) -> bool:
 
 
 def _holds(entry: str, address: IPv4Address | IPv6Address) -> bool:
-    """Whether the entry is a network with the address, or the address."""
+    """Whether the entry is this address, or a network that contains it."""
     try:
         return address in ip_network(entry, strict=False)
     except ValueError:  # a name

@@ -1,11 +1,13 @@
 """How a refused request ends: with an answer that no code of the handler can prevent or change.
 
-A handler of an application may override `finish`, `write`, `set_status`, `write_error` and whatever else
-Tornado has, and its overrides may need what its `prepare` sets, which has not run for a refused request.
-Tornado sends an answer through all of these. One that raised, or called no super(), left a stranger's
-connection open without an answer. So a refusal is put on the connection directly. Of the host's hooks
-only these are called, and what they raise is logged: before, `set_default_headers`, because pages of other
-origins cannot read a 401 without the headers of CORS, and `write_refusal`; after, the access log and `on_finish`.
+A handler of an application may override `finish`, `write`, `set_status`, `write_error` and any other method of
+Tornado's, and its overrides may need attributes that its `prepare` sets, which has not run for a refused request.
+Tornado sends an answer through all of these methods. If one of them raised an exception, or did not call super(), a
+stranger's connection would stay open without an answer.
+
+So a refusal is written to the connection directly. Only these hooks of the application are called, and exceptions
+that they raise are logged. Before the answer: `set_default_headers`, because pages of other origins cannot read a 401
+without the headers of CORS, and `write_refusal`. After it: the access log and `on_finish`.
 """
 
 from __future__ import annotations
@@ -44,11 +46,13 @@ log = logging.getLogger("kms_tornado.auth")
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """The answer, and the line in the log about it.
+    """An answer to a refused request, and the line in the log about it.
 
-    error: the member of that name in the body. reason: fixed words for logs, as metrics have them.
-    cause: the exception that was raised, whose issuer and key ID go to the log. fault: one whose traceback
-    is logged. challenges: the values of ``WWW-Authenticate``.
+    error: the member of that name in the body.
+    reason: fixed words for logs, as metrics have them.
+    cause: the exception that was raised; its issuer and key ID go into the log.
+    fault: an exception whose traceback is logged.
+    challenges: the values of ``WWW-Authenticate``.
     """
 
     status: int
@@ -64,13 +68,13 @@ class _Refusal:
 
 
 class Hooks:
-    """Calls code of the host. What it raises goes no further; the first exception is kept for the log."""
+    """Calls code of the application. Its exceptions are caught; the first one is kept for the log."""
 
     def __init__(self) -> None:
         self.fault: BaseException | None = None
 
     def call(self, hook: Callable[..., object], *args: object) -> bool:
-        """Whether the hook returned."""
+        """Call the hook; whether it returned without an exception."""
         try:
             hook(*args)
         except (Exception, asyncio.CancelledError) as exc:  # Tornado, too, takes both for a fault
@@ -91,7 +95,7 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
 
 
 def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:
-    """Answer 500 where the handler failed and then its own answer to that did; cut off what was begun."""
+    """Answer 500 where the handler failed, and its own error answer, too; cut off an answer that was begun."""
     if not handler._finished:
         request = handler.request
         line = f"{_name(request)} failed, and so did the handler's answer to it"
@@ -129,9 +133,9 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
 
 
 def _write_page(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> bytes:
-    """What the handler's `write_refusal` has written, its headers and cookies set; empty where it wrote nothing.
+    """The body that `write_refusal` has written, with its headers and cookies set; empty where it wrote nothing.
 
-    Nothing is sent meanwhile, and `finish` is not the handler's own.
+    Nothing is sent meanwhile, and the handler's own `finish` is not used.
     """
     error = refusal.cause
     if handler._headers_written or not isinstance(error, (AuthenticationError, Unavailable)):
@@ -155,9 +159,9 @@ def _write_page(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> by
 
 
 def _choose_request_id(handler: BearerAuthMixin, hooks: Hooks) -> str:
-    """The handler's own: its attribute `request_id`, or the header that its set_default_headers sets.
+    """The handler's request identifier: its attribute `request_id`, or the header that set_default_headers sets.
 
-    Else a new one, so that who was refused can ask about it.
+    Otherwise a new one is made, so that a refused user can ask an operator about the request.
     """
     candidates: list[object] = []
     # Not what a __getattr__ of the handler makes up, which may need what `prepare` sets.
@@ -171,9 +175,9 @@ def _choose_request_id(handler: BearerAuthMixin, hooks: Hooks) -> str:
 
 
 def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
-    """Send the status and the headers that the handler has, with this body; then do what ends a request.
+    """Send the handler's status and headers with this body, and then do what ends a request.
 
-    The connection is closed where headers of the handler's own were sent before.
+    If the handler had already sent headers of its own, the connection is closed.
     """
     connection: Any = handler.request.connection
     connection.set_close_callback(None)
@@ -219,7 +223,7 @@ def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refu
 def _describe_refused_token(
     request: HTTPServerRequest, error: AuthenticationError, challenges: Sequence[str]
 ) -> _Refusal:
-    """RFC 6750 §3; with a nonce where the proof lacks a good one (RFC 9449 §9)."""
+    """The refusal of RFC 6750 §3, with a nonce where the proof lacks a good one (RFC 9449 §9)."""
     return _Refusal(
         error.status,
         error.code or "unauthorized",
@@ -280,7 +284,7 @@ def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hook
 
 
 def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
-    """What to write where the application names nothing that checks tokens; None where it does."""
+    """The text to log if the application has no token checker; None if it has one."""
     try:
         auth: object = handler.bearer_auth
     except Exception:  # the application's property
@@ -297,7 +301,7 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
 def _format_challenges(
     handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks
 ) -> Sequence[str]:
-    """The challenges, without what a hook of the host failed to tell, or what is no text."""
+    """The challenges, without the parts for which a hook of the application failed or returned no text."""
     found = [format_challenges(ChallengeFacts(), error)]
 
     def ask_host() -> None:
@@ -318,9 +322,9 @@ def _format_challenges(
 def _list_scopes(
     handler: BearerAuthMixin, auth: RequestAuth, error: AuthenticationError
 ) -> Sequence[str]:
-    """Those that a request needs: of every token, and of the method's `requires`.
+    """The scopes that a request needs: those of every token, and those of the method's `requires`.
 
-    Where a good token lacks a claim that every token needs, its holder is not told which.
+    If a good token lacks a claim that every token needs, its holder is not told which one.
     """
     if isinstance(error, InsufficientScope) and not error.scope:
         return ()
@@ -330,7 +334,7 @@ def _list_scopes(
 
 
 def _name(request: HTTPServerRequest) -> str:
-    """Method and path, cut: either may have 64 KiB."""
+    """Method and path of the request, shortened: either may have 64 KiB."""
     return f"{cut_value(request.method or '')} {cut_value(request.path)}"
 
 
@@ -349,7 +353,7 @@ def _log(
 
 
 def _list_fields(handler: BearerAuthMixin, refusal: _Refusal, request_id: str) -> dict[str, object]:
-    """{name: value} for logs that are read by machines: `fields` of the log record."""
+    """{name: value} for logs that machines read; they become the `fields` of the log record."""
     request, principal, cause = handler.request, handler._principal, refusal.cause
     fields: dict[str, object] = {
         "request_id": request_id,

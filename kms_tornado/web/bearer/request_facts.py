@@ -1,4 +1,4 @@
-"""What the check of a bound token asks of a request of Tornado's: method, URL, DPoP proofs and client certificate."""
+"""The facts about a Tornado request that the check of a bound token needs: method, URL, proofs, certificate."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROOF_HEADER, NONCE_HEADER = "DPoP", "DPoP-Nonce"
 
 
 class HandlerFacts:
-    """The `HTTPRequestFacts` of a handler, whose hooks may know better."""
+    """The `HTTPRequestFacts` of a handler, which may override how they are found."""
 
     __slots__ = ("_handler",)
 
@@ -42,11 +42,11 @@ class HandlerFacts:
 
 
 def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str | None:
-    """The URL by which the client reached the application.
+    """The URL by which the client reached the application; None where it is not known.
 
-    public_url: its base; without one, the Host is believed on a loopback address alone. Elsewhere it may be the name of
-    another server, for which the client made its proof, and which passes it on. So may a target without a slash at its
-    beginning, which would only go on with the name of the host: no URL is known for it.
+    public_url: its base. Without one, the Host header is believed only on a loopback address: elsewhere it may be the
+    name of another server, for which the client made its proof, and which now passes the proof on. A request target
+    that does not begin with a slash could likewise continue the host's name, so no URL is known for it.
     """
     if not request.path.startswith("/"):
         return None
@@ -60,7 +60,7 @@ def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str 
 
 
 def find_tls_certificate(request: HTTPServerRequest) -> bytes | None:
-    """The certificate that the peer of the connection showed in its handshake, DER; None without one."""
+    """The certificate that the peer presented in the TLS handshake, in DER; None without one."""
     stream: Any = getattr(request.connection, "stream", None)
     try:
         certificate: bytes | None = stream.socket.getpeercert(binary_form=True)

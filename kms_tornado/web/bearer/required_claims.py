@@ -26,11 +26,11 @@ def requires(
 ) -> Callable[[Callable[Concatenate[Handler, P], R]], Callable[Concatenate[Handler, P], R]]:
     """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
 
-    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it.
-    A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some
-    issuers put them. The challenge names the scopes. Without a token, in a public or an optional method, the
-    answer is 401.
-    Raises TypeError for what would guard nothing or nobody could meet.
+    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it. A ``scope``
+    with spaces requires all of its scopes; they may also stand in ``scp``, where some issuers put them. The challenge
+    names the scopes. Without a token, in a public or an optional method, the answer is 401.
+
+    Raises TypeError where nothing would be guarded, or where no token could pass.
     """
     required = _list_required(claims)
     scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
@@ -64,7 +64,10 @@ def requires(
 
 
 def _list_required(claims: Mapping[str, object]) -> list[RequiredClaim]:
-    """Each scope is one of its own. Raises TypeError for none at all, and for a value that no claim can equal."""
+    """The required claims, with each scope as a claim of its own.
+
+    Raises TypeError where there is none, and for a value that no claim can equal.
+    """
     pairs = [
         (name, part)
         for name, value in claims.items()

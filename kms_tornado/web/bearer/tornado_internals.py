@@ -29,8 +29,8 @@ class InternalName:
     """One undocumented name. An empty `name` stands for the class itself.
 
     owner: the module and class that have it, as ``tornado.web.RequestHandler``.
-    assigned_in: the method of the class that assigns the attribute to each instance; None where the
-    class itself has it.
+    assigned_in: the method of the class that assigns the attribute to each instance; None where the class itself has
+    it.
     """
 
     owner: str

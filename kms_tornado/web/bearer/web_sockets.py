@@ -1,4 +1,4 @@
-"""Web sockets end with the token that opened them: when it expires, or comes on the deny list."""
+"""Web sockets end with the token that opened them: when it expires, or is put on the deny list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FIRST_PAUSE_S = 1.0  # for a web socket that is not open yet, and may never be
 
 
 class WebSockets:
-    """Those of a `BearerAuth`. None is held here: a web socket may end long before its token."""
+    """The web sockets of a `BearerAuth`. It keeps none of them alive: a web socket may end long before its token."""
 
     def __init__(self) -> None:
         self._principals: weakref.WeakKeyDictionary[WebSocketHandler, Principal] = (
@@ -76,4 +76,4 @@ def _close_or_wait(reference: weakref.ref[WebSocketHandler], reason: str, pause_
 
 
 def _drop(message: str | bytes) -> None:
-    """In place of the handler's on_message."""
+    """Ignore a message; takes the place of the handler's on_message."""
