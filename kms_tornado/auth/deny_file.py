@@ -91,8 +91,9 @@ class DenyFile:
 
 
 def _describe(stat: os.stat_result) -> tuple[int, ...]:
-    """A value that changes when the file is written or replaced. Its last part is the modification time in
-    nanoseconds.
+    """A value that changes when the file is written or replaced.
+
+    Its last part is the modification time in nanoseconds.
     """
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns, stat.st_mtime_ns
 

@@ -72,8 +72,9 @@ class DevMint:
     def mint_access_token(
         self, user: str, *, now: int, lifetime_s: int, client_id: str = "", scope: str = ""
     ) -> str:
-        """An access token. now: seconds since the Unix epoch. client_id and scope become claims only where they are
-        given.
+        """An access token.
+
+        now: seconds since the Unix epoch. client_id and scope become claims only where they are given.
         """
         optional = {"client_id": client_id, "scope": scope}
         return self._signer.mint(
@@ -86,7 +87,10 @@ class DevMint:
     def mint_id_token(
         self, user: str, *, now: int, lifetime_s: int, client_id: str, nonce: str = ""
     ) -> str:
-        """An ID token. nonce: the one in the authorization request; the claim is left out where the request had none."""
+        """An ID token.
+
+        nonce: the one in the authorization request; the claim is left out where the request had none.
+        """
         return self._signer.mint(
             self._claims(user, client_id, now, lifetime_s) | ({"nonce": nonce} if nonce else {})
         )

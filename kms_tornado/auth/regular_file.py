@@ -22,7 +22,8 @@ def read_regular_file(path: str, max_bytes: int) -> bytes:
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """An opener for `open`, which closes the file where it turns out to be a directory. Opening a pipe would wait for
-    its writer.
+    """An opener for `open`, which closes the file where it turns out to be a directory.
+
+    Opening a pipe would wait for its writer.
     """
     return os.open(path, flags | os.O_NONBLOCK)

@@ -57,9 +57,7 @@ class RequestAuth(Protocol):
 
     @property
     def public_url(self) -> str | None:
-        """The URL by which clients reach the application, without a slash at its end; None where it is not
-        configured.
-        """
+        """The URL by which clients reach the application, without a slash at its end; None without one."""
 
     @property
     def has_groups(self) -> bool:
@@ -99,6 +97,6 @@ class RequestAuth(Protocol):
         """What metrics show; None where no credentials are checked."""
 
     def observe_verifications(self, observe: Callable[[float], None]) -> None:
-        """Have `observe` called with the duration in seconds of each verification of a credential that was not
+        """Have `observe` called with the seconds that each verification of a credential takes, unless it was
         remembered.
         """

@@ -55,13 +55,13 @@ def _read_identifier(response: Any) -> str | None:
 
 
 def _read_private_key_identifier(response: Any) -> str | None:
-    """KMIP 2.1 §6.1.9: of a pair the ID placeholder means the private key."""
+    """Of a key pair, the ID placeholder means the private key (KMIP 2.1 §6.1.9)."""
     identifier: str = response.private_key_unique_identifier
     return identifier
 
 
 def _read_placeholder(response: p.LocateResponse) -> str | None:
-    """The located object that `domain.search.choose_placeholder` chose, if it did."""
+    """The located object that `domain.search.choose_placeholder` chose, if it chose one."""
     return response.placeholder
 
 
@@ -73,14 +73,15 @@ _IDENTIFIER_FIELDS = ("unique_identifier", "private_key_unique_identifier", "uni
 class OperationRow:
     """One operation.
 
-    function: carries it out. request, response: the classes of its payloads.
-    object_types: those that it works on, which Query lists; () where it works on no object.
-    placeholder: response → what the ID placeholder means from then on (KMIP 2.1 §6.1); None where the
-    operation leaves it alone.
-    is_covered_by_get: the right to Get allows it, too, because whoever holds the key material can do
-    it anyway, and it does not change the object.
-    is_interop_only: offered only with --kmip-interop, for conformance runs.
-    identifier_fields: fields of the request that the ID placeholder stands in for.
+    function: carries it out.
+    request, response: the classes of its payloads.
+    object_types: the types of objects on which it works, which Query lists; () where it works on no object.
+    placeholder: response → what the ID placeholder means from then on (KMIP 2.1 §6.1); None where the operation does
+    not change it.
+    is_covered_by_get: whether the right to Get allows it, too, because whoever holds the key material can do it anyway,
+    and it does not change the object.
+    is_interop_only: whether it is offered only with --kmip-interop, for conformance runs.
+    identifier_fields: the fields of the request for which the ID placeholder can stand.
     """
 
     function: Function
@@ -282,7 +283,7 @@ CATALOGUE: Mapping[Operation, OperationRow] = MappingProxyType(
 
 
 def select_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]:
-    """The rows of the operations that a server offers, which Query lists. kmip_interop: of --kmip-interop."""
+    """The rows of the operations that a server offers, which Query lists. kmip_interop: the value of --kmip-interop."""
     return {
         operation: row
         for operation, row in CATALOGUE.items()
@@ -293,7 +294,7 @@ def select_operations(*, kmip_interop: bool) -> Mapping[Operation, OperationRow]
 def collect_payload_types(
     rows: Mapping[Operation, OperationRow],
 ) -> Mapping[Operation, PayloadTypes]:
-    """For the codecs, which refuse any other operation before they look at its payload."""
+    """The payload classes for the codecs, which refuse any other operation before they look at its payload."""
     return {operation: PayloadTypes(row.request, row.response) for operation, row in rows.items()}
 
 

@@ -1,4 +1,4 @@
-"""What an item of a message ended with, and how it is answered when it failed or was taken back."""
+"""How an item of a message ended, and how it is answered if it failed or was undone."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ def too_large() -> ResponseTooLarge:
 
 
 class ItemResult(NamedTuple):
-    """node: the item of the response; of a success as it is written (`long_answers.replace_by_written`).
+    """How one item ended.
 
-    length: its bytes in TTLV. result, uid: for log and metrics.
-    sent_length: its bytes as sent; 0 for a failure, which is always sent.
-    is_undone: whether the operation was done and taken back.
+    node: the item of the response; after a success, in its written form (`long_answers.replace_by_written`).
+    length: its bytes in TTLV.
+    result, uid: for log and metrics.
+    sent_length: its bytes as they are sent; 0 for a failure, which is always sent.
+    is_undone: whether the operation was carried out and then undone.
     """
 
     item: RequestItem
@@ -47,10 +49,10 @@ class ItemResult(NamedTuple):
 def make_failure(
     item: RequestItem, error: KMIPError, uid: str | None = None, room: int | None = None
 ) -> ItemResult:
-    """room: bytes of TTLV for which its text is cut; None for no limit.
+    """The result for an item that failed.
 
-    Where not even the shortest failure fits, the client gets that one: by KMIP 1.4 §11.1 it has to learn that the
-    answer is too large.
+    room: the bytes of TTLV to which the item's text is shortened; None for no limit. If not even the shortest failure
+    fits, the client gets that one all the same: it has to learn that the answer is too large (KMIP 1.4 §11.1).
     """
     node = responses.render_failure(item, error)
     length = encoded_length(node)
@@ -64,7 +66,7 @@ def make_failure(
 
 
 def mark_undone(results: Sequence[ItemResult], failure: ItemResult) -> list[ItemResult]:
-    """The results of items that were taken back because of the failure, and the failure itself."""
+    """The results of the items that were undone because of the failure, followed by the failure itself."""
     return [
         result._replace(
             node=responses.render_undone(result.item, result.uid),

@@ -48,10 +48,10 @@ _NONCE_KEY = b"key of DPoP nonces"
 
 
 class KMS:
-    """The key service: open within ``async with KMS(settings)``, raises Unavailable outside of it.
+    """The key service: open within ``async with KMS(settings)``; outside of that it raises Unavailable.
 
-    may_make_database: whether the start makes one where there is none. is_throw_away: whether the data directory
-    is removed at the end.
+    may_make_database: whether the start creates a database where there is none.
+    is_throw_away: whether the data directory is removed at the end.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class KMS:
 
     @property
     def auditor(self) -> Auditor | None:
-        """None while the KMS is not open: then nothing is done."""
+        """The auditor; None while the KMS is not open, when no operation can be carried out either."""
         return None if self.audit is None else self.audit.auditor
 
     @property
@@ -119,18 +119,18 @@ class KMS:
 
     @property
     def kept_keys_mac(self) -> Callable[[bytes], bytes]:
-        """The code of a message, under a key for the issuers' keys that are kept. Raises Unavailable."""
+        """The MAC of a message, under a key for the issuers' kept keys. Raises Unavailable."""
         return _require(self._ring).kept_keys_mac
 
     @property
     def shared_proofs(self) -> SharedProofs:
-        """What all servers of the database share of DPoP. Raises Unavailable."""
+        """What all servers of the database share for checking DPoP proofs. Raises Unavailable."""
         # What is kept of issuers begins otherwise, so that no code of theirs is this key.
         nonce_key = _require(self._ring).kept_keys_mac(_NONCE_KEY)
         return SharedProofs(_require(self._proof_memory), nonce_key)
 
     def reload_master_keys_soon(self) -> None:
-        """Read the master keys again, as on SIGHUP; the log says which ones count from then on."""
+        """Read the master keys again, as on SIGHUP. The log says which ones are used from then on."""
         if self._ring is not None:
             self._reload = asyncio.ensure_future(self._reload_master_keys(self._ring))
 
@@ -154,9 +154,9 @@ class KMS:
         )
 
     async def check_user_naming(self, naming: UserNaming, issuers: Collection[str]) -> None:
-        """Refuse a naming of users under which the owners of the objects would find none of them.
+        """Refuse a naming of users under which the owners of the stored objects would not find them.
 
-        Called by a server, before it serves; an application that mounts the KMS names its users itself.
+        A server calls it before it serves. An application that mounts the KMS names its users itself.
         Raises ConfigurationError, and Unavailable while the KMS is not open.
         """
         kept = await self._settle_naming(naming, issuers)
@@ -180,7 +180,7 @@ class KMS:
     async def offload(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
     ) -> T:
-        """Run on a thread what would block the event loop for more than about a millisecond.
+        """Run on a thread a function that would block the event loop for more than about a millisecond.
 
         size: bytes of data that the function holds while it waits for a thread.
         Raises Unavailable where the queue is full, and while the KMS is not open.
@@ -189,9 +189,9 @@ class KMS:
         return await executor.run(function, principal=principal, heavy=heavy, size=size)
 
     async def run_surely(self, function: Callable[[], T], *, principal: str) -> T:
-        """As `offload`; where the queue is full, the function runs on a thread apart from it.
+        """As `offload`, but if the queue is full, the function runs on a thread outside of the pool.
 
-        For the answer to an operation that is done: a 503 would say that nothing was changed.
+        It is for the answer to an operation that was carried out: a 503 would say that nothing was changed.
         """
         try:
             return await self.offload(function, principal=principal)
@@ -220,7 +220,7 @@ class KMS:
         await self._stack.aclose()
 
     def _forget_parts(self) -> None:
-        """From now on requests are refused, and no check of readiness asks a database that is closed."""
+        """Refuse requests from now on, and keep checks of readiness from asking a closed database."""
         self._service = self._access = self._ring = self.audit = self.scrubber = None
         self.indexer = self._record_reader = self._listing = self._proof_memory = None
         self._store = self.executor = self._stream = None
@@ -256,7 +256,7 @@ class KMS:
         self._make_services(store, ring, audit.auditor)
 
     def _start_tasks(self, store: ObjectStore) -> None:
-        """What goes on beside the requests, until the end."""
+        """Start the tasks that run beside the requests until the end."""
         self._proof_memory = ProofMemory(store.proofs)
         self.scrubber = Scrubber(store, interval_s=self._settings.scrub_interval_s)
         self.indexer = AuditIndexer(store.records)
@@ -265,7 +265,7 @@ class KMS:
             self._stack.push_async_callback(part.stop)
 
     def _make_services(self, store: ObjectStore, ring: KeyRing, auditor: Auditor) -> None:
-        """What answers requests."""
+        """Make the objects that answer requests."""
         settings = self._settings
         assert self.indexer is not None
         self._access = AccessRights(store, self.offload, auditor=auditor)
@@ -283,7 +283,7 @@ class KMS:
         self._record_reader = RecordReader(store, self.indexer, auditor, settings.auditors)
 
     async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
-        """Of --audit-log. Raises ConfigurationError where it cannot be opened."""
+        """Open the stream to --audit-log. Raises ConfigurationError where that is not possible."""
         path = self._settings.audit_log
         if path is None:
             return None
@@ -296,7 +296,7 @@ class KMS:
         return stream
 
     async def _refuse_lost_database(self, store: ObjectStore, anchor: Anchor | None) -> None:
-        """Before a new database becomes one that is known. Raises ConfigurationError."""
+        """Refuse to start with a new database in place of one that an anchor knows. Raises ConfigurationError."""
         if anchor is None or await store.master_key_check() is not None:
             return
         if not await store.holds_objects():
@@ -337,7 +337,7 @@ class KMS:
 
 
 def _require(part: T | None) -> T:
-    """The part of a KMS that is open. Raises Unavailable for one that is not."""
+    """The given part of an open KMS. Raises Unavailable where the KMS is not open."""
     if part is None:
         raise Unavailable("the key service is not started")
     return part
@@ -346,7 +346,7 @@ def _require(part: T | None) -> T:
 async def _start_store(
     database_url: str, data_dir: Path, *, may_make: bool, compute: Compute
 ) -> ObjectStore:
-    """Raises ConfigurationError about database_url, and Unavailable."""
+    """Open the store and start it. Raises ConfigurationError about database_url, and Unavailable."""
     try:
         store = open_store(database_url, data_dir, may_make=may_make, compute=compute)
         await store.start()

@@ -1,6 +1,6 @@
-"""Answering one RequestMessage, whatever carries it: from its octets to the answer's.
+"""Answering one RequestMessage, whatever transport carries it: from its octets to those of the answer.
 
-What HTTP and KMIP over TLS share: which work goes to a thread, the batch, the answer, and the entries for log
+This is what HTTP and KMIP over TLS share: which work runs on a thread, the batch, the answer, and the entries for log
 and metrics.
 """
 

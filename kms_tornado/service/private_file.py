@@ -1,4 +1,4 @@
-"""Files that nobody else can read: refused where others can, and made whole or not at all."""
+"""Files that nobody else can read: refused if others can read them, and created completely or not at all."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MOST_BYTES = 4096
 
 
 class UnusableFile(Exception):
-    """A file that cannot be read, or that others can. Its text says why, behind the name of the file."""
+    """A file that cannot be read, or that others can read. The text of the error continues after the file's name."""
 
 
 def read_private_file(path: Path) -> bytes:
-    """What is in a file that nobody else can read: a key, or a few of them. Raises UnusableFile."""
+    """The contents of a file that nobody else can read, such as one with keys. Raises UnusableFile."""
     try:
         # Non-blocking: opening a named pipe would otherwise wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -62,11 +62,10 @@ def describe_error(exc: OSError) -> str:
 
 
 def make_private_file(path: Path, content: bytes) -> bool:
-    """Make the file; False where another process has just done so. Raises OSError.
+    """Create the file; False where another process has just created it. Raises OSError.
 
-    Under its own name the file appears whole or not at all: it is written and flushed under another
-    name and then linked, which never overwrites. Of two processes that start at once the second finds
-    the file of the first.
+    The file appears under its own name completely or not at all: it is written and flushed under another name and then
+    linked, which never overwrites. Of two processes that start at once, the second finds the file of the first.
     """
     draft = write_draft(path, content)
     try:
@@ -82,9 +81,9 @@ def make_private_file(path: Path, content: bytes) -> bool:
 def replace_private_file(
     path: Path, content: bytes, *, access: os.stat_result | None = None
 ) -> None:
-    """Put the content in the file's place, so that a crash leaves the old one or the new one. Raises OSError.
+    """Replace the file, so that a crash leaves either the old or the new one. Raises OSError.
 
-    access: the owner, group and mode that it gets; None: ours alone.
+    access: the owner, group and mode of the new file; None: readable by this user alone.
     """
     draft = write_draft(path, content)
     try:
@@ -115,7 +114,7 @@ def write_draft(path: Path, content: bytes) -> Path:
 
 
 def flush_directory(path: Path) -> None:
-    """Write the directory's entries to disk, so that a new name survives a power cut."""
+    """Flush the directory to disk, so that a new name in it survives a power cut."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

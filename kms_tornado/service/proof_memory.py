@@ -28,9 +28,10 @@ _KEPT_LONGER_S = 60
 
 
 class ProofMemory:
-    """A `ReplayMemory`, for one event loop. Where it is full, every proof is refused with Unavailable.
+    """A `ReplayMemory` for one event loop. Where it is full, every proof is refused with Unavailable.
 
-    proofs: of the database. most: as far as this process knows of the others, which is some seconds old.
+    proofs: those of the database.
+    most: how many proofs there may be. What this process knows about those of others is some seconds old.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class ProofMemory:
             self._keeper = None
 
     async def sweep(self) -> None:
-        """Forget what is no longer good. Raises Unavailable."""
+        """Forget the proofs that are no longer good. Raises Unavailable."""
         before = int(self._clock()) - _KEPT_LONGER_S
         while True:
             started = time.monotonic()

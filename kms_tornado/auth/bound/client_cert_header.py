@@ -1,6 +1,4 @@
-"""The header field ``Client-Cert`` (RFC 9440 §2.2), in which a proxy that ends TLS passes on the client's
-certificate.
-"""
+"""The header field ``Client-Cert`` (RFC 9440 §2.2), in which a proxy that ends TLS tells the client's certificate."""
 
 from __future__ import annotations
 

@@ -195,9 +195,9 @@ def _require_time(claims: Mapping[str, Any]) -> float:
 
 
 def _digest_use(thumbprint: str, jti: str) -> bytes:
-    """The digest by which a proof is remembered. The key is part of it, because another client may choose the same
-    ``jti``.
+    """The digest by which a proof is remembered.
 
+    The key is part of it, because another client may choose the same ``jti``.
     A digest is used because a ``jti`` may have thousands of characters.
     """
     return hashlib.sha256(f"{thumbprint} {jti}".encode()).digest()

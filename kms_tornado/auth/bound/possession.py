@@ -1,6 +1,4 @@
-"""The check that the sender of a bound token holds what it is bound to: a client certificate, the key of DPoP proofs,
-or both.
-"""
+"""The check that the sender of a bound token holds what it is bound to: a certificate, the key of DPoP proofs, or both."""
 
 from __future__ import annotations
 

@@ -57,8 +57,9 @@ class UserShares:
         self._end = 0.0
 
     def count(self, user: str, now: float) -> None:
-        """Count one more proof of the user. Raises TooManyRequests where the user's share is used up. now: seconds of
-        any clock.
+        """Count one more proof of the user.
+
+        Raises TooManyRequests where the user's share is used up. now: seconds of any clock.
         """
         if not self._end - PERIOD_S <= now < self._end:
             is_next = self._end <= now < self._end + PERIOD_S

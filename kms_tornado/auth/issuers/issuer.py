@@ -101,8 +101,9 @@ class TrustedIssuer:
         self.check_key_url(url, "key set URI")
 
     def check_key_url(self, url: str, what: str) -> None:
-        """Refuse a URL where this issuer's keys must not be fetched. what: the beginning of the text of the
-        ConfigurationError.
+        """Refuse a URL where this issuer's keys must not be fetched.
+
+        what: the beginning of the text of the ConfigurationError.
         """
         check_issuer_url(url, what, issuer=self.uri, http_hosts=self.jwks_allow_http)
 
@@ -261,9 +262,7 @@ class TrustSettings:
 
     @property
     def own_naming_claims(self) -> tuple[tuple[str, str], ...]:
-        """(issuer of one tenant; the claims that name its users), for issuers whose claims differ from
-        `naming_claim`.
-        """
+        """(issuer of one tenant; the claims that name its users), where these differ from `naming_claim`."""
         claims = {
             one.uri: ",".join(self.policy_of(one).user_claims)
             for issuer in self.issuers

@@ -86,8 +86,9 @@ def check_file_url(url: str, what: str) -> None:
 
 
 def check_issuer_name(uri: str, what: str) -> None:
-    """Refuse a name that is not a StringOrURI (RFC 7519 §2). An issuer whose name is only compared may have any other
-    form.
+    """Refuse a name that is not a StringOrURI (RFC 7519 §2).
+
+    An issuer whose name is only compared may have any other form.
     """
     if not uri or len(uri) > _MAX_ISSUER_LENGTH:
         raise ConfigurationError(f"{what}: 1 to {_MAX_ISSUER_LENGTH} characters are needed")

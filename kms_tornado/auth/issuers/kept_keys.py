@@ -177,8 +177,9 @@ class KeptKeys:
         return _Kept(**json.loads(header), document=document)
 
     def _check(self, kept: _Kept) -> float:
-        """The age of the keys in seconds. Raises _NotUsable where they are another issuer's, too old, or from the
-        future.
+        """The age of the keys in seconds.
+
+        Raises _NotUsable where they are another issuer's, too old, or from the future.
         """
         if kept.issuer != self._issuer.uri:
             raise _NotUsable("they are another issuer's")
@@ -197,8 +198,9 @@ class KeptKeys:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Let only one process at a time compare and replace the file. Raises OSError where another one takes too
-        long.
+        """Let only one process at a time compare and replace the file.
+
+        Raises OSError where another one takes too long.
         """
         lock = os.open(
             self.file.with_suffix(".lock"),
@@ -238,8 +240,9 @@ class KeptKeys:
 
 
 def _wait_for_lock(descriptor: int) -> None:
-    """Wait for the lock, but not for ever: a suspended process keeps its lock, and stopping the server waits for this
-    thread.
+    """Wait for the lock, but not for ever.
+
+    A suspended process keeps its lock, and stopping the server waits for this thread.
     """
     deadline = time.monotonic() + _LONGEST_LOCK_S
     while True:

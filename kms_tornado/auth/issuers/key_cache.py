@@ -141,8 +141,9 @@ class KeyCache:
     # --- for the periodic callback and the server -----------------------------------------------
 
     async def load_kept(self) -> None:
-        """Serve the keys that a former run has kept, until the first good refresh. To be called before the first
-        tick.
+        """Serve the keys that a former run has kept, until the first good refresh.
+
+        To be called before the first tick.
         """
         if self._kept is None or self._key_set is not None:
             return
@@ -171,8 +172,9 @@ class KeyCache:
         return self._schedule.compute_pause_s(has_keys=self._has_keys())
 
     def start_refresh(self) -> bool:
-        """Start a refresh in the background, unless one is running or the cooldown is not over; whether it was
-        started.
+        """Start a refresh in the background, and return True.
+
+        False while one is running or the cooldown is not over.
         """
         if self._task is not None or self._schedule.is_cooling_down(has_keys=self._has_keys()):
             return False

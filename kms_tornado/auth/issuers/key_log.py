@@ -1,5 +1,6 @@
-"""KeyLog: what the log says about one issuer's keys. Each state is logged once, for whoever has to find out why users
-are refused.
+"""KeyLog: what the log says about one issuer's keys.
+
+Each state is logged once, for whoever has to find out why users are refused.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LoadedKeys:
-    """An issuer's keys, the document that they came in, and for how many seconds it may be cached (None: not stated)."""
+    """An issuer's keys, the document they came in, and for how many seconds it may be cached (None: not stated)."""
 
     key_set: KeySet
     max_age_s: float | None

@@ -43,9 +43,7 @@ class KeyStatus:
 
     @property
     def level(self) -> str:
-        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys), or "DOWN" (requests with tokens are
-        answered 503).
-        """
+        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys), or "DOWN" (tokens are answered 503)."""
         return compute_level(self.state)
 
     @property

@@ -53,8 +53,9 @@ class RefreshSchedule:
         return was_asked
 
     def note_success(self, max_age_s: float | None) -> None:
-        """Note that the refresh succeeded. max_age_s: how long its answer may be cached; it can only shorten the
-        interval.
+        """Note that the refresh succeeded.
+
+        max_age_s: how long its answer may be cached; it can only shorten the interval.
         """
         self._failures = 0
         interval_s = self._policy.interval_s
@@ -95,8 +96,9 @@ class RefreshSchedule:
         return self._started_at + self._compute_cooldown_s(has_keys)
 
     def _compute_cooldown_s(self, has_keys: bool) -> float:
-        """The cooldown. Without keys to verify with it is 5 s at most, so that an issuer that is back is noticed
-        soon.
+        """The cooldown.
+
+        Without keys to verify with it is 5 s at most, so that an issuer that is back is noticed soon.
         """
         cooldown_s = self._policy.cooldown_s
         return cooldown_s if has_keys else min(cooldown_s, _WITHOUT_KEYS_S)

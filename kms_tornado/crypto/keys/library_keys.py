@@ -75,12 +75,18 @@ def check_scalar(key: ECPrivate) -> int:
 
 
 def load_scalar(key: ECPrivate) -> ec.EllipticCurvePrivateKey:
-    """The library's key for a private key on a curve of LIBRARY_CURVES. Raises InvalidField where it is out of range."""
+    """The library's key for a private key on a curve of LIBRARY_CURVES.
+
+    Raises InvalidField where it is out of range.
+    """
     return ec.derive_private_key(check_scalar(key), LIBRARY_CURVES[key.curve])
 
 
 def load_point(key: ECPublic) -> ec.EllipticCurvePublicKey:
-    """The library's key for a public key on a curve of LIBRARY_CURVES. Raises InvalidField where it is no point of it."""
+    """The library's key for a public key on a curve of LIBRARY_CURVES.
+
+    Raises InvalidField where it is no point of it.
+    """
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(LIBRARY_CURVES[key.curve], key.point)
     except ValueError:

@@ -25,8 +25,9 @@ def _check_numbers(*numbers: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class RSAPublic:
-    """pss: None for a key of rsaEncryption. For one of id-RSASSA-PSS (RFC 4055 §3.1) the parameters in DER, or b""
-    where it has none.
+    """pss: None for a key of rsaEncryption.
+
+    For one of id-RSASSA-PSS (RFC 4055 §3.1) the parameters in DER, or b"" where it has none.
     """
 
     n: int
@@ -100,7 +101,10 @@ class DSAPrivate:
 
 @dataclass(frozen=True, slots=True)
 class DHPublic:
-    """Stored and returned; no operation uses it. q, j: of X9.42, where p is j·q + 1. length: of x in bits, of PKCS#3."""
+    """Stored and returned; no operation uses it. q, j: of X9.42, where p is j·q + 1.
+
+    length: of x in bits, of PKCS#3.
+    """
 
     p: int
     g: int

@@ -1,4 +1,7 @@
-"""The anchor: the newest checkpoint in a file apart from the database, by which an older database is noticed."""
+"""The anchor: the newest checkpoint in a file apart from the database.
+
+It shows if an older database was put in place.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,10 @@ _MOST_BYTES = 16 * 1024 * 1024
 
 
 class Anchor(NamedTuple):
-    """path: of its file. line: the checkpoint's."""
+    """A checkpoint that was kept outside of the database.
+
+    path: of the anchor's file. line: the line of the checkpoint.
+    """
 
     path: Path
     line: str
@@ -29,9 +35,9 @@ class Anchor(NamedTuple):
 
 
 class AnchorFile:
-    """Where a server keeps its anchor: beside the master key where it can write there, else in the data directory.
+    """A server's anchor: beside the master key if the server can write there, else in the data directory.
 
-    Put it where a restore of the database does not reach.
+    An operator should have it where a restore of the database does not reach.
     """
 
     def __init__(self, master_key_files: Sequence[Path], data_dir: Path) -> None:
@@ -49,9 +55,9 @@ class AnchorFile:
         return max(found, key=lambda anchor: anchor.checkpoint.number, default=None)
 
     def write(self, line: str, number: int, *, goes_back: bool = False) -> None:
-        """Keep the checkpoint's line, if its number is higher than that of the one before. Raises nothing.
+        """Keep the line of a checkpoint, if its number is higher than that of the one before. Raises nothing.
 
-        goes_back: whatever its number, after a database was accepted although it is older.
+        goes_back: keep it whatever its number, because an older database was accepted.
         """
         if number <= self._written and not goes_back:
             return

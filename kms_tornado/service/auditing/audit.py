@@ -1,4 +1,4 @@
-"""Audit: the audit of one key service, from its start, which notices an older database, to its last checkpoint."""
+"""Audit: the audit of one key service, from its start, which detects an older database, to its last checkpoint."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ DEGRADED = ("altered", "anchor", "log")
 
 
 class AuditHealth(NamedTuple):
-    """status: of the trail. degraded: one of DEGRADED, or None.
+    """How well the audit of one process works.
 
-    checkpoint_age_s: since this process made a checkpoint, or found that the newest one names all records.
-    changes: transactions with records of changes that this process had committed.
+    status: of the trail.
+    degraded: one of DEGRADED, or None.
+    checkpoint_age_s: seconds since this process made a checkpoint, or found that the newest one covers all records.
+    changes: how many transactions with records of changes this process has committed.
     """
 
     status: AuditStatus
@@ -52,7 +54,10 @@ class AuditHealth(NamedTuple):
 
 
 class Audit:
-    """Open from `start` to `stop`. auditor: makes the records of this key service."""
+    """The audit of one key service, open from `start` to `stop`.
+
+    auditor: makes the records of this key service.
+    """
 
     def __init__(
         self,
@@ -83,7 +88,10 @@ class Audit:
         return self._key
 
     async def start(self, *, accepted: Anchor | None) -> None:
-        """Record the start, and sign the first checkpoint. accepted: an anchor that the database is older than."""
+        """Record the start, and sign the first checkpoint.
+
+        accepted: an anchor that is newer than the database, if the database is accepted in spite of it.
+        """
         rollback = None
         if accepted is not None:
             rollback = accepted.checkpoint.number
@@ -96,9 +104,9 @@ class Audit:
         self._keeper = self._loop.create_task(self._keep(), name="kms-audit-keeper")
 
     async def record_restore(self, anchor: Anchor | None, detail: dict[str, object]) -> None:
-        """Record, as a command, that this database was made of a backup; whatever the anchor knows, it counts now.
+        """Record, as a command, that this database was made from a backup. It then counts, whatever the anchor knows.
 
-        No record that was made after the backup has the place of one that is made after the restore.
+        The new records begin in other places than those made after the backup, so that no two records share one.
         """
         named = 0 if anchor is None else max(anchor.checkpoint.heads, default=0)
         await self._store.retire_chains(named)
@@ -134,7 +142,7 @@ class Audit:
         return AuditHealth(self._trail.status(), degraded, age_s, self._store.changes)
 
     async def try_again(self) -> None:
-        """Where nothing could be recorded a moment ago, find out whether it can be now; for a second at most."""
+        """If nothing could be recorded a moment ago, find out whether that has changed; for a second at most."""
         if self._trail.status().cause is not None:
             try:
                 async with asyncio.timeout(_LOOKING_S):
@@ -146,7 +154,7 @@ class Audit:
         self._trail.add(make_draft(SERVER, operation, detail=detail))
 
     async def _keep(self) -> None:
-        """Sign a checkpoint soon after a change, and later after mere reads."""
+        """Sign a checkpoint soon after a change; if there were only reads, later."""
         seen, last = self._store.changes, time.monotonic()
         while True:
             await asyncio.sleep(_AFTER_CHANGE_S)
@@ -183,7 +191,7 @@ class Audit:
         await asyncio.to_thread(write)
 
     def _note_altered(self, mine: ChainHead, found: ChainHead) -> None:
-        """Called on any thread."""
+        """Note that a chain was changed by something else. Called on any thread."""
         self._loop.call_soon_threadsafe(self._tell_altered, mine, found)
 
     def _tell_altered(self, mine: ChainHead, found: ChainHead) -> None:
@@ -204,9 +212,9 @@ class Audit:
 async def find_accepted_rollback(
     store: AuditStore, anchor: Anchor | None, *, accepts: bool
 ) -> Anchor | None:
-    """The anchor, if the database is older and `accepts` says that it is taken all the same; else None.
+    """The anchor, if the database is older and `accepts` allows that; None if the database is not older.
 
-    Raises ConfigurationError for an older database that is not. Called before anything is recorded.
+    Raises ConfigurationError for an older database that is not accepted. Called before anything is recorded.
     """
     if anchor is None:
         if await store.newest_checkpoint() is not None:

@@ -27,14 +27,18 @@ _MOST_STEPS = 4
 
 
 class IndexStatus(NamedTuple):
-    """behind: records that are not indexed. lag_s: for how long there have been some; None where others index."""
+    """How far the index is behind.
+
+    behind: the number of records that are not indexed yet.
+    lag_s: for how long there have been such records; None where another process indexes.
+    """
 
     behind: int
     lag_s: float | None
 
 
 class AuditIndexer:
-    """For one event loop, from `start` to `stop`."""
+    """Indexes the audit's records, in one event loop, from `start` to `stop`."""
 
     def __init__(self, records: AuditRecords) -> None:
         self._records = records
@@ -62,7 +66,7 @@ class AuditIndexer:
         return IndexStatus(self._behind, lag_s)
 
     async def catch_up(self) -> None:
-        """Have indexed what is on disk, as far as a few thousand records go; else it stays as it is."""
+        """Have the records that are on disk indexed now, if there are no more than a few thousand; else do nothing."""
         if self._catching_up is None or self._catching_up.done():
             self._catching_up = asyncio.create_task(self._catch_up(), name="kms-audit-catch-up")
         await asyncio.shield(self._catching_up)

@@ -11,7 +11,10 @@ from .auditor import REQUEST, Auditor
 
 
 class ItemRecorder:
-    """Keeps the entry of each item, of the attempt that counts; makes none without auditor or origin."""
+    """Keeps the audit entry of each item, from the attempt that counts.
+
+    Without auditor or origin, it records nothing.
+    """
 
     def __init__(
         self, auditor: Auditor | None, origin: Origin | None, items: Sequence[RequestItem]
@@ -23,7 +26,7 @@ class ItemRecorder:
         self._entries: dict[int, AuditEntry] = {}
 
     def begin(self, position: int) -> AuditEntry | None:
-        """The entry of an item that is about to be run, again perhaps. Raises AuditUnavailable."""
+        """The entry of an item that is about to run, perhaps once more. Raises AuditUnavailable."""
         if self._auditor is None or self._origin is None:
             return None
         entry = self._auditor.begin(self._origin, *self._name(position))
@@ -31,7 +34,7 @@ class ItemRecorder:
         return entry
 
     def _name(self, position: int) -> tuple[str, str | None]:
-        """(operation, which item it is where there are several)"""
+        """(operation, the number of the item in a message with several)"""
         operation = self._items[position].operation
         name = REQUEST if operation is None else OPERATION_TAGS[operation]
         return name, f"{position + 1}{self._of_all}" if self._of_all else None
@@ -39,7 +42,7 @@ class ItemRecorder:
     def finish(
         self, position: int, result: str, uid: str | None, *, has_failed: bool, is_undone: bool
     ) -> None:
-        """Record what came of the item. result: of the answer."""
+        """Record how the item ended. result: as in the answer."""
         if self._auditor is None or self._origin is None:
             return
         entry = self._entries.get(position)

@@ -14,9 +14,10 @@ _STDOUT = 1
 
 
 class LogTarget:
-    """Every method blocks, and raises OSError. For one thread.
+    """A file or stdout to which lines are appended. For one thread; every method may block, and raises OSError.
 
-    path: `-` is stdout. may_make: whether a file that is not there is made, mode 0600.
+    path: `-` is stdout.
+    may_make: whether a missing file is created, with mode 0600.
     """
 
     def __init__(self, path: Path, *, may_make: bool = True) -> None:
@@ -29,9 +30,9 @@ class LogTarget:
         self._is_torn = False
 
     def open(self) -> None:
-        """Open it again where it is open: after a rotation, the name is another file's.
+        """Open the file, again if it is open: after a rotation, its name belongs to another file.
 
-        A file of something else, a key's or a database's, is refused.
+        A file with other contents, such as a key or a database, is refused.
         """
         self.close()
         descriptor = os.dup(_STDOUT) if self._path is None else self._open_file(self._path)
@@ -52,9 +53,9 @@ class LogTarget:
             os.close(descriptor)
 
     def write(self, lines: bytes) -> None:
-        """Write lines with their ends: all of them or, in a file, none.
+        """Write lines with their line ends; in a file, either all of them or none.
 
-        A file that was renamed is written to until it is opened again; one that was removed is made again.
+        A file that was renamed is written to until it is opened again; a file that was removed is created again.
         """
         descriptor = self._descriptor
         if descriptor is None or (self._path is not None and not os.fstat(descriptor).st_nlink):
@@ -87,7 +88,7 @@ class LogTarget:
             raise
 
     def _take_back(self, descriptor: int, length: int) -> bool:
-        """Remove what was written last, as where the disk is full behind half a line."""
+        """Remove what was written last, for example half a line before the disk was full."""
         if not self._is_regular:
             return False
         end = os.lseek(descriptor, 0, os.SEEK_CUR)
@@ -101,7 +102,7 @@ class LogTarget:
 
     @contextmanager
     def _locked(self, descriptor: int) -> Iterator[None]:
-        """Keep other processes from writing: on a pipe, what is longer than a page could be mixed with theirs."""
+        """Keep other processes from writing: on a pipe, more than a page could be mixed with their lines."""
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
         except OSError:  # a file system without locks: O_APPEND does for whole writes
@@ -114,7 +115,7 @@ class LogTarget:
 
 
 def _read_ends(path: Path) -> tuple[bytes, bytes]:
-    """The first byte of the file and the last one; nothing of one that is empty, or that we may only write."""
+    """The first and the last byte of the file; nothing where it is empty, or where this process may only write it."""
     try:
         reader = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:

@@ -1,4 +1,4 @@
-"""The names of operations in the audit, found by whatever spelling people know: of grants, of clients, of KMIP."""
+"""The names of operations in the audit, found from any spelling: that of grants, of clients, or of KMIP."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ _NAMES = map_loosely([*OPERATION_TAGS.values(), *OWN_OPERATIONS])
 
 
 def find_operation(spelling: str) -> str:
-    """The name that records have: GetAttributes for ``get_attributes``. One that is not known here stays as it is."""
+    """The name in records, such as GetAttributes for ``get_attributes``. An unknown name is returned unchanged."""
     return _NAMES.get(loosen(spelling), spelling)

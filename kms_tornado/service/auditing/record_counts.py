@@ -1,4 +1,4 @@
-"""RecordCounts: how many records there were in each step of time, by result, and how many uses of keys."""
+"""RecordCounts: how many records there are in each step of time, by result, and how many uses of keys."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .request import StatisticsRequest
 
 
 class RecordCounts:
-    """Takes records, the newest first."""
+    """Counts records, which come newest first."""
 
     def __init__(self, request: StatisticsRequest) -> None:
         self._request = request
@@ -23,7 +23,7 @@ class RecordCounts:
         self._oldest_ms: int | None = None
 
     def take(self, record: FoundRecord) -> bool:
-        """True: all are counted."""
+        """Count a record. Always True: there is no limit."""
         request, time_ms = self._request, record.place.time_ms
         self._results[record.result] += 1
         self._operations[record.operation] += 1
@@ -36,9 +36,9 @@ class RecordCounts:
         return True
 
     def render(self, *, is_whole: bool) -> dict[str, Any]:
-        """The numbers; steps without records are left out.
+        """The numbers, without steps that have no records.
 
-        is_whole: whether all records were counted; else those since the oldest one that was taken are.
+        is_whole: whether all records were counted. If not, those from the oldest one taken to the end were.
         """
         request = self._request
         oldest_ms = request.until_ms if self._oldest_ms is None else self._oldest_ms

@@ -1,4 +1,4 @@
-"""RecordReader: tells the records of the audit to those who may read them, a bounded number for each request."""
+"""RecordReader: shows the audit's records to those who may read them, a limited number for each request."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ _MOST_COUNTED = 40_000
 
 
 class AmbiguousName(KMSError):
-    """The own records of somebody with this name cannot be told from those of others, and none may be read."""
+    """The records of the user with this name cannot be told from those of another one, so neither may read any."""
 
 
 class AuditAnswer(NamedTuple):
-    """lines: records, the newest first. next: where further ones may be; None where there are none.
+    """A page of records.
 
-    There may be further ones where `lines` is empty.
+    lines: records, the newest first.
+    next: where to continue; None where there are no more records. There may be more even if `lines` is empty.
     """
 
     lines: list[bytes]
@@ -39,7 +40,7 @@ class AuditAnswer(NamedTuple):
 
 
 class RecordReader:
-    """auditors: who may read every record."""
+    """Reads the audit for users. auditors: the users who may read every record."""
 
     def __init__(
         self,
@@ -59,7 +60,7 @@ class RecordReader:
     async def read(self, principal: str, request: AuditRequest, origin: Origin) -> AuditAnswer:
         """Record that the audit is read, and read it.
 
-        Raises AmbiguousName, GeneralFailure where records are not as a server wrote them, and Unavailable.
+        Raises AmbiguousName, GeneralFailure where a record is not as a server wrote it, and Unavailable.
         """
         query, detail = request.query, _describe(request.query)
         with self._auditor.recording(origin, "AuditRead", detail=detail):
@@ -75,9 +76,9 @@ class RecordReader:
     async def count(
         self, principal: str, request: StatisticsRequest, origin: Origin
     ) -> dict[str, Any]:
-        """Record that records are counted, and count those of each step of time, as `RecordCounts` renders them.
+        """Record that records are counted, and count those in each step of time, as `RecordCounts` renders them.
 
-        Raises as `read`.
+        Raises the errors of `read`.
         """
         query, detail = request.query, _describe(request.query)
         with self._auditor.recording(origin, "AuditStatistics", detail=detail):
@@ -89,7 +90,7 @@ class RecordReader:
             return counts.render(is_whole=rest is None)
 
     async def _limit(self, principal: str, query: RecordQuery) -> RecordQuery:
-        """The query for what the principal may read of it. Raises AmbiguousName."""
+        """The query, limited to what the principal may read. Raises AmbiguousName."""
         if self.may_read_all(principal):
             return query
         if query.uid is not None:
@@ -107,13 +108,16 @@ class RecordReader:
 
 
 def _describe(query: RecordQuery) -> Mapping[str, Any]:
-    """What a record says of a query. It names the object here, so that it is no record about that."""
+    """What a record says about the query.
+
+    The object is named in this text, so that the record does not count as one about the object.
+    """
     names = ("uid", "principal", "operation", "result")
     return {name: value for name in names if (value := getattr(query, name)) is not None}
 
 
 class _Lines:
-    """The lines of one answer."""
+    """Collects the lines of one answer."""
 
     def __init__(self, limit: int) -> None:
         self.lines: list[bytes] = []
@@ -121,7 +125,7 @@ class _Lines:
         self._size = 0
 
     def take(self, record: FoundRecord) -> bool:
-        """False where there is no room for it."""
+        """Add a record; False where there is no room for it."""
         if len(self.lines) >= self._limit or self._size > _MOST_BYTES:
             return False
         self.lines.append(record.line)

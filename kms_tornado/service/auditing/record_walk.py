@@ -1,4 +1,4 @@
-"""RecordWalk: from the newest record to older ones, as far as one request goes."""
+"""RecordWalk: goes from the newest record to older ones, as far as one request may go."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ _NEVER = 1 << 63
 
 
 class RecordWalk:
-    """Those records that a query finds and its caller may read.
+    """Walks over the records that match a query and that the caller may read.
 
-    cursor: where the walk begins; None: at the newest. most_looked_at: records, beside those of one page.
+    cursor: where the walk begins; None means at the newest record.
+    most_looked_at: how many records are looked at, beyond those of one page.
     """
 
     def __init__(
@@ -36,9 +37,9 @@ class RecordWalk:
         self._looked_at = self._rows = 0
 
     async def run(self, take: Callable[[FoundRecord], bool]) -> Cursor | None:
-        """Call `take` for each record until it returns False: the walk ends before that one.
+        """Call `take` for each record until it returns False; the walk then ends before that record.
 
-        Where further ones may be; None where there are none.
+        Returns the cursor from which to continue; None where there are no more records.
         """
         while True:
             up_to = None if self._cursor is None else self._cursor.page
@@ -54,7 +55,7 @@ class RecordWalk:
                 return None
 
     def _is_before(self, page: AuditPage) -> bool:
-        """Whether no page from there on has a record of the time that is asked for."""
+        """Whether this page and all older ones lie before the time that is asked for."""
         since_ms = self._query.since_ms
         return since_ms is not None and page.ceiling_ms < since_ms
 
@@ -62,7 +63,7 @@ class RecordWalk:
         return self._looked_at >= self._most_looked_at or self._rows >= _MOST_ROWS
 
     async def _read(self, page: AuditPage) -> Sequence[FoundRecord]:
-        """The page's records that are asked for and may be read."""
+        """The records of the page that match the query and may be read."""
         me = self._query.only_of
         found = await self._records.read_page(page, self._query, principal=self._principal)
         if me is None:
@@ -77,7 +78,7 @@ class RecordWalk:
         ]
 
     async def _walk_page(self, page: AuditPage, take: Callable[[FoundRecord], bool]) -> bool:
-        """Move the cursor behind what was taken: False where that was not all."""
+        """Move the cursor past the records that were taken; False where not all of the page was taken."""
         self._rows += 1
         if self._cursor is None or self._cursor.page != page.number:
             self._cursor = Cursor(page.number)

@@ -29,11 +29,11 @@ _CURSOR = re.compile(r"(\d{1,15})(?:\.(\d{1,15})\.(\d{1,15})\.(\d{1,15}))?", re.
 
 
 class BadAuditRequest(KMSError):
-    """A parameter is none, or has a value that none has. ``str()`` tells the caller which, and what it may be."""
+    """A parameter is unknown, or has an impossible value. ``str()`` tells the caller which, and what is possible."""
 
 
 class Cursor(NamedTuple):
-    """Where an answer goes on: at a page of the index, behind the record of that place in it, or at its newest."""
+    """Where an answer begins: on a page of the index, after the record with that place in it or at its newest one."""
 
     page: int
     place: Place | None = None
@@ -44,7 +44,7 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditRequest:
-    """limit: records of one answer."""
+    """The records that are asked for. limit: how many of them one answer has."""
 
     query: RecordQuery
     limit: int = _RECORDS
@@ -53,7 +53,7 @@ class AuditRequest:
 
 @dataclass(frozen=True, slots=True)
 class StatisticsRequest:
-    """Which records are counted, in steps from since_ms to until_ms: milliseconds since the Unix epoch."""
+    """Which records are counted, in steps from since_ms to until_ms, in milliseconds since the Unix epoch."""
 
     query: RecordQuery
     since_ms: int
@@ -64,7 +64,10 @@ class StatisticsRequest:
 def parse_statistics_request(
     parameters: Mapping[str, Sequence[str]], *, now: float
 ) -> StatisticsRequest:
-    """As `parse_audit_request`; without times of the last 24 hours. now: seconds since the Unix epoch."""
+    """The request that the parameters make; without times, it is for the last 24 hours.
+
+    now: seconds since the Unix epoch. Raises the errors of `parse_audit_request`.
+    """
     given = _read_once(parameters, _STATISTICS_PARAMETERS)
     step_ms = _read_step(given) * 1000
     until_ms = _read_time(given, "until")
@@ -86,7 +89,7 @@ def parse_statistics_request(
 
 
 def _read_once(parameters: Mapping[str, Sequence[str]], names: Sequence[str]) -> Mapping[str, str]:
-    """{name: its one value}."""
+    """{name: value}, where each parameter may occur once."""
     for name, values in parameters.items():
         if name not in names:  # an unknown one may be meant to limit what is told
             raise BadAuditRequest(f"there are only the parameters {', '.join(names)}")
@@ -131,7 +134,7 @@ def _read_result(given: Mapping[str, str]) -> str | None:
 
 
 def _read_time(given: Mapping[str, str], name: str) -> int | None:
-    """Milliseconds since the Unix epoch."""
+    """A time in milliseconds since the Unix epoch."""
     value = given.get(name)
     if value is None:
         return None
@@ -150,7 +153,7 @@ def _read_time(given: Mapping[str, str], name: str) -> int | None:
 
 
 def _read_step(given: Mapping[str, str]) -> int:
-    """In seconds."""
+    """The length of a step, in seconds."""
     value = given.get("step", "hour")
     if value not in _STEPS:
         raise BadAuditRequest(f"step: one of {', '.join(_STEPS)}")

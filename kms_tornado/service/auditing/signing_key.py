@@ -1,4 +1,4 @@
-"""The file of the key that signs checkpoints: made on the first start, open to nobody else."""
+"""The file with the key that signs checkpoints: created at the first start, readable by nobody else."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEY_FILE = "audit.key"
 
 
 def check_configured_audit_key(file: Path | None) -> None:
-    """Raise ConfigurationError where --audit-key-file is there and cannot be used; nothing is made."""
+    """Raise ConfigurationError where the file of --audit-key-file exists and cannot be used. Nothing is created."""
     if file is not None and os.path.lexists(file):
         _read(file)
 
@@ -30,9 +30,9 @@ def check_configured_audit_key(file: Path | None) -> None:
 def load_audit_key(
     file: Path | None, default_file: Path, *, is_throw_away: bool = False
 ) -> AuditKey:
-    """The key of --audit-key-file, else of default_file; a missing one is made. Raises ConfigurationError.
+    """The key in the file of --audit-key-file, else in default_file; a missing file is created.
 
-    Beside it stands the public half, by which others verify.
+    The public half, with which others verify, is written beside it. Raises ConfigurationError.
     """
     path = default_file if file is None else file
     if not os.path.lexists(path):
@@ -65,7 +65,10 @@ def _read(path: Path) -> AuditKey:
 
 
 def _write_public_half(path: Path, key: AuditKey) -> None:
-    """It only saves others the asking, so that a directory that cannot be written to is no fault."""
+    """Write the public half.
+
+    If the directory cannot be written to, nothing is lost: others can still ask for the key.
+    """
     pem = key.public.to_pem()
     try:
         if not path.exists() or path.read_bytes() != pem:

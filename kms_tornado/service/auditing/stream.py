@@ -59,7 +59,10 @@ class _Gap:
 
 
 class AuditStream:
-    """For one event loop. fault: what keeps the stream from being current, or None."""
+    """Writes committed records to --audit-log. For one event loop.
+
+    fault: why the log is not up to date; None where it is.
+    """
 
     def __init__(self, target: LogTarget, store: AuditStore) -> None:
         self._target = target
@@ -83,7 +86,7 @@ class AuditStream:
         store.on_recorded(self._note_recorded)
 
     async def open(self) -> None:
-        """Raises ConfigurationError where it cannot be opened now."""
+        """Open the log. Raises ConfigurationError where that is not possible now."""
         try:
             await self._run(self._target.open)
         except OSError as exc:
@@ -91,7 +94,10 @@ class AuditStream:
             raise ConfigurationError(text, "audit_log") from exc
 
     async def reopen(self) -> None:
-        """As on SIGHUP, after a rotation. Raises nothing: what cannot be written is written later."""
+        """Open the log again, as on SIGHUP after a rotation.
+
+        Raises nothing; what cannot be written now is written later.
+        """
         try:
             await self._run(self._target.open)
         except OSError as exc:
@@ -105,7 +111,7 @@ class AuditStream:
             self._add_waiting(line.encode(), len(line))
 
     async def flush(self) -> None:
-        """Return once all is written that was committed, or cannot be now; after three seconds at most."""
+        """Return once all that was committed is written, or cannot be written now; after three seconds at most."""
         try:
             async with asyncio.timeout(_STOP_S):
                 while self.fault is None and not self._is_done.is_set():
@@ -130,7 +136,7 @@ class AuditStream:
     # --- what comes -----------------------------------------------------------------------------
 
     def _note_recorded(self, segments: Sequence[Segment], is_certain: bool) -> None:
-        """Called on any thread."""
+        """Take the segments of a transaction. Called on any thread."""
         try:
             self._loop.call_soon_threadsafe(self._add, segments, is_certain)
         except RuntimeError:  # the loop is closed
@@ -215,7 +221,7 @@ class AuditStream:
         self._is_done.set()
 
     async def _close_gap(self, gap: _Gap) -> None:
-        """gap: the first one, which may grow meanwhile."""
+        """Write the records that are missing. gap: the first gap, which may grow meanwhile."""
         while gap.first <= gap.last:
             segments = [
                 segment
@@ -231,7 +237,7 @@ class AuditStream:
         self._gaps.remove(gap)
 
     async def _write(self, blocks: Sequence[bytes]) -> None:
-        """Raises OSError."""
+        """Write the lines. Raises OSError."""
         lines = b"\n".join(blocks) + b"\n"
         writing = asyncio.ensure_future(self._run(lambda: self._target.write(lines)))
         done, _ = await asyncio.wait({writing}, timeout=_SLOW_S)
@@ -240,7 +246,7 @@ class AuditStream:
         await writing
 
     async def _run(self, job: Callable[[], None]) -> None:
-        """Have the thread do it; raises OSError."""
+        """Run the job on the thread that writes. Raises OSError."""
         future: asyncio.Future[None] = self._loop.create_future()
         self._jobs.put((job, future))
         await future

@@ -1,8 +1,8 @@
-"""AuditTrail: the records of everything but changes, which wait in memory for half a second and share a transaction.
+"""AuditTrail: all records except those of changes. They wait in memory for half a second and share a transaction.
 
-What cannot be recorded is not done. While the database takes no records, the trail is *failing*: `check` refuses
-every operation with 503, what was answered before stays in memory, and is written as soon as that is possible.
-Refusals then are counted and not kept one by one, as they are beyond a hundred a second: nobody fills memory or
+What cannot be recorded is not done. While the database takes no records, the trail is *failing*: `check` refuses every
+operation with 503, and the records of operations that were answered before stay in memory until they can be written.
+Refusals are then only counted, not kept one by one; so are those beyond a hundred a second. Nobody can fill memory or
 disk by being refused.
 """
 
@@ -38,10 +38,13 @@ _NO_REQUEST = Context()
 
 
 class AuditStatus(NamedTuple):
-    """cause: why nothing can be recorded, in fixed words; None while it can. since: seconds since the Unix epoch.
+    """The state of the trail.
 
-    pending: records that wait in memory. records: that were written. oldest_s: how long the oldest of those that
-    wait has been waiting. failures: how often records could not be written.
+    cause: why nothing can be recorded, in fixed words; None while recording works.
+    since: since when, in seconds since the Unix epoch.
+    pending: how many records wait in memory. oldest_s: how long the oldest of them has waited.
+    records: how many were written.
+    failures: how often writing failed.
     """
 
     cause: str | None
@@ -53,7 +56,10 @@ class AuditStatus(NamedTuple):
 
 
 class AuditTrail:
-    """For one event loop. append: has drafts recorded, durable on return; raises Unavailable."""
+    """Collects records and writes them together. For one event loop.
+
+    append: writes drafts to the database, durable on return; raises Unavailable.
+    """
 
     def __init__(self, append: Callable[[Sequence[Draft]], Awaitable[None]]) -> None:
         self._append = append
@@ -70,7 +76,7 @@ class AuditTrail:
         self._is_refusing = False
 
     def check(self) -> None:
-        """Refuse to begin what could not be recorded. Raises AuditUnavailable."""
+        """Refuse an operation that could not be recorded. Raises AuditUnavailable."""
         if self._is_refusing:
             raise AuditUnavailable(
                 "nothing can be recorded in the audit",
@@ -79,7 +85,7 @@ class AuditTrail:
             )
 
     def add(self, draft: Draft) -> None:
-        """Have it recorded within a second."""
+        """Have the draft recorded within a second."""
         self._pending.append(draft)
         if len(self._pending) >= _MOST_PENDING:
             self._is_refusing = True
@@ -87,7 +93,7 @@ class AuditTrail:
             self._begin_later(_WAIT_S)
 
     def add_refusal(self, origin: Origin, operation: str, reason: str) -> None:
-        """As `add`, for a request that was refused: one of many may share a record with others."""
+        """Have a refused request recorded. If there are many refusals, several may share a record."""
         second = int(time.time())
         if second != self._second:
             self._second, self._refusals = second, 0
@@ -126,7 +132,7 @@ class AuditTrail:
                 return
 
     async def stop(self) -> None:
-        """Write what is pending; what cannot be written is lost, which the log says."""
+        """Write what is pending. What cannot be written is lost, and the log says so."""
         await self.flush()
         if self._timer is not None:
             self._timer.cancel()
@@ -151,7 +157,10 @@ class AuditTrail:
             self._task = self._loop.create_task(self._write_all(), name="kms-audit-trail")
 
     async def _write_all(self) -> None:
-        """Write what is pending now. What comes meanwhile waits its half second, unless that is enough for another one."""
+        """Write what is pending now.
+
+        Records that arrive meanwhile wait half a second, unless they are enough by themselves.
+        """
         begun = self._loop.time()
         try:
             while self._pending or self._counted:

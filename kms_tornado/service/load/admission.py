@@ -1,9 +1,9 @@
-"""Admission: how many requests one principal may have at once, and begin in a second.
+"""Admission: how many requests one principal may have under way, and how many may begin in a second.
 
-Pure but for the clock, which is an argument: a request enters before its body is worked on and leaves
-when its answer is sent; the transport says when. Each process of `--workers` counts for itself: a client
-keeps its connection to one of them, so a share of the number for each would refuse whoever has one
-connection, long before the number is reached.
+Pure except for the clock, which is an argument. A request enters before its body is processed and leaves when its
+answer is sent; the transport calls both. Each process of `--workers` counts for itself: a client keeps its connection
+to one process, so if each process allowed only a share of the number, a client with one connection would be refused
+long before it reached the number.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ CONCURRENCY = 64
 
 @dataclass(frozen=True, slots=True)
 class AdmissionBounds:
-    """For each principal. rate: requests a second; concurrency: requests at once. 0 means unbounded."""
+    """The limits for each principal. rate: requests a second; concurrency: requests at once. 0 means unlimited."""
 
     rate: int = 0
     concurrency: int = CONCURRENCY
 
 
 class Admission:
-    """The requests that are under way, by principal, and the rate at which they came.
+    """The requests under way, by principal, and the rate at which they came.
 
-    refused: {"rate" or "concurrency": how often `enter` refused for it}.
+    refused: {"rate" or "concurrency": how often `enter` refused for that reason}.
 
-    The rate is a token bucket, kept as the time at which it will be full again: one number, as in the
-    generic cell rate algorithm. A bucket that is full is like one that never was, so only those of the
-    last two seconds are kept, however many principals there are.
+    The rate is limited by a token bucket. Of each bucket only the time at which it will be full again is kept, as in
+    the generic cell rate algorithm. A full bucket needs no entry at all, so only those of the last two seconds are
+    kept, however many principals there are.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Admission:
 
     @property
     def remembered(self) -> int:
-        """The number of principals of whom anything is kept."""
+        """The number of principals for whom an entry is kept."""
         return len(self._counts.keys() | self._full_at.keys() | self._former_full_at.keys())
 
     def find_refusal(self, principal: str) -> TooManyRequests | None:
@@ -88,19 +88,22 @@ class Admission:
         return None
 
     def check(self, principal: str) -> None:
-        """Raises TooManyRequests where one more request of the principal may not enter now, and counts the refusal."""
+        """Refuse one more request of the principal if it may not enter now.
+
+        Raises TooManyRequests, which is counted.
+        """
         refusal = self.find_refusal(principal)
         if refusal is not None:
             self.refused[refusal.limit] += 1
             raise refusal
 
     def enter(self, request: object, principal: str) -> None:
-        """Count the request until it leaves. Raises TooManyRequests, with nothing counted but the refusal."""
+        """Count the request until it leaves. Raises TooManyRequests, and then counts the refusal alone."""
         self.check(principal)
         self.admit(request, principal)
 
     def admit(self, request: object, principal: str) -> None:
-        """Count a request about which `find_refusal` has just said None."""
+        """Count a request for which `find_refusal` has just returned None."""
         self._names[request] = principal
         self._counts[principal] = self._counts.get(principal, 0) + 1
         if self._bounds.rate:
@@ -109,7 +112,7 @@ class Admission:
             self._full_at[principal] = self._find_full_at(principal, now) + self._interval_s
 
     def leave(self, request: object) -> None:
-        """The request has ended; nothing happens where it never entered, or has left before."""
+        """Note that the request has ended. Nothing happens if it never entered, or has already left."""
         principal = self._names.pop(request, None)
         if principal is None:
             return
@@ -124,7 +127,10 @@ class Admission:
         return max(full_at, now)
 
     def _forget_full_buckets(self, now: float) -> None:
-        """A bucket not asked for in BURST_S is full: drop those that were not asked for since the last swap."""
+        """Drop the buckets that were not used since the last call.
+
+        After BURST_S without a request, a bucket is full.
+        """
         elapsed_s = now - self._swapped_at
         if elapsed_s >= BURST_S:
             self._former_full_at = self._full_at if elapsed_s < 2 * BURST_S else {}

@@ -1,11 +1,11 @@
-"""BytesInFlight: how many bytes of bodies and answers the server holds, in all and for one principal.
+"""BytesInFlight: how many bytes of bodies and answers the server holds, in total and for one principal.
 
-Pure. A request enters with the length of its body before that is read, and leaves when its answer is
-sent; the transport says when. Each process of `--workers` counts for itself, as it has memory of its own.
+Pure. A request enters with the length of its body before that is read, and leaves when its answer is sent; the
+transport calls both. Each process of `--workers` counts for itself, as it has memory of its own.
 
-Short requests always enter, so that whoever fills the memory stops long bodies, and nobody's Get. For all
-others there are two rules: a principal has a share of fixed size, and never more than is still free. So the
-share shrinks as others come, and whoever comes next finds half of what they left.
+Short requests always enter, so whoever fills the memory keeps out long bodies, but nobody's Get. For all others there
+are two rules: a principal has a share of fixed size, and never more than is still free. So a share shrinks as more
+principals come, and the next one finds half of the memory that the others left.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Rule = Literal["user", "all"]
 
 
 class TooManyBytes(Unavailable):
-    """There is no room for the body or the answer, and nothing was done. rule: which of the two says so."""
+    """There is no room for the body or the answer, and nothing was done. rule: the rule that says so."""
 
     reason: ClassVar[str] = "too_many_bytes"
 
@@ -38,7 +38,7 @@ class TooManyBytes(Unavailable):
 
 
 class HeldBytes:
-    """What one request holds: its body, later its answer too, and at last its answer alone."""
+    """The bytes that one request holds: first its body, then its answer as well, and in the end its answer alone."""
 
     __slots__ = ("_body", "_budget", "_principal", "_size")
 
@@ -48,18 +48,18 @@ class HeldBytes:
         self._body = self._size = body
 
     def add_body(self, size: int) -> None:
-        """Raises TooManyBytes."""
+        """Count more bytes of the body. Raises TooManyBytes."""
         self._budget.check(self._principal, size, self._body + size)
         self._body += size
         self._resize(self._size + size)
 
     def grow_answer(self, size: int) -> None:
-        """An answer that is being made has so many bytes now. Raises TooManyBytes."""
+        """Count the answer, which has this length so far. Raises TooManyBytes."""
         self._budget.check(self._principal, self._body + size - self._size, size)
         self._resize(self._body + size)
 
     def keep_answer(self, size: int) -> None:
-        """The answer is made, and the body gone. What was done must be answered, so this refuses nothing."""
+        """Count the finished answer alone. This refuses nothing, because what was done must be answered."""
         self._body = 0
         self._resize(size)
 
@@ -72,7 +72,7 @@ class HeldBytes:
 
 
 class BytesInFlight:
-    """max_body_size: of one request, in bytes. refused: {rule: how often it refused}."""
+    """All requests of one process. max_body_size: of one request, in bytes. refused: {rule: how often it refused}."""
 
     def __init__(self, max_body_size: int = 0) -> None:
         self.most = max(MOST, _LONGEST_BODIES * max_body_size)
@@ -85,7 +85,10 @@ class BytesInFlight:
         self._sizes: dict[str, int] = {}
 
     def enter(self, request: object, principal: str, body: int) -> HeldBytes:
-        """body: its length, as far as it is known. Raises TooManyBytes, with nothing counted but the refusal."""
+        """Count the request until it leaves. body: the length of its body, if it is known.
+
+        Raises TooManyBytes, and then counts the refusal alone.
+        """
         if body > SHORT:
             self.check(principal, body, body)
         self.count(principal, body)
@@ -93,7 +96,7 @@ class BytesInFlight:
         return held
 
     def leave(self, request: object) -> None:
-        """The request has ended; nothing happens where it never entered, or has left before."""
+        """Note that the request has ended. Nothing happens if it never entered, or has already left."""
         held = self._held.pop(request, None)
         if held is not None:
             held.release()
@@ -103,7 +106,10 @@ class BytesInFlight:
         return size <= SHORT or self._find_rule(principal, size) is None
 
     def check(self, principal: str, more: int, length: int) -> None:
-        """Raises TooManyBytes where so many more are too many. length: of the body or answer that they make longer."""
+        """Refuse `more` bytes if the principal may not have them. length: of the body or answer to which they belong.
+
+        Raises TooManyBytes.
+        """
         if length <= SHORT or more <= 0 or (rule := self._find_rule(principal, more)) is None:
             return
         self.refused[rule] += 1
@@ -120,7 +126,7 @@ class BytesInFlight:
         raise TooManyBytes(text, rule=rule, detail=detail + f"{format_size(self.size)} of all")
 
     def count(self, principal: str, more: int) -> None:
-        """So many more bytes are the principal's, or fewer."""
+        """Add to the bytes of the principal, or subtract from them."""
         self.size += more
         sizes = self._sizes
         if size := sizes.get(principal, 0) + more:
@@ -129,7 +135,7 @@ class BytesInFlight:
             sizes.pop(principal, None)
 
     def _find_rule(self, principal: str, more: int) -> Rule | None:
-        """The rule that forbids so many more; None where they are allowed."""
+        """The rule that forbids `more` bytes; None where they are allowed."""
         size = self._sizes.get(principal, 0) + more
         if size > self.most_of_principal:
             return "user"

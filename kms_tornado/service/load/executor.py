@@ -1,11 +1,12 @@
 """Executor: the threads for work that would block the event loop, with bounded and fair queues.
 
-There are two lanes, so that work of milliseconds never waits for work of seconds. In each lane jobs
-wait in a `FairQueue`, where principals take turns: a principal who sends a hundred jobs delays nobody
-else's first one, and two who fill the lane keep no third one out: whoever has no job waiting takes the
-place of the newest job of whoever has most. What finds no place, or loses it, is refused at once, and
-nothing of it was begun: an answer that says when to come back beats one that comes after the client has
-given up. Each process of `--workers` has lanes of its own.
+There are two lanes, so that work of milliseconds never waits for work of seconds. In each lane, jobs wait in a
+`FairQueue`, where principals take turns. A principal who sends a hundred jobs delays nobody else's first one. Two
+principals who fill a lane do not keep a third one out: someone without a waiting job takes the place of the newest job
+of whoever has most. A job that finds no place, or loses it, is refused at once, before any of it has begun: an answer
+that says when to come back is better than one that comes after the client has given up.
+
+Each process of `--workers` has lanes of its own.
 """
 
 from __future__ import annotations
@@ -43,13 +44,14 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class LaneSize:
-    """waiting, waiting_per_principal: how many jobs may wait for a thread, in all and of one principal.
+    """The limits of one lane.
 
-    running_per_principal: how many of one principal may run at once.
+    waiting, waiting_per_principal: how many jobs may wait for a thread, in total and for one principal.
+    running_per_principal: how many jobs of one principal may run at once.
     waiting_bytes, waiting_bytes_per_principal: of data that these jobs hold until they are done.
-    niceness: of the threads, above that of the event loop's thread (on Linux; elsewhere ignored).
-    rest_s: how long a thread rests behind a job for each stage of a short request that the loop had meanwhile; for the time
-    of the job at most.
+    niceness: of the threads, above that of the event loop's thread (on Linux; ignored elsewhere).
+    rest_s: how long a thread rests after a job, for each stage of a short request that the loop ran meanwhile; never
+    longer than the job took.
     """
 
     threads: int
@@ -86,7 +88,11 @@ HEAVY = LaneSize(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """context: of the request that the job is for, whichever job's end starts it; lines of the log name that."""
+    """A function that waits for a thread.
+
+    context: the context of the request for which it runs, since another job's end may start it; lines of the log name
+    that request.
+    """
 
     function: Callable[[], Any]
     principal: str
@@ -95,9 +101,10 @@ class _Job:
 
 
 class Lane:
-    """One pool of threads and its queue. Only the event loop's thread touches it.
+    """One pool of threads and its queue. Only the event loop's thread uses it.
 
-    waiting, running: numbers of jobs. refused: how many jobs were refused since the start.
+    waiting, running: numbers of jobs.
+    refused: how many jobs were refused since the start.
     """
 
     def __init__(self, name: str, size: LaneSize, turns: LoopTurns) -> None:
@@ -124,9 +131,10 @@ class Lane:
         return len(self._queue)
 
     async def run(self, function: Callable[[], T], principal: str, size: int = 0) -> T:
-        """The function's result, or what it raises. size: bytes that the job holds while it waits.
+        """Run the function; its result, or the exception that it raises.
 
-        Raises Busy where the queue is full, or another principal's first job took this one's place in it.
+        size: bytes that the job holds while it waits.
+        Raises Busy where the queue is full, or where another principal's first job took this one's place in it.
         """
         job = _Job(function, principal, asyncio.get_running_loop().create_future())
         if self.running < self._size.threads and principal not in self._at_most:
@@ -206,7 +214,7 @@ class Lane:
 
 
 class Executor:
-    """Both lanes. Must be closed after the last use."""
+    """Both lanes. It must be closed after the last use."""
 
     def __init__(
         self,
@@ -222,7 +230,7 @@ class Executor:
     async def run(
         self, function: Callable[[], T], *, principal: str = "", heavy: bool = False, size: int = 0
     ) -> T:
-        """As `Lane.run`. heavy: the function may take longer than some 50 ms."""
+        """As `Lane.run`. heavy: the function may take longer than about 50 ms."""
         return await (self.heavy if heavy else self.light).run(function, principal, size)
 
     def close(self) -> None:
@@ -231,7 +239,7 @@ class Executor:
 
 
 def _set_niceness(increment: int) -> None:
-    """Make the current thread alone nicer: to Linux a thread is a process with an id of its own."""
+    """Make the current thread alone nicer. To Linux a thread is a process with an ID of its own."""
     if increment and hasattr(os, "setpriority"):
         with contextlib.suppress(OSError):
             thread = threading.get_native_id()

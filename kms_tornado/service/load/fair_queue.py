@@ -1,4 +1,4 @@
-"""FairQueue: a bounded queue in which principals take turns, and nobody's load keeps another's first item out.
+"""FairQueue: a bounded queue in which principals take turns, and no principal's load keeps another's first item out.
 
 Pure: it holds items and hands them out; nothing waits here, and no clock is read.
 """
@@ -23,7 +23,7 @@ class Full(Exception):
 
 @dataclass(frozen=True, slots=True)
 class QueueBounds:
-    """How much may wait, in all and of one principal. An item that waits alone may have any size."""
+    """How much may wait, in total and for one principal. An item that waits alone may have any size."""
 
     items: int
     items_per_principal: int
@@ -33,18 +33,19 @@ class QueueBounds:
 
 @dataclass(slots=True)
 class _Share(Generic[T]):
-    """What waits of one principal, oldest first, at least one item. size: of all of them."""
+    """The waiting items of one principal, the oldest first, at least one. size: of all of them."""
 
     items: deque[tuple[T, int]]
     size: int
 
 
 class FairQueue(Generic[T]):
-    """Items by principal. Items come out one principal after the other, and in order within one.
+    """Items by principal.
 
-    Who has items waiting gets no more than a principal's share. Who has none gets a place in a full queue,
-    too: that of the newest item of whoever has most waiting, as long as that leaves them one. So the
-    share of one principal shrinks as others come, and none of them finds the door closed.
+    Items come out of it by principals in turn, and those of one principal in their order. A principal with waiting
+    items gets no more than a principal's share. One without any gets a place even in a full queue: that of the newest
+    item of whoever has most waiting, as long as that leaves them one. So the share of one principal shrinks as others
+    come, and nobody is kept out.
     """
 
     def __init__(self, bounds: QueueBounds) -> None:
@@ -57,7 +58,7 @@ class FairQueue(Generic[T]):
         return self._length
 
     def add(self, principal: str, item: T, size: int = 0) -> list[T]:
-        """Let the item wait; the items that gave up their places for it. Raises Full, with nothing changed."""
+        """Let the item wait; the items that gave up their places for it. Raises Full, and then nothing is changed."""
         share = self._shares.get(principal)
         if share is None:
             displaced = self._make_room(size)
@@ -78,7 +79,7 @@ class FairQueue(Generic[T]):
         return displaced
 
     def take(self, passing_over: Container[str] = ()) -> T | None:
-        """The next item, of somebody who is not passed over; None where there is none."""
+        """The next item of a principal who is not passed over; None where there is none."""
         principal = next((name for name in self._shares if name not in passing_over), None)
         if principal is None:
             return None
@@ -94,7 +95,7 @@ class FairQueue(Generic[T]):
         return self._length >= bounds.items or (self._length > 0 and self.size + size > bounds.size)
 
     def _make_room(self, size: int) -> list[T]:
-        """Take newest items away until one of this size fits; all of them, or none and Full."""
+        """Remove newest items until an item of this size fits, or raise Full and remove none."""
         if not self._is_full(size):
             return []
         if not self._may_make_room(size):
@@ -110,13 +111,13 @@ class FairQueue(Generic[T]):
         return displaced
 
     def _may_make_room(self, size: int) -> bool:
-        """Whether it fits when everybody keeps only their first item."""
+        """Whether an item of this size would fit if everybody kept only their first item."""
         firsts = [share.items[0][1] for share in self._shares.values()]
         bounds = self._bounds
         return len(firsts) < bounds.items and sum(firsts) + size <= bounds.size
 
     def _choose_measure(self) -> Callable[[_Share[T]], int]:
-        """What "most" means: items where these are too many, else size."""
+        """How to find who has "most": by items where their number is exceeded, else by size."""
         if self._length >= self._bounds.items:
             return lambda share: len(share.items)
         return lambda share: share.size

@@ -21,14 +21,14 @@ MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
 def check_data(request: object) -> None:
-    """Raises InvalidField where the request carries more data than one operation takes."""
+    """Raises InvalidField where the request carries more data than one operation accepts."""
     data = getattr(request, "data", None)
     if isinstance(data, bytes) and len(data) > MAX_DATA_BYTES:
         raise InvalidField(f"Data has at most {format_size(MAX_DATA_BYTES)}: send more in parts")
 
 
 def has_many_values(response: Any) -> bool:
-    """Whether to write the response takes longer than about a millisecond."""
+    """Whether writing the response takes longer than about a millisecond."""
     cls: Any = type(response)
     if not _may_have_many(cls):
         return False

@@ -1,10 +1,10 @@
-"""LoopTurns: long work on the event loop, one step of it in each second turn of the loop.
+"""LoopTurns: long work on the event loop, in steps, one of them in every second turn of the loop.
 
-A request that lets others run after a millisecond is not enough: sixteen of one user's take a
-millisecond each, before it is another's turn, and a short request needs several turns. So all long
-requests together have one step in two turns, and their principals take turns at these. And a step lets pass
-first what short requests do in the next turns: beside messages of a hundred operations a Get of 1 ms took 3, most of
-it for the steps between its own stages.
+It would not be enough if each long request let others run after a millisecond: sixteen requests of one user would take
+a millisecond each before it was another user's turn, and a short request needs several turns. So all long requests
+together get one step in two turns, and their principals take turns. Before each step, short requests run whatever they
+do in the next turns: otherwise, beside messages of a hundred operations, a Get of 1 ms took 3 ms, most of them for the
+steps between its own stages.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MOST_PASSED = 2
 
 
 class LoopTurns:
-    """Only the event loop's thread touches it."""
+    """Gives out the steps of long work. Only the event loop's thread uses it."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[asyncio.Future[None]] = FairQueue(_UNBOUNDED)
@@ -55,13 +55,13 @@ class LoopTurns:
                 self._give_soon()
 
     async def let_others_run(self) -> None:
-        """Between two stages of a short request, which goes on in the loop's next turn."""
+        """Wait one turn of the loop, between two stages of a short request."""
         self._is_short_next = True
         self.count_stage()
         await asyncio.sleep(0)
 
     def count_stage(self) -> None:
-        """A short request has another stage, and goes on with it at once."""
+        """Note that a short request has another stage, and goes on with it immediately."""
         self.short_stages += 1
 
     def _give_soon(self) -> None:
@@ -70,7 +70,7 @@ class LoopTurns:
             asyncio.get_running_loop().call_soon(self._give)
 
     def _give(self) -> None:
-        """Whoever gets it runs in the loop's next turn."""
+        """Give the next step to the principal whose turn it is; it runs in the loop's next turn."""
         while (turn := self._queue.take()) is not None:
             if not turn.done():  # else its request was cancelled
                 turn.set_result(None)

@@ -27,7 +27,10 @@ _KNOWN = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HSMKey:
-    """The key that a URI names. token, serial: of the module; object, id: of the key in it."""
+    """The key that a PKCS #11 URI names.
+
+    token, serial: of the module. object, id: of the key in it.
+    """
 
     module: str
     token: str | None = None
@@ -43,7 +46,10 @@ def is_hsm_uri(file: Path | str) -> bool:
 
 
 def parse_uri(uri: str) -> HSMKey:
-    """Raises ConfigurationError, which does not repeat the URI: there may be a PIN in it."""
+    """The key that the URI names.
+
+    Raises ConfigurationError, which does not repeat the URI: there may be a PIN in it.
+    """
     path, _, query = uri.removeprefix(SCHEME).partition("?")
     attributes: dict[str, str] = {}
     for part in (*path.split(";"), *(query.split("&") if query else ())):
@@ -79,7 +85,11 @@ def _make_key(attributes: dict[str, str]) -> HSMKey:
 
 
 def load_hsm_key(key: HSMKey, pin: str | None) -> MasterKey:
-    """Ask the module. pin: of its user; None: it needs none. Raises ConfigurationError, and Unavailable."""
+    """Compute the master key with the module.
+
+    pin: of the module's user; None where it needs none.
+    Raises ConfigurationError, and Unavailable.
+    """
     try:
         # Imported here: it needs an extra. Loaded in the process that serves: a module that was loaded
         # before a fork may do anything after it.

@@ -1,4 +1,4 @@
-"""The key ring of a server: its master keys, from the places that are configured, and its database's bundle."""
+"""The key ring of a server: its master keys, from the configured places, and the key bundle of its database."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ KEY_FILE = "master.key"
 
 
 def check_configured_keys(settings: ServiceSettings) -> None:
-    """Raise ConfigurationError for a master key that is configured, and is there, and cannot be used.
+    """Raise ConfigurationError for a configured master key that exists and cannot be used.
 
-    For a start that has not made anything yet. Keys in hardware security modules are not asked for.
+    It is for a start that has not created anything yet. Keys in hardware security modules are not looked at.
     """
     if value := _value_of(settings):
         parse_master_keys(value)
@@ -38,9 +38,9 @@ def check_configured_keys(settings: ServiceSettings) -> None:
 async def open_ring(
     settings: ServiceSettings, data_dir: Path, store: ObjectStore, *, is_throw_away: bool = False
 ) -> KeyRing:
-    """The master keys that this database belongs to, by whose bundle its rows are known from now on.
+    """The key ring for this database, by whose key bundle the store checks rows from then on.
 
-    Raises ConfigurationError before serving.
+    Raises ConfigurationError.
     """
     is_new = await store.master_key_check() is None and not await store.holds_objects()
     may_be_lost = is_new and _is_key_there(settings, data_dir)
@@ -64,7 +64,7 @@ async def reload_ring(
 ) -> None:
     """Read the master keys again; the first of them seals from now on.
 
-    Raises ConfigurationError, and Unavailable, where the old ones stay in use.
+    Raises ConfigurationError and Unavailable; the former keys then stay in use.
     """
     keys = load_keys(settings, data_dir, may_make=False)
     check = await store.master_key_check()
@@ -78,9 +78,9 @@ async def reload_ring(
 
 
 class ReadAgain:
-    """Reads the master keys again for a ring that lacks one; at most once a second.
+    """Reads the master keys again for a ring that lacks one, at most once a second.
 
-    Sealed material with a made-up key could otherwise have the files read at every use of it.
+    Otherwise, sealed material that names a made-up key would have the files read at every use.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ def _refuse_bundle(settings: ServiceSettings) -> ConfigurationError:
 
 
 async def _authenticate(keys: Sequence[MasterKey], store: ObjectStore) -> KeyBundle:
-    """Have the store know its rows by the database's bundle, which each of the keys opens from now on.
+    """Have the store check its rows by the database's key bundle, which each of the keys can open from now on.
 
     Raises OtherMasterKey, and SealBroken for a bundle that something else wrote.
     """
@@ -146,7 +146,7 @@ async def _authenticate(keys: Sequence[MasterKey], store: ObjectStore) -> KeyBun
 async def _settle_bundles(
     keys: Sequence[MasterKey], bundle: KeyBundle, check: bytes, store: ObjectStore
 ) -> None:
-    """Have each of the keys open the bundle, also when the others are gone; before any of them seals.
+    """Have the bundle sealed under each of the keys, so that any one suffices later. Called before any of them seals.
 
     Raises SealBroken for a bundle that something else wrote.
     """
@@ -168,7 +168,7 @@ async def _find_bundle(
 ) -> tuple[KeyBundle, CheckValues]:
     """The database's bundle, and the check values of its first master key.
 
-    Raises OtherMasterKey where none of the keys opens it.
+    Raises OtherMasterKey where no key opens it.
     """
     check = await store.master_key_check()
     for key in keys:
@@ -181,8 +181,9 @@ async def _find_bundle(
 def choose_bundle(
     keys: Sequence[MasterKey], check: bytes, stored: Mapping[bytes, bytes]
 ) -> KeyBundle:
-    """The bundle of a database with that check value. stored: {identifier of a master key: sealed bundle}.
+    """The bundle of a database with that check value.
 
+    stored: {identifier of a master key: sealed bundle}.
     Raises OtherMasterKey where none of the keys opens it, and SealBroken.
     """
     for key in keys:
@@ -210,9 +211,9 @@ def _is_key_there(settings: ServiceSettings, data_dir: Path) -> bool:
 
 
 def _warn_of_a_lost_database(settings: ServiceSettings, data_dir: Path) -> None:
-    """For an empty database whose master key was there before.
+    """Warn if the database is empty although its master key existed before.
 
-    A first start with a key that was made elsewhere looks the same, so it is no error.
+    A first start with a key that was made elsewhere looks the same, so it is not an error.
     """
     _log.warning(
         "the database %s is empty, and its master key was there before: if this server has had keys, "

@@ -1,8 +1,8 @@
-"""A new master key in the file of the old one, in steps of which each is whole on disk before the next begins.
+"""A new master key in the file of the old one, in steps. Each step is safely on disk before the next one begins.
 
-    old                 before
-    old, next:new       the new key is there for good, and opens; nothing is sealed under it
-    new, old            it seals
+    old              before
+    old, next:new    the new key is kept for good, and opens; nothing is sealed under it
+    new, old         the new key seals
 
 So a process that is killed between two steps leaves a file that every server can use, and the next run goes on.
 """
@@ -21,34 +21,37 @@ from .sources import NEXT, make_key_line, make_refusal, read_key_file
 
 
 class KeyFileEdit:
-    """The file while nobody else rotates its keys. path: where it is, links followed."""
+    """A key file while no other process rotates its keys. path: where it is, with links resolved."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def add_next(self) -> bytes:
-        """Add a new key that does not seal yet, unless there is one; its identifier. Raises ConfigurationError."""
+        """Add a new key that does not seal yet, unless there is one already; its identifier.
+
+        Raises ConfigurationError.
+        """
         if not any(line.is_next for line in read_key_file(self._path)):
             self._write([*self._read_lines(), NEXT.encode() + make_key_line().rstrip()])
         return next(line.key.key_id for line in read_key_file(self._path) if line.is_next)
 
     def promote_next(self) -> None:
-        """Have that key seal. Raises ConfigurationError."""
+        """Let that key seal. Raises ConfigurationError."""
         lines = self._read_lines()
         mark = NEXT.encode()
         first = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
         self._write([*first, *(line for line in lines if not line.startswith(mark))])
 
     def holds(self, key_id: bytes) -> bool:
-        """Whether the key is in the file, and not as the next one. Raises ConfigurationError."""
+        """Whether the key is in the file, and is not the next one. Raises ConfigurationError."""
         return any(
             line.key.key_id == key_id and not line.is_next for line in read_key_file(self._path)
         )
 
     def retire(self, key_id: bytes) -> Path:
-        """Move the key's line into another file, which is a key file, too; that file. Raises ConfigurationError.
+        """Move the key's line into another key file; that file. Raises ConfigurationError.
 
-        In this order, so that a process that is killed between the two leaves the key in both.
+        It is added there before it is removed here, so that a process that is killed in between leaves it in both.
         """
         keys, lines = read_key_file(self._path), self._read_lines()
         retired = self.retired_path
@@ -59,7 +62,7 @@ class KeyFileEdit:
         return retired
 
     def reinstate(self, key_id: bytes) -> None:
-        """Have the key open again, behind the others."""
+        """Put the key back, behind the others, so that it opens again."""
         keys, lines = read_key_file(self.retired_path), self.retired_path.read_bytes().splitlines()
         back = [line for key, line in zip(keys, lines, strict=True) if key.key.key_id == key_id]
         self._write([*self._read_lines(), *back])
@@ -72,7 +75,7 @@ class KeyFileEdit:
         return self._path.read_bytes().splitlines()
 
     def _write(self, lines: list[bytes], path: Path | None = None) -> None:
-        """path: of another file, that gets the same owner and mode."""
+        """Write a key file. path: of another file, which gets the same owner and mode."""
         content = b"".join(line + b"\n" for line in lines)
         path = path or self._path
         try:
@@ -84,7 +87,7 @@ class KeyFileEdit:
 
 @contextmanager
 def edit_key_file(path: Path) -> Iterator[KeyFileEdit]:
-    """Raises ConfigurationError where the file cannot be used, or another process rotates its keys."""
+    """The key file, locked. Raises ConfigurationError where it cannot be used, or another process rotates its keys."""
     path = Path(os.path.realpath(path))
     read_key_file(path)  # says what is wrong with it
     descriptor = _lock(path)
@@ -95,7 +98,7 @@ def edit_key_file(path: Path) -> Iterator[KeyFileEdit]:
 
 
 def _lock(path: Path) -> int:
-    """The descriptor of the file as it is now, with a lock: whoever held it before has replaced it."""
+    """A descriptor of the current file, with a lock. Whoever held the lock before has replaced the file."""
     while True:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

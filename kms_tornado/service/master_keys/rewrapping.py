@@ -1,6 +1,6 @@
 """Rewrapping: every envelope of the database is sealed under the newest master key, while servers serve.
 
-It can be ended at any moment and run again: what is done is not found again.
+It can be interrupted at any moment and run again; finished objects are not found a second time.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ _PAUSE_S = 0.5
 
 @dataclass(slots=True)
 class Rewrapped:
-    """written: objects that were sealed anew. failures: {identifier: why it was left as it is}.
+    """The result of a rewrapping.
 
+    written: how many objects were sealed again.
+    failures: {identifier: why the object was left as it is}.
     left: {identifier of another master key: how many objects are sealed under it now}.
     """
 
@@ -37,9 +39,10 @@ class Rewrapped:
 async def rewrap(
     store: ObjectStore, ring: KeyRing, *, report: Callable[[int], None] = lambda _: None
 ) -> Rewrapped:
-    """Seal everything under the newest key. report: called with how many objects were written so far.
+    """Seal everything under the newest key.
 
-    Raises Unavailable where the database is away; what is done until then is kept.
+    report: called with the number of objects that were written so far.
+    Raises Unavailable where the database is out of reach; what is done by then is kept.
     """
     result = Rewrapped()
     newest = ring.newest.key_id

@@ -37,12 +37,13 @@ def load_master_keys(
     may_make: bool,
     is_throw_away: bool = False,
 ) -> Sequence[MasterKey]:
-    """The master keys from the value or the files, where they are set, else from default_file.
+    """The master keys from the value or the files, if they are set, else from default_file.
 
-    value: of KMS_MASTER_KEY; an empty one counts as not set. files: of --master-key-file.
+    value: of KMS_MASTER_KEY; an empty one counts as not set.
+    files: of --master-key-file.
+    may_make: whether a missing first file is created. That is right for a new database only: otherwise a new key would
+    hide that the old one is lost.
     is_throw_away: whether default_file is removed at the end, so that there is nothing to back up.
-    may_make: whether the first file is made if it is missing, as it may be where the database is new.
-    Otherwise a new key would hide that the old one is lost.
     Raises ConfigurationError about master_key or master_key_file.
     """
     if value:
@@ -74,7 +75,7 @@ def parse_master_keys(text: str) -> Sequence[MasterKey]:
 
 
 def _read_keys(file: Path) -> Sequence[KeyLine]:
-    """file: or the URI of a key in a hardware security module."""
+    """The keys of a source. file: a file, or the URI of a key in a hardware security module."""
     if not is_hsm_uri(file):
         return read_key_file(file)
     key = parse_uri(str(file))
@@ -111,7 +112,7 @@ def read_key_file(path: Path) -> Sequence[KeyLine]:
 
 
 def _read_private(path: Path) -> bytes:
-    """As `read_private_file`. Raises ConfigurationError."""
+    """The contents of a private file. Raises ConfigurationError."""
     try:
         return read_private_file(path)
     except UnusableFile as exc:
@@ -119,7 +120,7 @@ def _read_private(path: Path) -> bytes:
 
 
 def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
-    """Raises ValueError that says what is wrong, of several keys with which of them."""
+    """The keys that the texts encode. Raises ValueError, which says what is wrong, and with which of several keys."""
     keys = []
     for number, text in enumerate(texts, 1):
         try:
@@ -130,7 +131,7 @@ def _decode_keys(texts: Sequence[str], unit: str) -> Sequence[MasterKey]:
 
 
 def _decode_key(text: str) -> MasterKey:
-    """Strict: there is one spelling for one key. Raises ValueError that says what is wrong."""
+    """The key that a text encodes. Each key has exactly one spelling. Raises ValueError, which says what is wrong."""
     try:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -143,7 +144,7 @@ def _decode_key(text: str) -> MasterKey:
 
 
 def make_key_file(path: Path) -> bool:
-    """Make the file with a new random key; False where another process has just done so."""
+    """Create the file with a new random key; False where another process has just created it."""
     try:
         return make_private_file(path, make_key_line())
     except OSError as exc:

@@ -1,1 +1,1 @@
-"""What users ask about their objects beside KMIP: which there are, and who may use them."""
+"""What users ask about their objects apart from KMIP: which ones there are, and who may use them."""

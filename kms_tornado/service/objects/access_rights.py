@@ -49,7 +49,7 @@ JSON = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class AccessRequest:
-    """Which operations on which object are granted to a user or withdrawn.
+    """The operations on an object that are to be granted to a user or withdrawn.
 
     user: a name as in tokens, a group's with `user_names.GROUP_PREFIX`, or `user_names.EVERYONE`.
     """
@@ -86,11 +86,11 @@ class AccessRights:
         *,
         has_groups: bool = False,
     ) -> None:
-        """Grant what is not granted yet.
+        """Grant the rights that are not granted yet.
 
         has_groups: whether tokens say to which groups a user belongs.
-        Raises ItemNotFound to all but the owner, InvalidField for a grant to the owner or to what nobody
-        can be, and ServerLimitExceeded.
+        Raises ItemNotFound to everybody but the owner, InvalidField for a grant to the owner or to a name that nobody
+        can have, and ServerLimitExceeded.
         """
         with self._record(origin, "AccessGrant", request.uid, _describe(request)) as entry:
             check_new_grantee(request.user, has_groups=has_groups)
@@ -101,10 +101,7 @@ class AccessRights:
     async def withdraw(
         self, principal: str, request: AccessRequest, origin: Origin | None = None
     ) -> None:
-        """Withdraw what is granted; rights that are not granted are passed over.
-
-        Raises ItemNotFound to all but the owner.
-        """
+        """Withdraw rights; those that are not granted are ignored. Raises ItemNotFound to everybody but the owner."""
         with self._record(origin, "AccessRevoke", request.uid, _describe(request)) as entry:
             await self._change(Withdraw, principal, request, entry)
 
@@ -132,7 +129,7 @@ class AccessRights:
         return await self._offload(render, principal=principal)
 
     async def list_owned(self, principal: str, origin: Origin | None = None) -> list[JSON]:
-        """The principal's newest objects, destroyed ones included; `store.bounds` says how many."""
+        """The principal's newest objects, including destroyed ones; `store.bounds` has the largest number of them."""
         with self._record(origin, "AccessOwned"):
             objects, now = await self._store.list_owned(principal), int(self._now())
 
@@ -193,7 +190,7 @@ class AccessRights:
 
 
 def _describe(request: AccessRequest) -> Mapping[str, Any]:
-    """What a record says of a grant beside its object."""
+    """What a record says about a grant, besides naming the object."""
     return {"grantee": request.user, "rights": format_operation_names(request.operations)}
 
 
@@ -233,7 +230,7 @@ def _read_text(members: Mapping[str, Any], name: str) -> str:
 
 
 def _read_operations(members: Mapping[str, Any]) -> frozenset[Operation]:
-    """From ``operation_types``, a list of names, or ``operation_type``, one name."""
+    """The operations: from ``operation_types``, a list of names, or ``operation_type``, one name."""
     present = [name for name in ("operation_types", "operation_type") if name in members]
     if not present:
         raise MissingData("operation_types is missing")
@@ -248,7 +245,7 @@ def _read_operations(members: Mapping[str, Any]) -> frozenset[Operation]:
 
 
 def _render_owned(owned: OwnedObject, target: ManagedObject) -> JSON:
-    """target: the object of `owned`, in its state at this time."""
+    """An owned object in JSON. target: the object, in its current state."""
     attributes = target.attributes
     algorithm, key_format = attributes.cryptographic_algorithm, attributes.key_format_type
     members = {
@@ -269,7 +266,7 @@ def _render_owned(owned: OwnedObject, target: ManagedObject) -> JSON:
 
 
 def _render_granted(granted: GrantedObject, target: ManagedObject) -> JSON:
-    """target: the object of `granted`, in its state at this time."""
+    """A granted object in JSON. target: the object, in its current state."""
     return {
         "object_id": target.uid,
         "owner_id": target.owner,

@@ -1,4 +1,4 @@
-"""ObjectListing: the objects of a user in pages, searched and filtered, what of them needs attention, and their numbers."""
+"""ObjectListing: a user's objects in pages, searched and filtered; those that need attention; and their numbers."""
 
 from __future__ import annotations
 
@@ -38,17 +38,21 @@ JSON = dict[str, Any]
 
 
 class ListingAnswer(NamedTuple):
-    """next: the cursor of further objects that there may be, also behind an empty list; None where there are none."""
+    """A page of objects.
+
+    next: the cursor for the next page; None where there is none. There may be a next page even after an empty one.
+    """
 
     objects: Sequence[JSON]
     next: str | None
 
 
 class ObjectListing:
-    """compute: takes the objects of a turn, of which each may have 64 KiB to be searched.
+    """Lists objects for users.
 
+    compute: runs a function on a thread, for objects that are searched: each of them may have 64 KiB.
     readers: rights any of which lets a grantee read the attributes of an object.
-    knows_uses: whether the audit records uses, so that an object without any is an unused one.
+    knows_uses: whether the audit records uses, so that an object without any was never used.
     """
 
     def __init__(
@@ -153,7 +157,7 @@ class ObjectListing:
         )
 
     def _show_owned(self, owned: OwnedObject, request: ListingRequest, now: int) -> JSON | None:
-        """None for an object that is not asked for."""
+        """The object in JSON; None where it is not asked for."""
         target = apply_dates(owned.target, now)
         if not request.matches(target, may_read=True):
             return None
@@ -176,7 +180,7 @@ class ObjectListing:
     def _show_granted(
         self, granted: GrantedObject, request: ListingRequest, now: int
     ) -> JSON | None:
-        """None for an object that is not asked for."""
+        """The object in JSON; None where it is not asked for."""
         target = apply_dates(granted.target, now)
         may_read = not self._readers.isdisjoint(granted.operations)
         if not request.matches(target, may_read=may_read):
@@ -190,7 +194,7 @@ class ObjectListing:
 
 
 def _turn(request: ListingRequest) -> int:
-    """One more than are asked for, where that is few: then the answer knows whether there are further ones."""
+    """How many objects to read at a time. If few are asked for, one more, to know whether there are others."""
     has_criteria = request != dataclasses.replace(
         ListingRequest(), is_owned=request.is_owned, limit=request.limit, cursor=request.cursor
     )
@@ -198,7 +202,7 @@ def _turn(request: ListingRequest) -> int:
 
 
 def _render(target: ManagedObject) -> JSON:
-    """What everybody sees who sees the object at all."""
+    """The members that everybody sees who sees the object at all."""
     return {
         "object_id": target.uid,
         "owner_id": target.owner,
@@ -264,5 +268,5 @@ def _render_reason(reason: Reason) -> JSON:
 
 
 def _format_date(seconds: int) -> str:
-    """RFC 3339, UTC, of any date that an attribute may have (`domain.dates`)."""
+    """A date by RFC 3339, in UTC; any that an attribute may have (`domain.dates`)."""
     return f"{(_EPOCH + timedelta(seconds=seconds)).isoformat()}Z"

@@ -1,6 +1,7 @@
-"""ListingCursors: positions in listings as texts that tell nothing of them.
+"""ListingCursors: positions in listings, as texts that reveal nothing.
 
-A position has the serial of an object, which counts the objects that all users of the server have ever made.
+A position contains the serial number of an object, which counts the objects that all users of the server have ever
+made.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ _CURSOR = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 class ListingCursors:
-    """The same position has the same cursor, which serves its principal alone."""
+    """Makes and reads cursors. Equal positions have equal cursors; a cursor works for its own principal alone."""
 
     def __init__(self, seal: CursorSeal) -> None:
         self._seal = seal
@@ -29,7 +30,7 @@ class ListingCursors:
         return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
     def parse_cursor(self, text: str, principal: str) -> ListPosition:
-        """Raises BadListingRequest."""
+        """The position. Raises BadListingRequest."""
         value = None
         if _CURSOR.fullmatch(text):
             value = self._seal.open(urlsafe_b64decode(text + "="), principal)

@@ -24,15 +24,18 @@ _OF = ("owned", "obtained")
 
 
 class BadListingRequest(KMSError):
-    """A parameter is none, or has a value that none has. ``str()`` tells the caller which, and what it may be."""
+    """A parameter is unknown, or has an impossible value. ``str()`` tells the caller which, and what is possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListingRequest:
-    """is_owned: whether the caller's own objects are asked for, or those of others. text: in lower case.
+    """The objects that are asked for.
 
+    is_owned: whether these are the caller's own objects, or those of others.
+    text: a text to search for, in lower case.
     grantee: only objects on which this user or group has rights, by name or as everyone; empty for any.
-    needs_attention: only objects with a reason for it. cursor: where the answer before ended; empty for the first one.
+    needs_attention: only objects with a reason for attention.
+    cursor: where the previous answer ended; empty for the first one.
     """
 
     is_owned: bool = True
@@ -46,13 +49,13 @@ class ListingRequest:
 
     @property
     def asks_for_attributes(self) -> bool:
-        """Whether only somebody who may read an object's attributes can tell that it is asked for."""
+        """Whether the request compares attributes, and so finds only objects whose attributes the caller may read."""
         return self.object_types != frozenset(ObjectType)
 
     def matches(self, target: ManagedObject, *, may_read: bool) -> bool:
-        """Whether the object, in its state at this time, is asked for.
+        """Whether the object, in its current state, is asked for.
 
-        may_read: whether the caller may read its attributes; else they are not compared.
+        may_read: whether the caller may read its attributes; if not, they are not compared.
         """
         if target.state not in self.states:
             return False
@@ -64,7 +67,7 @@ class ListingRequest:
 
 
 def _list_texts(target: ManagedObject, *, may_read: bool) -> list[str]:
-    """By what people know the object."""
+    """The texts by which people know the object."""
     texts: list[str] = [target.uid, target.owner]
     if may_read:
         texts += (name.name_value for name in target.attributes.names)
@@ -99,7 +102,7 @@ def parse_listing_request(parameters: Mapping[str, Sequence[str]]) -> ListingReq
 
 
 def refuse_parameters(parameters: Collection[str]) -> None:
-    """For what takes none. Raises BadListingRequest where there are any."""
+    """Refuse a request with parameters, for a path that takes none. Raises BadListingRequest."""
     if parameters:
         raise BadListingRequest("there are no parameters here")
 
@@ -112,7 +115,7 @@ def _choose(given: Mapping[str, str], name: str, choices: Sequence[str], default
 
 
 def _read_names(given: Mapping[str, str], name: str, enumeration: str) -> list[int]:
-    """The numbers of the names, with commas between them; all numbers where nothing is asked for."""
+    """The numbers of the names, which are separated by commas; all numbers where the parameter is absent."""
     numbers = {text: number for number, text in ENUMERATIONS[enumeration].cosmian.items()}
     if name not in given:
         return [*numbers.values()]

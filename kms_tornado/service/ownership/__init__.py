@@ -1,1 +1,1 @@
-"""Whose the objects are: how users are named, renamed, and hand their objects over."""
+"""Whose objects are whose: how users are named, renamed, and pass their objects on."""

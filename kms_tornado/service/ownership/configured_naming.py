@@ -1,4 +1,4 @@
-"""How the configured issuers' tokens name the users that will own objects."""
+"""How the tokens of the configured issuers name the users who will own objects."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
-"""Moves all objects of a database to the names that users have by another naming: with their issuer or without, or
-by another claim.
+"""Moves all objects of a database to the names that its users have under another naming.
 
-Before anything moves, it is made sure that everything can: each name has a new one, no two get the same, and every
-object opens. Then the database is marked, so that no server starts on it, and objects, rights and the identifiers of
-removed objects get their new names page by page. What has its new name is left alone, so that a move that was
-interrupted goes on when it is run again.
+Names may gain or lose their issuer, or come from another claim. Before anything is moved, everything is checked: each
+name has a new one, no two names become the same, and every object can be opened. Then the database is marked, so that
+no server starts on it, and objects, rights and the identifiers of removed objects get their new names page by page.
+What already has its new name is left alone, so that an interrupted move can be continued by running it again.
 """
 
 from __future__ import annotations
@@ -29,14 +28,17 @@ _MAX_TOLD = 5  # names in one error
 
 
 class NoNewName(Exception):
-    """A name that has no new one. Its text is the name."""
+    """A name that has no new name. The text of the error is the name."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamingMove:
-    """seen: how the owners are named. wanted: how they will be. issuers: whose names begin with one of them.
+    """How names change.
 
-    issuer: of the names that have none. renamed: {old name: new name} where the claim is another one.
+    seen: how the owners are named now. wanted: how they are to be named.
+    issuers: the issuers with which names may begin.
+    issuer: the issuer for the names that have none.
+    renamed: {old name: new name}, where another claim names the users.
     """
 
     seen: UserNaming
@@ -50,7 +52,7 @@ class NamingMove:
         return self.seen.former is not None
 
     def rename(self, name: str) -> str:
-        """Raises NoNewName."""
+        """The new name. Raises NoNewName."""
         if name == EVERYONE:
             return name
         if self.renamed is not None:
@@ -72,7 +74,7 @@ class NamingMove:
         raise NoNewName(name)
 
     def is_new(self, name: str) -> bool:
-        """Whether the name looks as if it was moved already."""
+        """Whether the name looks as if it had been moved already."""
         if self.renamed is not None:
             return False
         bare = name.removeprefix(GROUP_PREFIX)
@@ -87,7 +89,7 @@ async def move_to_naming(
     is_rehearsal: bool = False,
     report: Callable[[int], None] = lambda moved: None,
 ) -> TransferResult:
-    """Move everything, or only make sure that it can be. No server may serve meanwhile.
+    """Move everything, or only check that it can be moved. No server may serve meanwhile.
 
     Raises ConfigurationError where nothing was moved, Unavailable, and Conflict where another move is under way.
     """

@@ -1,8 +1,8 @@
-"""Gives the objects of one owner to another one: of people who leave, and of names that change.
+"""Transfers the objects of one owner to another, for people who leave and names that change.
 
-The owner is part of what an envelope is bound to, so each object is sealed anew. A page of objects is one
-transaction, in which each of them has one owner before and one after: a transfer may end at any moment, and goes
-on where it was when it is run again, since what is moved is the old owner's no longer. Servers may serve meanwhile.
+The owner is part of what an envelope is bound to, so each object is sealed again. A page of objects is one transaction,
+and each of them has exactly one owner before and after it. So a transfer may be interrupted at any moment, and
+continues when it is run again, because moved objects no longer belong to the old owner. Servers may serve meanwhile.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What is to be done. uids: these objects alone; () for all.
+    """What is to be transferred.
 
-    keeps_grants: whether others keep the rights that the old owner gave them. rename: gives the new name of each
-    of them; of such a transfer, old and new may be one name.
+    uids: only these objects; () for all.
+    keeps_grants: whether others keep the rights that the old owner gave them.
+    rename: gives the new names of these grantees. In a transfer that renames, old and new owner may be the same.
     """
 
     old: str
@@ -50,7 +51,7 @@ class Transfer:
 
 @dataclass(slots=True)
 class TransferResult:
-    """moved: how many objects. failures: {identifier: why it is where it was}."""
+    """moved: how many objects were moved. failures: {identifier: why the object was not moved}."""
 
     moved: int = 0
     failures: dict[str, str] = field(default_factory=dict)
@@ -70,9 +71,10 @@ class Transferrer:
         is_rehearsal: bool = False,
         report: Callable[[int], None] = lambda moved: None,
     ) -> TransferResult:
-        """Move the objects, page by page; what cannot be moved stays as it is.
+        """Move the objects, page by page; those that cannot be moved stay as they are.
 
-        is_rehearsal: find out what could not be moved, and move nothing. report: called with how many are moved.
+        is_rehearsal: find out what could not be moved, and move nothing.
+        report: called with the number of objects that were moved so far.
         Raises Unavailable; what was moved before stays moved.
         """
         result = TransferResult()
@@ -113,7 +115,7 @@ class Transferrer:
     async def _commit(
         self, transfer: Transfer, groups: Sequence[Sequence[Change]], *, is_rehearsal: bool
     ) -> None:
-        """Raises Conflict and Refused."""
+        """Commit the changes, or only try them. Raises Conflict and Refused."""
         if is_rehearsal:  # a search as if the changes had been made finds out whether they can be
             nothing = LocateSearch(ObjectFilter(), "", 0, 0)
             await self._store.locate(nothing, groups)
@@ -126,7 +128,7 @@ class Transferrer:
     async def _plan(
         self, transfer: Transfer, uids: Sequence[UniqueIdentifier], result: TransferResult
     ) -> dict[UniqueIdentifier, Sequence[Change]]:
-        """{identifier: the changes that move it}, without what is not the old owner's by now."""
+        """{identifier: the changes that move the object}, without objects that no longer belong to the old owner."""
         planned: dict[UniqueIdentifier, Sequence[Change]] = {}
         for uid in uids:
             if uid in result.failures:
@@ -163,7 +165,7 @@ class Transferrer:
         return changes
 
     async def _plan_grants(self, transfer: Transfer, target: ManagedObject) -> Sequence[Change]:
-        """The changes that give the rights to the new names of those who have them, while the owner stays."""
+        """The changes that move rights to the new names of their holders, for an object whose owner stays."""
         owner = transfer.old
         changes: list[Change] = []
         grants = await self._store.list_grants(target.uid, owner=owner) or {}
@@ -189,7 +191,7 @@ def _note_refused(
     refused: Refused,
     result: TransferResult,
 ) -> None:
-    """Take what cannot be moved out of the plan."""
+    """Take the objects that cannot be moved out of the plan, and note why."""
     uids = [*planned]
     for place, error in refused.failures.items():
         uid, (change, *_) = uids[place], planned.pop(uids[place])

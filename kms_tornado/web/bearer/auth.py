@@ -336,7 +336,10 @@ class BearerAuth:
         await self.stop()
 
     def check_files(self) -> None:
-        """Raise ConfigurationError where the CA file cannot be used now. Fetches then go on with its former contents."""
+        """Raise ConfigurationError where the CA file cannot be used now.
+
+        Fetches then go on with its former contents.
+        """
         self._fetch.check_ca_file()
 
     def refresh_soon(self) -> None:

@@ -1,4 +1,4 @@
-"""The metadata of a protected resource (RFC 9728 §2): from it clients learn where to get a token, and how to send it."""
+"""The metadata of a protected resource (RFC 9728 §2): where clients get a token, and how they send it."""
 
 from __future__ import annotations
 
