@@ -2286,7 +2286,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "a database that is older than its anchor is served",
-        "service/auditing/audit.py",
+        "service/auditing/set_back.py",
         "    if not accepts:",
         "    if False:",
         ("service/auditing/test_audit.py",),

@@ -33,8 +33,6 @@ def find_rollback(anchor: Checkpoint, line: str, position: AuditPosition) -> str
         return f"the database is empty, or has no audit: {knows}"
     if position.database != anchor.database:
         return "the database is another one than the anchor's"
-    if newest is not None and newest.rollback is not None and newest.rollback >= anchor.number:
-        return None  # another server was told to accept it
     if newest is None or newest.number < anchor.number:
         return f"the database is older than this server's anchor: {knows}"
     if position.line != line:

@@ -21,11 +21,12 @@ from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
 from ..wording import format_count
 from .auditing.anchor_file import Anchor, AnchorFile
-from .auditing.audit import Audit, find_accepted_rollback
+from .auditing.audit import Audit
 from .auditing.auditor import Auditor
 from .auditing.indexer import AuditIndexer
 from .auditing.log_target import LogTarget
 from .auditing.record_reader import RecordReader
+from .auditing.set_back import find_accepted_rollback
 from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
 from .auditing.signing_key import check_configured_audit_key, load_audit_key
 from .auditing.stream import AuditStream
@@ -301,7 +302,7 @@ class KMS:
             return
         if not await store.holds_objects():
             await find_accepted_rollback(
-                store.audit, anchor, accepts=self._settings.accept_rollback
+                store.audit, anchor, (), accepts=self._settings.accept_rollback
             )
 
     async def _start_audit(
@@ -316,7 +317,7 @@ class KMS:
         )
         try:
             accepted = await find_accepted_rollback(
-                store.audit, anchor, accepts=settings.accept_rollback
+                store.audit, anchor, [key.public], accepts=settings.accept_rollback
             )
             adopted = await store.audit.open()
         except GeneralFailure as exc:

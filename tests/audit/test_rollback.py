@@ -37,16 +37,6 @@ SAME = AuditPosition(DATABASE, ANCHOR, LINE, {1: HEAD.hash})
         pytest.param(
             dataclasses.replace(SAME, hashes={1: "11" * 32}), "lacks records", id="chain edited"
         ),
-        pytest.param(
-            dataclasses.replace(SAME, newest=dataclasses.replace(NEWER, rollback=3), line=None),
-            None,
-            id="accepted by another server",
-        ),
-        pytest.param(
-            dataclasses.replace(SAME, newest=dataclasses.replace(NEWER, rollback=2), line=None),
-            "another history",
-            id="an older rollback was accepted",
-        ),
     ],
 )
 def test_older_database_is_found(position, why):

@@ -45,7 +45,6 @@ class AnchorFile:
         files = [file for file in master_key_files[:1] if not str(file).startswith("pkcs11:")]
         places = [file.parent for file in files]
         self._paths = tuple(place / ANCHOR_FILE for place in (*places, data_dir))
-        self._written = 0
         #: Why it could not be written, in fixed words; None where it was.
         self.fault: str | None = None
 
@@ -54,12 +53,17 @@ class AnchorFile:
         found = [anchor for path in self._paths if (anchor := _read(path)) is not None]
         return max(found, key=lambda anchor: anchor.checkpoint.number, default=None)
 
-    def write(self, line: str, number: int, *, goes_back: bool = False) -> None:
-        """Keep the line of a checkpoint, if its number is higher than that of the one before. Raises nothing.
+    def read_again(self) -> Anchor | None:
+        """As `read`, for a server that serves: None also if the anchor cannot be read, because it is then made anew."""
+        try:
+            return self.read()
+        except ConfigurationError:
+            return None
 
-        goes_back: keep it whatever its number, because an older database was accepted.
-        """
-        if number <= self._written and not goes_back:
+    def write(self, line: str, number: int) -> None:
+        """Keep the line of a checkpoint, if its number is higher than that of the one before. Raises nothing."""
+        known = self.read_again()
+        if known is not None and known.checkpoint.number >= number:
             return
         errors = []
         for path in self._paths:
@@ -68,7 +72,6 @@ class AnchorFile:
             except OSError as exc:
                 errors.append(f"{path}: {(exc.strerror or type(exc).__name__).lower()}")
                 continue
-            self._written = number
             self._note(None)
             return
         self._note("; ".join(errors))

@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from functools import partial
 from typing import NamedTuple
 
 from ...audit.chain import ChainHead
 from ...audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from ...audit.parsing import parse_object
 from ...audit.record import COMMAND, SERVER, make_draft
-from ...audit.rollback import find_rollback
 from ...audit.signing import AuditKey
-from ...errors import ConfigurationError, Unavailable
+from ...errors import Unavailable
 from ...store.interface.audit import AuditStore
 from .anchor_file import Anchor, AnchorFile
 from .auditor import Auditor
+from .set_back import find_set_back, is_accepted
 from .stream import AuditStream
 from .trail import AuditStatus, AuditTrail
 
@@ -78,7 +76,10 @@ class Audit:
         self._keeper: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._is_altered = False
-        self._newest: Checkpoint | None = None
+        #: What the database has lost that the anchor names; None where it has all.
+        self._set_back: str | None = None
+        #: The number of the checkpoint up to which nobody had accepted that.
+        self._searched = 0
         #: When the newest checkpoint was as new as can be.
         self._checked = time.monotonic()
         store.on_altered(self._note_altered)
@@ -133,7 +134,7 @@ class Audit:
 
     def health(self) -> AuditHealth:
         faults = {
-            "altered": self._is_altered,
+            "altered": self._is_altered or self._set_back is not None,
             "anchor": self._anchor_file.fault is not None,
             "log": self._stream is not None and self._stream.fault is not None,
         }
@@ -180,15 +181,45 @@ class Audit:
             signed = sign_checkpoint(checkpoint, self._key)
             return signed
 
+        # Before the checkpoint: another process of this server may write a newer one meanwhile.
+        anchor = await asyncio.to_thread(self._anchor_file.read_again)
         line = await self._store.make_checkpoint(sign, _format_time(time.time()), rollback=rollback)
         if self._stream is not None and line == signed:  # otherwise it is one of before
             self._stream.add_checkpoint(line)
-        self._newest = read_checkpoint(parse_object(line.encode()))
+        number = read_checkpoint(parse_object(line.encode())).number
         self._checked = time.monotonic()
-        write: Callable[[], None] = partial(
-            self._anchor_file.write, line, self._newest.number, goes_back=rollback is not None
-        )
-        await asyncio.to_thread(write)
+        # A number alone may be of another history: the anchor stays, and the next start is refused by it.
+        if rollback is not None or anchor is None or not await self._is_older(anchor, number):
+            await asyncio.to_thread(self._anchor_file.write, line, number)
+
+    async def _is_older(self, anchor: Anchor, number: int) -> bool:
+        """Whether the database has lost what the anchor names. The log and a record tell it once.
+
+        number: of the newest checkpoint in the database.
+        """
+        known, keys = self._set_back, [self._key.public]
+        if number < self._searched:  # set back once more
+            self._searched = 0
+        if await self._store.has_checkpoint(anchor.checkpoint.number, anchor.line):
+            self._set_back = None
+        elif known is None:
+            self._set_back = await find_set_back(self._store, anchor, keys)
+        elif await is_accepted(
+            self._store, anchor, keys, max(self._searched, anchor.checkpoint.number)
+        ):
+            self._set_back = None
+        self._searched = number
+        if self._set_back is not None and known is None:
+            _log.error(
+                "the database was set back while this server served: %s; put the newer database back, or restart the "
+                "server once with --accept-rollback, as its next start is refused without (anchor: %s)",
+                self._set_back, anchor.path,
+            )  # fmt: skip
+            detail = {"generation": anchor.checkpoint.number, "fault": self._set_back}
+            self._add("Finding", detail)
+        elif self._set_back is None and known is not None:
+            _log.warning("the newer database is back, or a start has accepted the older one")
+        return self._set_back is not None
 
     def _note_altered(self, mine: ChainHead, found: ChainHead) -> None:
         """Note that a chain was changed by something else. Called on any thread."""
@@ -207,37 +238,6 @@ class Audit:
             "found": [found.seq, found.hash],
         }
         self._add("Finding", detail)
-
-
-async def find_accepted_rollback(
-    store: AuditStore, anchor: Anchor | None, *, accepts: bool
-) -> Anchor | None:
-    """The anchor, if the database is older and `accepts` allows that; None if the database is not older.
-
-    Raises ConfigurationError for an older database that is not accepted. Called before anything is recorded.
-    """
-    if anchor is None:
-        if await store.newest_checkpoint() is not None:
-            _log.warning(
-                "the audit's anchor is gone: whether this database is older than it was cannot be told; "
-                "a new one is made"
-            )
-        return None
-    fault = find_rollback(anchor.checkpoint, anchor.line, await store.position(anchor.checkpoint))
-    if fault is None:
-        if accepts:
-            _log.warning(
-                "--accept-rollback is not needed: remove it, or the next rollback goes unnoticed"
-            )
-        return None
-    if not accepts:
-        raise ConfigurationError(
-            f"{fault}; put the newer database back, or start once with --accept-rollback, which is recorded "
-            f"(anchor: {anchor.path})",
-            "accept_rollback",
-        )
-    _log.warning("--accept-rollback: %s", fault)
-    return anchor
 
 
 def _format_time(seconds: float) -> str:

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...audit.record import COMMAND
-from ...audit.rollback import find_rollback
 from ...audit.signing import AuditPublicKey
 from ...audit.verification import ChainVerifier, CheckpointVerifier
 from ...store.interface.object_checks import AUDIT, Fault
 from ...store.interface.object_store import ObjectStore
 from ..auditing.anchor_file import Anchor
+from ..auditing.set_back import find_set_back
 from .objects import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 
@@ -47,10 +47,8 @@ async def verify_audit(
     """
     # In this order: what is read later may only be newer.
     report = Report()
-    if anchor is not None:
-        position = await store.audit.position(anchor.checkpoint)
-        if fault := find_rollback(anchor.checkpoint, anchor.line, position):
-            report.faults.append(f"{fault} (anchor: {anchor.path})")
+    if anchor is not None and (fault := await find_set_back(store.audit, anchor, keys)):
+        report.faults.append(f"{fault} (anchor: {anchor.path})")
     checkpoints = CheckpointVerifier(keys)
     after = 0
     while page := await store.audit.read_checkpoints(after):

@@ -62,6 +62,12 @@ class AuditStore(Protocol):
     async def newest_checkpoint(self) -> str | None:
         """Its line."""
 
+    async def has_checkpoint(self, number: int, line: str) -> bool:
+        """Whether the checkpoint of that number is this one."""
+
+    async def read_rollbacks(self, after: int) -> Sequence[str]:
+        """The lines of checkpoints behind that number which say that an older database was accepted, the newest ones."""
+
     async def position(self, anchor: Checkpoint) -> AuditPosition:
         """What the database has of what the anchor names. Called before anything is recorded."""
 

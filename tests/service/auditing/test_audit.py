@@ -170,6 +170,124 @@ def test_database_that_is_older_than_the_anchor_is_refused_until_that_is_accepte
     assert report.faults == []
 
 
+def set_back(directory: Path, copy: Path) -> None:
+    """As a failover to a standby that was behind does under a server that serves."""
+    with sqlite3.connect(directory / "data/kms.db", timeout=30) as connection:
+        tables = connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'"
+        ).fetchall()
+        connection.execute("ATTACH ? AS former", [os.fspath(copy)])
+        connection.execute("BEGIN IMMEDIATE")
+        for (table,) in tables:
+            connection.execute(f"DELETE FROM main.{table}")
+            connection.execute(f"INSERT INTO main.{table} SELECT * FROM former.{table}")
+
+
+def findings(directory: Path):
+    return [record for record in read_records(directory) if record["operation"] == "Finding"]
+
+
+@pytest.mark.parametrize("more", [1, 2, 3], ids=["is behind", "is at the same number", "goes on"])
+def test_database_that_is_set_back_under_a_server_is_told_and_the_anchor_stays(
+    tmp_path, caplog, more
+):
+    """more: checkpoints that the server makes then. Its own chain is none that lost records."""
+    settings = settings_in(tmp_path)
+    before = {}
+
+    async def body(kms):
+        copy = keep_copy(tmp_path)
+        async with KMS(settings) as other:
+            await create(other)  # and its stop: two checkpoints that are lost
+        await kms.audit._make_checkpoint()
+        before["anchor"] = (tmp_path / "data" / ANCHOR_FILE).read_text()
+        set_back(tmp_path, copy)
+        for _ in range(more):
+            await create(kms)
+            await kms.audit._make_checkpoint()
+        assert kms.audit.health().degraded == "altered"
+
+    with_kms(settings, body)
+    assert (tmp_path / "data" / ANCHOR_FILE).read_text() == before["anchor"]
+    (told,) = (message for message in caplog.messages if "was set back" in message)
+    assert f"(anchor: {tmp_path}/data/{ANCHOR_FILE})" in told
+    (finding,) = (record for record in findings(tmp_path) if "generation" in record["detail"])
+    assert finding["detail"]["generation"] == json.loads(before["anchor"])["checkpoint"]
+    with pytest.raises(ConfigurationError, match=r"another history|is older"):
+        with_kms(settings)
+    caplog.clear()
+    with_kms(dataclasses.replace(settings, accept_rollback=True), create)
+    with_kms(settings)
+    assert verify(tmp_path).faults == []
+    caplog.clear()
+
+
+def test_server_goes_on_once_another_one_accepted_the_older_database(tmp_path, caplog):
+    settings, keys = settings_in(tmp_path), tmp_path / "keys"
+
+    async def body(kms):
+        copy = keep_copy(tmp_path)
+        await create(kms)
+        await kms.audit._make_checkpoint()
+        set_back(tmp_path, copy)
+        await create(kms)
+        await kms.audit._make_checkpoint()
+        assert kms.audit.health().degraded == "altered"
+        # A server of another machine, with an anchor of its own.
+        keys.mkdir()
+        for name in (ANCHOR_FILE, "master.key"):
+            shutil.copy(tmp_path / "data" / name, keys)
+        elsewhere = dataclasses.replace(settings, master_key_file=(keys / "master.key",))
+        async with KMS(dataclasses.replace(elsewhere, accept_rollback=True)) as other:
+            await create(other)
+            await other.audit._make_checkpoint()  # which no longer says so
+            await kms.audit._make_checkpoint()
+            newest, mine = (
+                (place / ANCHOR_FILE).read_text() for place in (keys, tmp_path / "data")
+            )
+            assert mine == newest
+        assert "a start has accepted the older one" in caplog.text
+
+    with_kms(settings, body)
+    caplog.clear()
+    with_kms(settings)
+    assert caplog.messages == []
+
+
+def test_acceptance_counts_for_other_anchors_and_only_where_it_is_signed(tmp_path, caplog):
+    settings, anchor = settings_in(tmp_path), tmp_path / "data" / ANCHOR_FILE
+    with_kms(settings)
+    copy = keep_copy(tmp_path)
+    with_kms(settings)
+    old = anchor.read_text()
+    put_back(tmp_path, copy)
+    with_kms(dataclasses.replace(settings, accept_rollback=True))
+    anchor.write_text(old)  # of another machine
+    with_kms(settings)
+    anchor.write_text(old)
+    with sqlite3.connect(tmp_path / "data/kms.db") as connection:
+        forged = 'replace(line, \'"signature":"\', \'"signature":"A\')'
+        connection.execute(
+            f"UPDATE audit_checkpoints SET line = {forged} WHERE line LIKE '%rollback%'"
+        )
+    with pytest.raises(ConfigurationError, match="another history"):
+        with_kms(settings)
+    caplog.clear()
+
+
+def test_anchor_is_never_replaced_by_an_older_checkpoint_of_another_process(tmp_path):
+    async def body(kms):
+        async with KMS(settings_in(tmp_path)) as other:
+            line = await other.audit._store.newest_checkpoint()
+            await create(kms)
+            await kms.audit._make_checkpoint()
+            newest = (tmp_path / "data" / ANCHOR_FILE).read_text()
+            other.audit._anchor_file.write(line, json.loads(line)["checkpoint"])
+            assert (tmp_path / "data" / ANCHOR_FILE).read_text() == newest
+
+    with_kms(settings_in(tmp_path), body)
+
+
 def test_accepting_without_need_is_warned_of(tmp_path, caplog):
     with_kms(settings_in(tmp_path))
     caplog.clear()

@@ -44,6 +44,13 @@ _select_checkpoints = (
     .order_by(_P.checkpoint)
     .limit(write_constant(_PAGE))
 )
+#: As `checkpoint.sign_checkpoint` writes it. Nobody has accepted so many.
+_select_rollbacks = (
+    select(_P.line)
+    .where(_P.checkpoint > bindparam("after"), _P.line.like('%"rollback":%'))
+    .order_by(_P.checkpoint.desc())
+    .limit(write_constant(_PAGE))
+)
 _select_ending = select(_S.lines).where(
     _S.chain == bindparam("of_chain"), _S.last == bindparam("at")
 )
@@ -81,6 +88,7 @@ class AuditReader:
         self._newest = prepare(select_newest_checkpoint, dialect)
         self._checkpoint = prepare(_select_checkpoint, dialect)
         self._checkpoints = prepare(_select_checkpoints, dialect)
+        self._rollbacks = prepare(_select_rollbacks, dialect)
         self._ending = prepare(_select_ending, dialect)
         self._segments = prepare(_select_segments, dialect)
         self._newest_segments = prepare(_select_newest_segments, dialect)
@@ -89,6 +97,16 @@ class AuditReader:
         """Its line."""
         rows = await self._backend.read(self._newest)
         return rows[0][1] if rows else None
+
+    async def has_checkpoint(self, number: int, line: str) -> bool:
+        """Whether the checkpoint of that number is this one."""
+        rows = await self._backend.read(self._checkpoint, {"number": number})
+        return bool(rows) and rows[0][0] == line
+
+    async def read_rollbacks(self, after: int) -> Sequence[str]:
+        """The lines of checkpoints behind that number which say that an older database was accepted, the newest ones."""
+        rows = await self._backend.search(self._rollbacks, {"after": after}, principal=_NOBODY)
+        return [line for (line,) in rows]
 
     async def position(self, anchor: Checkpoint) -> AuditPosition:
         """What the database has of what the anchor names. Called before anything is recorded."""
