@@ -16,6 +16,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import fcntl
+import functools
 import gc
 import importlib
 import json
@@ -212,11 +213,14 @@ class WarmServers:
 #: What a program loads until it serves, or speaks to a server; uvloop only where it is installed.
 _LOADED_FIRST = {
     "server": (
-        "kms_tornado.__main__", "kms_tornado.commands.verify", "kms_tornado.store.migrate",
+        "kms_tornado.__main__", "kms_tornado.commands.audit.export", "kms_tornado.commands.audit.verify",
+        "kms_tornado.commands.backup", "kms_tornado.commands.explain", "kms_tornado.commands.restore",
+        "kms_tornado.commands.rewrap", "kms_tornado.commands.transfer", "kms_tornado.commands.verify",
+        "kms_tornado.store.migrate",
         "kms_tornado.store.sqlite.backend", "kms_tornado.web.metrics.metrics",
         "kms_tornado.web.metrics.workers", "kms_tornado.web.process.dev.text",
         "kms_tornado.web.process.serving",
-        "tornado.platform.asyncio", "uvloop",
+        "cryptography.hazmat.backends.openssl.backend", "tornado.platform.asyncio", "uvloop",
     ),
     "kmsctl": (
         "kms_tornado.client.blocking", "kms_tornado.client.cli.account.whoami", "kms_tornado.client.cli.failures",
@@ -238,7 +242,10 @@ def _serve_forever(control: socket.socket, program: str) -> None:
         if not head:
             return
         [length] = _NUMBER.unpack(head)
-        request = json.loads(control.recv(length, socket.MSG_WAITALL))
+        message = control.recv(length, socket.MSG_WAITALL)
+        if program == "server" and b"postgresql:" in message:
+            _load_postgresql()
+        request = json.loads(message)
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
@@ -261,6 +268,17 @@ def _prepare() -> None:
     open_store(
         settings.database_url, settings.data_dir
     )  # compiles its statements, and opens nothing
+
+
+@functools.cache
+def _load_postgresql() -> None:
+    """Half of what the start of a server on PostgreSQL takes. Not before the first: most runs have none."""
+    from kms_tornado.errors import ConfigurationError
+    from kms_tornado.store.opening import open_store
+
+    with contextlib.suppress(ConfigurationError):  # the driver is not installed
+        open_store("postgresql://localhost/kms", ROOT)
+    gc.freeze()
 
 
 def _watch(request: dict[str, Any], status: int, *files: int) -> NoReturn:
