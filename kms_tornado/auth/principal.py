@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NoReturn, Self, final
 
 from .tokens.binding import Binding
@@ -69,8 +69,8 @@ class _TokenSlot:
     __slots__ = ("_token",)
 
 
-@final  # a subclass has other slots than _Unfrozen
-@dataclass(frozen=True, slots=True, init=False)
+@final  # `with_token` would lose what a subclass adds
+@dataclass(frozen=True, slots=True)
 class Principal(_TokenSlot):
     """Who a verified token speaks for: ``current_user`` of a handler.
 
@@ -97,29 +97,6 @@ class Principal(_TokenSlot):
     groups: frozenset[str] = frozenset()
     binding: Binding | None = None
 
-    def __init__(
-        self,
-        name: str,
-        subject: str,
-        issuer: str,
-        claims: Mapping[str, Any],
-        expires_at: float,
-        key_id: str = "",
-        groups: frozenset[str] = frozenset(),
-        binding: Binding | None = None,
-    ) -> None:
-        principal: Any = self
-        _set_class(principal, _Unfrozen)
-        principal.name = name
-        principal.subject = subject
-        principal.issuer = issuer
-        principal.claims = claims
-        principal.expires_at = expires_at
-        principal.key_id = key_id
-        principal.groups = groups
-        principal.binding = binding
-        principal.__class__ = Principal
-
     @property
     def token(self) -> str:
         """The token of this request, for calling another service in the user's name; empty where none came.
@@ -134,28 +111,15 @@ class Principal(_TokenSlot):
 
         The one without it is remembered for other requests: memory then holds no tokens.
         """
-        principal: Any = _Unfrozen()  # dataclasses.replace takes eight times as long
-        principal.name = self.name
-        principal.subject = self.subject
-        principal.issuer = self.issuer
-        principal.claims = self.claims
-        principal.expires_at = self.expires_at
-        principal.key_id = self.key_id
-        principal.groups = self.groups
-        principal.binding = self.binding
-        principal._token = token
-        principal.__class__ = Principal
-        made: Principal = principal
-        return made
-
-
-class _Unfrozen(_TokenSlot):
-    """What a Principal is while its fields are set, which takes a third of the time that it takes in a frozen class.
-
-    One is made for each request. Python lets an object change its class for one with the same slots.
-    """
-
-    __slots__ = tuple(one.name for one in fields(Principal))
-
-
-_set_class = vars(object)["__class__"].__set__
+        principal = Principal(  # dataclasses.replace takes three times as long
+            self.name,
+            self.subject,
+            self.issuer,
+            self.claims,
+            self.expires_at,
+            self.key_id,
+            self.groups,
+            self.binding,
+        )
+        object.__setattr__(principal, "_token", token)  # the class is frozen
+        return principal
