@@ -38,13 +38,20 @@ class Measurement:
 def cpu_seconds(pid: int) -> float:
     """User and system time of a process and its children, ended threads included. To the nanosecond (Linux)."""
     # The number of another process's clock, as the kernel has it: clock_getcpuclockid(3).
-    return sum(time.clock_gettime((~process << 3) | 2) for process in (pid, *_children(pid)))
+    return sum(time.clock_gettime((~process << 3) | 2) for process in (pid, *list_children(pid)))
 
 
-def _children(pid: int) -> list[int]:
+def list_children(pid: int) -> list[int]:
+    """And grandchildren."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
     children = [int(number) for number in text.split()]
-    return children + [grandchild for child in children for grandchild in _children(child)]
+    return children + [grandchild for child in children for grandchild in list_children(child)]
+
+
+def count_sockets(pid: int) -> int:
+    """How many sockets one process has open."""
+    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    return sum(link.startswith("socket:") for link in links)
 
 
 def resident_mib(pid: int) -> float:

@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import ssl
 import sys
 import tempfile
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import certificates
-from tests.bench.load import Connection, Measurement, measure
+from tests.bench.load import Connection, Measurement, count_sockets, list_children, measure
 from tests.issuer import Issuer
 from tests.kms import (
     Item,
@@ -63,6 +64,24 @@ class Ours:
     def connect(self, connections: int) -> list[Connection]:
         return [Connection(self.port, self.tls) for _ in range(connections)]
 
+    def connect_evenly(self, connections: int) -> list[Connection]:
+        """As many of each worker, where there are workers; says how many each has got.
+
+        They share one listening socket, and on one core the same one often takes all. So the others are stopped meanwhile.
+        """
+        workers = list_children(self.pid)
+        if not workers:
+            return self.connect(connections)
+        made: list[Connection] = []
+        taken = []
+        for number, worker in enumerate(workers):
+            before = count_sockets(worker)
+            with _stopped([other for other in workers if other != worker]):
+                made += self.connect(len(range(number, connections, len(workers))))
+            taken.append(count_sockets(worker) - before)
+        print(f"connections of {len(workers)} workers:", *taken)
+        return made
+
     def ask(self, item: dict[str, Any]) -> dict[str, Any]:
         """{tag: value} of the answer's children."""
         connection = self.connect(1)[0]
@@ -79,7 +98,7 @@ class Ours:
         self, operations: Mapping[str, Operation], seconds: float
     ) -> Iterator[dict[str, Callable[[], Measurement]]]:
         """What measures a round of each operation, on connections that are kept."""
-        open_ = self.connect(CONNECTIONS)
+        open_ = self.connect_evenly(CONNECTIONS)
 
         def side(operation: Operation) -> Callable[[], Measurement]:
             return lambda: measure(open_, operation, pid=self.pid, seconds=seconds)
@@ -191,6 +210,18 @@ def _together(items: Sequence[Item]) -> Item:
 def close(connections: Sequence[Connection]) -> None:
     for connection in connections:
         connection.socket.close()
+
+
+@contextlib.contextmanager
+def _stopped(processes: Sequence[int]) -> Iterator[None]:
+    """They do nothing meanwhile."""
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in processes:
+            os.kill(process, signal.SIGCONT)
 
 
 @contextlib.contextmanager
