@@ -74,10 +74,10 @@ class Ours:
             return self.connect(connections)
         made: list[Connection] = []
         taken = []
-        for number, worker in enumerate(workers):
+        for place, worker in enumerate(workers):
             before = count_sockets(worker)
             with _stopped([other for other in workers if other != worker]):
-                made += self.connect(len(range(number, connections, len(workers))))
+                made += self.connect(len(range(place, connections, len(workers))))
             taken.append(count_sockets(worker) - before)
         print(f"connections of {len(workers)} workers:", *taken)
         return made
