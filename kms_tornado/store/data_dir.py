@@ -46,7 +46,7 @@ def is_postgresql(url: str) -> bool:
 
 
 def resolve_sqlite_url(url: str, data_dir: Path) -> Path:
-    """The absolute path of the file that the URL names, from the data directory on.
+    """The absolute path of the file that the URL names; a relative path starts at the data directory.
 
     Raises ConfigurationError, which never repeats the URL: there may be a password in it.
     """

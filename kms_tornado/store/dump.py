@@ -37,15 +37,18 @@ _LONGEST_LINE = 1 << 28
 
 
 class BadDump(Exception):
-    """A file is no dump that a server wrote, or no longer. Its text says why, for the operator."""
+    """A file is not a dump that a server wrote, or no longer is. The text of the error tells the operator why."""
 
 
 @dataclass(frozen=True, slots=True)
 class DumpHeader:
-    """made: RFC 3339. revision: of the schema. check, bundles: by which the master key is known (`interface.master_keys`).
+    """The first line of a dump.
 
-    tables: {name: its columns, in the order of values}, in an order in which rows may be added. rows: how many
-    there are, for the progress.
+    made: when the dump was made (RFC 3339).
+    revision: of the schema.
+    check, bundles: the values by which the master key is recognised (`interface.master_keys`).
+    tables: {name: its columns, in the order of values}, in an order in which rows may be added.
+    rows: how many there are, to show progress.
     """
 
     made: str
@@ -58,7 +61,7 @@ class DumpHeader:
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What a dump has. altered: the identifiers of objects whose rows something else wrote."""
+    """What a dump contains. altered: the identifiers of objects whose rows something else wrote."""
 
     rows: int
     objects: int
@@ -97,7 +100,7 @@ class DumpWriter:
         self._rows[table] += 1
 
     def end(self) -> int:
-        """Finish the file; the number of rows in it."""
+        """Finish the file, and return the number of rows in it."""
         digest = self._digest.digest()
         mac = self._row_mac(_message(digest))
         self._write({"end": {"rows": self._rows, "sha256": digest.hex(), "mac": mac.hex()}})
@@ -111,18 +114,18 @@ class DumpWriter:
 
 
 class DumpReader:
-    """Reads the dump in a file, as often as it is asked to."""
+    """Reads the dump in a file, any number of times."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def read_header(self) -> DumpHeader:
-        """Not checked before `read_rows` has come to its end. Raises BadDump, and OSError."""
+        """The header, which is not verified before `read_rows` has reached the end. Raises BadDump and OSError."""
         with self._lines() as lines:
             return _parse_header(next(lines, b""))
 
     def read_rows(self, row_mac: _RowMAC) -> Iterator[DumpRow]:
-        """All rows. Raises BadDump, at the latest behind the last one, and OSError."""
+        """All rows. Raises BadDump, possibly only after the last row, and OSError."""
         with self._lines() as lines:
             first = next(lines, b"")
             header = _parse_header(first)
@@ -149,7 +152,7 @@ class DumpReader:
 
 
 def _read_lines(file: gzip.GzipFile) -> Iterator[bytes]:
-    """The lines of the file, unpacked. Raises BadDump, and OSError."""
+    """The lines of the file, decompressed. Raises BadDump and OSError."""
     try:
         while line := file.readline(_LONGEST_LINE):
             if not line.endswith(b"\n"):

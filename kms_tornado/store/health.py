@@ -43,9 +43,11 @@ _CAUSES_OF_ALL_WRITES = frozenset({"disk full", "locked", "read-only"})
 
 @dataclass(frozen=True, slots=True)
 class DatabaseStatus:
-    """state: one of STATES, reached at `since` (seconds since the epoch), `age_s` seconds ago.
+    """The state of a database.
 
-    cause: why it is not "up", in a few fixed words for anybody. outages: how often it has left "up".
+    state: one of STATES, reached at `since` (seconds since the Unix epoch), `age_s` seconds ago.
+    cause: why it is not "up", in a few fixed words that anybody may read.
+    outages: how often the state has changed from "up" to another one.
     """
 
     state: str
@@ -57,7 +59,7 @@ class DatabaseStatus:
 
 @dataclass(frozen=True, slots=True)
 class PoolLoad:
-    """Connections for reading. limit: how many there may be. waiting: reads that wait for one."""
+    """The connections for reading. limit: how many there may be. waiting: how many reads wait for one."""
 
     limit: int
     in_use: int
@@ -67,7 +69,7 @@ class PoolLoad:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseLoad:
-    """Statements that have been asked for and have not ended. pool: None where the database has none."""
+    """The statements that are waiting or running. pool: None where the database has no connection pool."""
 
     reads: int
     searches: int
@@ -82,7 +84,10 @@ class _Failure:
 
 
 class DatabaseHealth:
-    """For one event loop. ping, probe_writes: try the database, and raise Unavailable."""
+    """Watches one database. For one event loop.
+
+    ping, probe_writes: try a read and a write, and raise Unavailable where it fails.
+    """
 
     def __init__(
         self,
@@ -124,13 +129,13 @@ class DatabaseHealth:
         return DatabaseStatus(self._state, self._since, age_s, self._cause, self._outages)
 
     async def check(self) -> DatabaseStatus:
-        """Look now, for two seconds at most; the state after that."""
+        """Try the database now, for two seconds at most; the state after that."""
         if self._watch is not None:
             await asyncio.wait({self._look_now()}, timeout=_CHECK_TIMEOUT_S[self._state])
         return self.status()
 
     def note_failure(self, error: Unavailable, *, wrote: bool) -> None:
-        """A statement failed, which may be the beginning of an outage."""
+        """Note that a statement failed, which may be the beginning of an outage. wrote: whether it was a write."""
         is_known = self._state == DOWN or (wrote and self._state == READ_ONLY)
         if self._watch is None or is_known or self._failure is not None:
             return
@@ -151,7 +156,7 @@ class DatabaseHealth:
                 self._wake.set()
 
     def _look_now(self) -> asyncio.Task[None]:
-        """The look that is under way, or a new one."""
+        """The check that is running, or a new one."""
         if self._look is None or self._look.done():
             # In a context of its own, as its lines in the log are about no request.
             self._look = asyncio.create_task(

@@ -1,4 +1,4 @@
-"""Make the tables of a new database, bring an older one up to date with alembic, or say why it cannot be used."""
+"""Makes the tables of a new database, brings an older one up to date with alembic, or says why it cannot be used."""
 
 from __future__ import annotations
 
@@ -46,13 +46,16 @@ def upgrade(
     may_upgrade: bool = True,
     revision: str = "head",
 ) -> None:
-    """Make the newest tables in an empty database, or run the revisions that are missing, in the connection's transaction.
+    """Make the newest tables in an empty database, or run the missing revisions, in the connection's transaction.
 
-    The caller must hold the write lock before calling, and until it commits: of two servers that start
-    at once, the second then finds nothing left to do. name: of the database, for messages. may_make:
-    whether an empty database is taken as a new one. may_upgrade: whether one of an older version is changed.
-    revision: to stop at, for rows that a server of then wrote.
-    Raises ConfigurationError, and Unavailable for an empty database that is not.
+    The caller must hold the write lock before calling, and until it commits. If two servers start at once, the second
+    one then finds nothing left to do.
+
+    name: of the database, for messages.
+    may_make: whether an empty database is accepted as a new one.
+    may_upgrade: whether a database of an older version is changed.
+    revision: where to stop, for rows that a server of that revision wrote.
+    Raises ConfigurationError, and Unavailable for an empty database that is not accepted.
     """
     tables = inspect(connection).get_table_names()
     present = _list_revisions(connection) if _alembic_version.name in tables else ()

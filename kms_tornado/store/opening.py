@@ -1,4 +1,4 @@
-"""Choice of the store's backend by --database-url."""
+"""Chooses the store's backend by --database-url."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ def open_store(
 ) -> ObjectStore:
     """The store that the URL names, not started yet.
 
-    may_make: whether its start makes a database where there is none. may_upgrade: whether it changes one of an
-    older version. compute: for what takes milliseconds.
-    Raises ConfigurationError for a URL that names no usable database, or if its driver is not installed.
+    may_make: whether its start creates a database where there is none.
+    may_upgrade: whether its start changes a database of an older version.
+    compute: runs functions that take milliseconds.
+    Raises ConfigurationError for a URL that names no usable database, or whose driver is not installed.
     """
     if not is_postgresql(url):
         path = resolve_sqlite_url(url, data_dir)

@@ -1,4 +1,4 @@
-"""LoggedProgress: lines of the log about work that a start does for every object, of which there may be a million."""
+"""LoggedProgress: log lines about work that a start does for every object, of which there may be a million."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ _INTERVAL_S = 10.0
 
 
 class LoggedProgress:
-    """what: is done for objects, in words that follow their number. The first line comes after ten seconds."""
+    """Logs how far the work has come, for the first time after ten seconds.
+
+    what: the words that follow the number of objects.
+    """
 
     def __init__(self, what: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._what = what
@@ -21,7 +24,7 @@ class LoggedProgress:
         self._next = monotonic() + _INTERVAL_S
 
     def add(self, number: int) -> None:
-        """So many objects more are done."""
+        """Count this many more objects as done."""
         self._done += number
         if self._monotonic() >= self._next:
             self._next = self._monotonic() + _INTERVAL_S

@@ -13,7 +13,7 @@ from .object_checks import StoredSegment
 
 
 class Span(NamedTuple):
-    """A time in milliseconds since the Unix epoch. until_ms: the first that is not within it."""
+    """A period of time, in milliseconds since the Unix epoch. until_ms is the first moment after it."""
 
     since_ms: int
     until_ms: int
@@ -23,44 +23,49 @@ EVER = Span(-(1 << 62), 1 << 62)
 
 
 class AuditStore(Protocol):
-    """The audit of one database, but for the records that commits append. Every method raises Unavailable.
+    """The audit of one database, except for the records that commits append. Every method raises Unavailable.
 
-    changes: transactions with records of changes that this process had committed.
+    changes: how many transactions with records of changes this process has committed.
     """
 
     changes: int
 
     def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
-        """Have `told` called, on any thread, where a chain of this process was changed by something else.
+        """Have `told` called, on any thread, if something else has changed a chain of this process.
 
-        With the head that the process left, and the one that it found.
+        Its arguments are the head that the process left and the one that it found.
         """
 
     def on_recorded(self, told: Callable[[Sequence[Segment], bool], None]) -> None:
         """Have `told` called, on any thread, with what each transaction of this process added to a chain.
 
-        And whether that is known: False where it may or may not have been committed. Not called by `open`.
+        The second argument is False where it is not known whether the transaction was committed. `open` does not cause
+        a call.
         """
 
     async def open(self) -> int:
-        """Begin, once the rows are authentic. Returns how many objects of an older version were recorded."""
+        """Begin, once the store can check its rows. Returns how many objects of an older version were recorded."""
 
     async def append(self, drafts: Sequence[Draft]) -> None:
-        """Record what changed no object; durable on return."""
+        """Write records that belong to no change; they are durable on return."""
 
     async def make_checkpoint(
         self, sign: Callable[[Checkpoint], str], time: str, *, rollback: int | None = None
     ) -> str:
-        """The line of the newest checkpoint, which is made where records were added since the one before.
+        """The line of the newest checkpoint. A new one is made if records were added since the one before.
 
-        time: RFC 3339. rollback: the number of an anchor that this database is accepted in spite of.
+        time: RFC 3339.
+        rollback: the number of an anchor, if the database is accepted although it is older.
         """
 
     async def retire_chains(self, named: int) -> None:
-        """Leave all chains as they are, and begin beyond them. named: the highest chain that an anchor names."""
+        """End all chains as they are, and begin new ones with higher numbers.
+
+        named: the highest chain that an anchor names.
+        """
 
     async def newest_checkpoint(self) -> str | None:
-        """Its line."""
+        """The line of the newest checkpoint."""
 
     async def has_checkpoint(self, number: int, line: str) -> bool:
         """Whether the checkpoint of that number is this one."""
@@ -69,23 +74,26 @@ class AuditStore(Protocol):
         """The lines of checkpoints behind that number which say that an older database was accepted, the newest ones."""
 
     async def position(self, anchor: Checkpoint) -> AuditPosition:
-        """What the database has of what the anchor names. Called before anything is recorded."""
+        """What the database has of the records and the checkpoint that the anchor names.
+
+        Called before anything is recorded.
+        """
 
     async def heads(self) -> Mapping[int, ChainHead]:
-        """Of every chain that has a record."""
+        """The heads of all chains that have a record."""
 
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
-        """(number, line) of those behind that number, a page of them."""
+        """(number, line) of a page of checkpoints after that number."""
 
     async def read_segments(
         self, chain: int, after: int, span: Span = EVER
     ) -> Sequence[StoredSegment]:
-        """The segments behind record `after` of the chain, in the order of chains and records, a page of them.
+        """A page of the segments after record `after` of the chain, in the order of chains and records.
 
-        span: of which they have a record at least.
+        span: a segment must have at least one record in this period.
         """
 
     async def read_newest_segments(
         self, before: int | None = None
     ) -> tuple[int, Sequence[StoredSegment]]:
-        """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
+        """(where the next page begins, a page of the segments that were written last, the last one first)."""

@@ -10,10 +10,11 @@ from ...audit.query import FoundRecord, RecordQuery
 
 
 class IndexStep(NamedTuple):
-    """What was done for the index of the audit.
+    """What one step of indexing the audit did.
 
-    entries: of objects, principals and uses that were written. behind: how many records are not in it yet.
-    is_anothers: whether it is another process that indexes them.
+    entries: how many entries for objects, principals and uses were written.
+    behind: how many records are not in the index yet.
+    is_anothers: whether another process does the indexing.
     """
 
     records: int = 0
@@ -24,9 +25,12 @@ class IndexStep(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AuditPage:
-    """Some thousand records. number: from 1, the oldest first. ranges: chain → (first record, last one).
+    """Some thousand records.
 
-    since_ms, until_ms: of its records, since the Unix epoch. ceiling_ms: the highest until_ms up to this page.
+    number: of the page, from 1; the oldest page is the first.
+    ranges: chain → (first record, last record).
+    since_ms, until_ms: the times of its oldest and newest record, in milliseconds since the Unix epoch.
+    ceiling_ms: the highest until_ms of this page and all before it.
     """
 
     number: int
@@ -38,36 +42,37 @@ class AuditPage:
 
 
 class AuditRecords(Protocol):
-    """Finds records by an index, which is some seconds behind. Every method raises Unavailable."""
+    """Finds records with an index that is some seconds behind. Every method raises Unavailable."""
 
     async def take_step(self, now: int, *, is_urgent: bool = False) -> IndexStep:
-        """Index some records, if there are any, and no other process does that; is_urgent: in any case.
+        """Index some records, if there are any and no other process does so.
 
         now: seconds since the Unix epoch.
+        is_urgent: index them even if another process does.
         """
 
     async def forget_index(self) -> int:
-        """Have it made anew by steps. Returns how many records there are."""
+        """Have the index made again from the beginning, in steps. Returns how many records there are."""
 
     async def find_pages(
         self, keys: Sequence[int], *, up_to: int | None, limit: int, principal: str
     ) -> Sequence[AuditPage]:
-        """The pages with records under any of the keys, two at most, or all of them, the newest first.
+        """The pages with records under any of the keys (two at most), or all pages; the newest first.
 
-        up_to: the highest number. principal: whose turn it is.
+        up_to: the highest number. principal: the user for whom this is done, since users take turns.
         """
 
     async def read_page(
         self, page: AuditPage, query: RecordQuery, *, principal: str
     ) -> Sequence[FoundRecord]:
-        """The records of the page that the query finds, the newest first, whoever may read them.
+        """The records of the page that match the query, the newest first, whether or not the caller may read them.
 
         Raises GeneralFailure where records are not as a server wrote them.
         """
 
     async def find_owned(self, uids: Collection[str], *, owner: str) -> Mapping[str, int]:
-        """Those of the identifiers that are of objects of the owner's, removed ones too, as far as indexed.
+        """Those of the identifiers that belong to objects of the owner, also removed ones, as far as they are indexed.
 
-        Each with the time when it became an object's for the first time, in milliseconds since the Unix epoch:
-        what others did with it before is not the owner's to read.
+        Each comes with the time when it first became an object's, in milliseconds since the Unix epoch. What others did
+        with the identifier before that time is not for the owner to read.
         """

@@ -14,13 +14,13 @@ from ...kmip.enums import Operation
 class Insert:
     """Add a new object. Fails with ObjectAlreadyExists where its identifier is taken.
 
-    It is also taken where an object of another owner had it, and was removed.
+    An identifier is also taken if another owner's object had it and was removed.
 
-    Insert and Replace fail with NonUniqueName where another object of the owner, not destroyed, has one
-    of the object's names, and with ServerLimitExceeded where the owner would have too many objects.
+    Insert and Replace fail with NonUniqueName where another object of the owner that is not destroyed has one of the
+    object's names, and with ServerLimitExceeded where the owner would have too many objects.
 
-    is_uid_random: whether the server made the identifier, so that nobody has it already. A batch need not look
-    for it before its end.
+    is_uid_random: whether the server made the identifier, so that it cannot be taken. A batch then need not look for it
+    before its end.
     """
 
     new: ManagedObject
@@ -29,7 +29,7 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Overwrite the object with `new`. Its generation becomes seen + 1.
+    """Replace the object by `new`, and set its generation to seen + 1.
 
     seen: the generation that the caller read. Fails with Conflict where the database has another one.
     """
@@ -75,14 +75,16 @@ class Withdraw:
 
 @dataclass(frozen=True, slots=True)
 class UseNonce:
-    """Record that this nonce, which a caller brought, is used with the object's key material.
+    """Record that this nonce of a caller is used with the object's key material.
 
-    The first one fixes callers as the source of the key's nonces, in the object's row as well. The
-    records outlive the object.
-    key: the identity of the material. nonce: 1 to 255 bytes. by_object: whether source and nonces of other
-    objects with the same material do not count.
-    Fails with NonceReused where it was used before, with WrongNonceSource where the server makes the
-    nonces, and with Conflict as Replace does; the generation stays as it is.
+    The first record makes callers the source of the key's nonces, which the object's row then states as well. Records
+    outlive the object.
+
+    key: the identity of the material. nonce: 1 to 255 bytes.
+    by_object: whether source and nonces of other objects with the same material do not count.
+
+    Fails with NonceReused where the nonce was used before, with WrongNonceSource where the server makes the nonces, and
+    with Conflict as Replace does. The generation does not change.
     """
 
     uid: UniqueIdentifier
@@ -94,13 +96,15 @@ class UseNonce:
 
 @dataclass(frozen=True, slots=True)
 class ReserveNonces:
-    """Reserve nonces of the object's key material for the server to make: `count` more.
+    """Reserve `count` more nonces of the object's key material for the server to make.
 
-    The first reservation fixes the server as the source of the key's nonces, in the object's row as
-    well; later ones with count 0 fix it for further objects of the same material.
-    by_object: as for UseNonce, but reserved nonces are counted together in any case.
-    Fails with NoncesSpent where that is more than is safe, with WrongNonceSource where callers bring the
-    nonces, and with Conflict as Replace does; the generation stays as it is.
+    The first reservation makes the server the source of the key's nonces, which the object's row then states as well; a
+    later one with count 0 does that for another object of the same material.
+
+    by_object: as for UseNonce; reserved nonces are counted together in any case.
+
+    Fails with NoncesSpent where that would be more than is safe, with WrongNonceSource where callers bring the nonces,
+    and with Conflict as Replace does. The generation does not change.
     """
 
     uid: UniqueIdentifier
@@ -125,11 +129,11 @@ def list_uids(changes: Sequence[Change]) -> Sequence[str]:
 
 
 class Conflict(Exception):  # an expected outcome, not a fault: hence no name in …Error
-    """Another request changed the object in between: read again and decide again."""
+    """Another request changed the object meanwhile: read again and decide again."""
 
 
 class Refused(Exception):  # an expected outcome, too
-    """Some groups of a commit cannot be done, so nothing was done. failures: index of the group → error."""
+    """Some groups of a commit are impossible, so nothing was done. failures: index of the group → error."""
 
     def __init__(self, failures: Mapping[int, KMIPError]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How a store has something computed that would hold up the event loop."""
+"""How a store runs a computation that would hold up the event loop."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ROWS_OF_SLICE = 64
 
 
 class Compute(Protocol):
-    """Runs a function on a thread, where it does not hold up the event loop; its result, or what it raises.
+    """Runs a function on a thread, where it does not hold up the event loop. Returns or raises what the function does.
 
-    Principals take turns. May raise Unavailable before it has begun.
+    Principals take turns. May raise Unavailable before the function has begun.
     """
 
     def __call__(self, function: Callable[[], T], *, principal: str) -> Awaitable[T]: ...
@@ -29,10 +29,10 @@ async def compute_in_slices(
     *,
     principal: str,
 ) -> list[T]:
-    """What the function makes of all the rows, a few of them in each job, between which others' jobs run.
+    """The function's results for all rows, computed for a few rows in each job, so that others' jobs run in between.
 
-    A thousand rows take 80 ms, for which a thread would have half of the interpreter's lock, and each request of the
-    event loop take twice as long.
+    A thousand rows take 80 ms. In one job, the thread would have half of the interpreter's lock for that time, and each
+    request on the event loop would take twice as long.
     """
     results: list[T] = []
     for start in range(0, len(rows), _ROWS_OF_SLICE):
@@ -42,5 +42,5 @@ async def compute_in_slices(
 
 
 async def compute_on_any_thread(function: Callable[[], T], *, principal: str) -> T:
-    """For a store that no server shares among principals."""
+    """Run the function on some thread, for a store that no server shares among principals."""
     return await asyncio.to_thread(function)

@@ -1,4 +1,4 @@
-"""The errors of a store that is out of reach, or that failed by a fault of its own."""
+"""The errors of a store that is out of reach, or that failed through a fault of its own."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ NOT_OPEN = "the store is not open"
 def make_unavailable(detail: str, cause: str = "out of reach") -> Unavailable:
     """The error for a database out of reach.
 
-    detail: the reason, for the log alone. cause: the same in a few fixed words for anybody.
+    detail: the reason, only for the log. cause: the same in a few fixed words that anybody may read.
     """
     return Unavailable("the database is out of reach", detail=detail, cause=cause)
 
 
 def make_fault() -> RuntimeError:
-    """The error for one of those who wait for a writer that failed by a fault of its own: no 503, but 500.
+    """The error for those who wait for a writer that failed through a fault of its own. It is answered 500, not 503.
 
     The writer logs the fault, with its traceback.
     """

@@ -1,4 +1,4 @@
-"""Lists of objects for people: whose they are, to whom they were granted, in pages."""
+"""Lists of objects for people: which objects are theirs, and which were granted to them, in pages."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ...kmip.enums import ObjectType, Operation, State
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object in a list of the owner's. uses: as the audit's index tells; None where it knows of none.
+    """An object in a list for its owner.
 
-    shared_with: how many users and groups have rights, in pages alone, as are grants: {grantee: operations}, of those who
-    were asked for.
+    uses: the uses that the audit's index knows; None where there are none.
+    shared_with: how many users and groups have rights, and grants: {grantee: operations} of those who were asked about.
+    Both are filled in pages alone.
     """
 
     target: ManagedObject
@@ -29,7 +30,7 @@ class OwnedObject:
 class GrantedObject:
     """An object of another owner, and the operations that were granted on it.
 
-    grantees: to whom: the principal, its groups or EVERYONE, as far as they have any right on it.
+    grantees: the names among the principal, its groups and EVERYONE that have any right on it.
     """
 
     target: ManagedObject
@@ -38,7 +39,7 @@ class GrantedObject:
 
 
 class ListPosition(NamedTuple):
-    """Where an object stands in a list, the newest first. created_at: seconds since the Unix epoch."""
+    """The position of an object in a list with the newest first. created_at: seconds since the Unix epoch."""
 
     created_at: int
     serial: int
@@ -49,7 +50,10 @@ LIST_START = ListPosition(2**63 - 1, 2**63 - 1)
 
 
 class StateCount(NamedTuple):
-    """How many objects of an owner are of this type and in this state now. ends_soon: whether their date comes soon."""
+    """How many objects of an owner have this type and are in this state now.
+
+    ends_soon: whether the objects counted are those that will soon be deactivated by their date.
+    """
 
     object_type: ObjectType
     state: State
@@ -58,20 +62,21 @@ class StateCount(NamedTuple):
 
 
 class ObjectPages(Protocol):
-    """Lists of objects in pages, and their numbers. Rows are shown as they are, without material."""
+    """Lists of objects in pages, and the numbers of them. Rows are shown unchecked, and without key material."""
 
     async def list_owned(
         self, principal: str, *, after: ListPosition, limit: int, grantees: Collection[str] = ()
     ) -> Sequence[tuple[ListPosition, OwnedObject]]:
-        """The principal's objects in any state, from behind a position on, so many at most.
+        """At most `limit` of the principal's objects in any state, after the position.
 
-        grantees: whose rights are told. Those of all would fill the memory: a page may have 250,000 grantees.
+        grantees: the ones whose rights are included. The rights of all grantees would fill the memory: a page may have
+        250,000 of them.
         """
 
     async def list_granted(
         self, principal: str, groups: Collection[str], *, after: ListPosition, limit: int
     ) -> Sequence[tuple[ListPosition, GrantedObject]]:
-        """The objects that others granted to the principal, to one of its groups or to everyone, in the same way."""
+        """The objects that others granted to the principal, to one of its groups or to everyone, likewise."""
 
     async def count_owned(self, principal: str, *, now: int, soon: int) -> Sequence[StateCount]:
         """The numbers of all of the principal's objects. now, soon: seconds since the Unix epoch."""

@@ -1,4 +1,4 @@
-"""What a store keeps of master keys, and how material is sealed anew under another one."""
+"""What a store keeps about master keys, and how material is sealed again under another one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ...domain.managed_object import SealedMaterial
 
 
 class RowMAC(Protocol):
-    """The code of a row under a key that the store does not see (`crypto.sealing.row_mac`)."""
+    """Computes the MAC of a row, under a key that the store does not see (`crypto.sealing.row_mac`)."""
 
     def __call__(self, message: bytes) -> bytes: ...
 
 
 class CheckValues(NamedTuple):
-    """By what a database recognises its first master key.
+    """The values by which a database recognises its first master key.
 
-    current: in a database whose rows have codes. former: in one that an older version wrote, without.
+    current: in a database whose rows have MACs. former: in one that an older version wrote, without MACs.
     """
 
     current: bytes
@@ -29,7 +29,7 @@ class OtherMasterKey(Exception):
 
 
 class StoredEnvelope(NamedTuple):
-    """The sealed material of an object, with what it is bound to."""
+    """The sealed material of an object, with the values to which it is bound."""
 
     uid: str
     owner: str
@@ -39,19 +39,21 @@ class StoredEnvelope(NamedTuple):
 
 
 class Reseal(Protocol):
-    """Seals the material of an envelope anew. Raises CannotReseal where the envelope cannot be opened."""
+    """Seals the material of an envelope again. Raises CannotReseal where the envelope cannot be opened."""
 
     def __call__(self, envelope: StoredEnvelope) -> SealedMaterial: ...
 
 
 class CannotReseal(Exception):
-    """An envelope cannot be opened. Its text says why, for the operator."""
+    """An envelope cannot be opened. The text of the error tells the operator why."""
 
 
 class ResealedPage(NamedTuple):
-    """last: the serial to go on behind. found, written: how many objects.
+    """What was done with a page of objects.
 
-    Those that are not written were changed meanwhile, or stand in failures: {identifier: why}.
+    last: the serial after which the next page begins.
+    found, written: numbers of objects. Those that were not written were changed meanwhile, or stand in failures:
+    {identifier: why}.
     """
 
     last: int

@@ -1,4 +1,4 @@
-"""The interface between whoever checks the stored objects by the audit, and a store."""
+"""The interface between a store and the code that checks its objects against the audit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUDIT = ""
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """Records of one chain that were written together. is_ours: whether its code is this server's."""
+    """Records of one chain that were written together. is_ours: whether this server's MAC is on them."""
 
     chain: int
     first: int
@@ -25,7 +25,11 @@ class StoredSegment:
 
 
 class StoredRow(NamedTuple):
-    """An object's row. code: that it has, or had before it was refused. fault: why it is none of ours, or None."""
+    """The row of an object.
+
+    code: the row's MAC, or the one that it had before it was refused.
+    fault: why this server cannot have written the row, or None.
+    """
 
     uid: str
     code: bytes
@@ -35,9 +39,11 @@ class StoredRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoredMoment:
-    """What a database had at one moment. heads: of all chains. segments: that were not read before.
+    """What a database contained at one moment.
 
-    last: the serial of the last row; where there are no rows, the one that was given.
+    heads: of all chains.
+    segments: those that were not read before.
+    last: the serial of the last row; where there are no rows, the serial that was given.
     """
 
     heads: Mapping[int, ChainHead]
@@ -48,17 +54,20 @@ class StoredMoment:
 
 @dataclass(frozen=True, slots=True)
 class ReadSoFar:
-    """What was read of the chains. firsts: chain → first record of the last segment. ends: chain → last record."""
+    """How far the chains were read. firsts: chain → first record of the last segment. ends: chain → last record."""
 
     firsts: Mapping[int, int]
     ends: Mapping[int, ChainHead]
 
 
 class Fault(NamedTuple):
-    """What is wrong with an object. uid: or AUDIT.
+    """Something wrong with an object.
 
-    code: of its row, by which the row is refused from now on; None where there is no row, or its own code refuses it
-    already. is_gone: whether there is no row. is_told_only: whether nothing is refused.
+    uid: its identifier, or AUDIT.
+    code: the MAC of its row, with which the row is refused from now on; None where there is no row, or its own MAC
+    already refuses it.
+    is_gone: whether there is no row.
+    is_told_only: whether it is only reported, and nothing is refused.
     """
 
     uid: str
@@ -69,16 +78,17 @@ class Fault(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What was found wrong, and is refused. since: seconds since the Unix epoch."""
+    """A fault that was found, for which an object is refused. since: seconds since the Unix epoch."""
 
     text: str
     since: int
 
 
 class Acceptance(NamedTuple):
-    """An object is taken as it is. code: of its row; None: it is gone.
+    """An object is accepted as it is.
 
-    missing: the changes that make its records fit, (code before, code after), in hexadecimal.
+    code: the MAC of its row; None where it is gone.
+    missing: the changes for which records would have to exist, as (MAC before, MAC after), in hexadecimal.
     """
 
     uid: str
@@ -87,9 +97,11 @@ class Acceptance(NamedTuple):
 
 
 class ScrubState(NamedTuple):
-    """How far the scrub of a database is. after: the serial of the last object that was checked.
+    """How far the scrub of a database has come.
 
-    began: when this walk began; ended: when the last whole one ended; seconds since the Unix epoch, 0: never.
+    after: the serial of the last object that was checked.
+    began: when this walk began. ended: when the last complete walk ended. Both are seconds since the Unix epoch; 0
+    means never.
     """
 
     after: int = 0
@@ -98,47 +110,52 @@ class ScrubState(NamedTuple):
 
 
 class ObjectChecks(Protocol):
-    """Every method raises Unavailable."""
+    """What the checks of stored objects need from a store. Every method raises Unavailable."""
 
     async def read_page(self, read: ReadSoFar, after: int) -> StoredMoment:
-        """The objects behind a serial, a page of them, and the records up to the same moment."""
+        """A page of the objects after a serial, and the records up to the same moment."""
 
     async def read_one(self, read: ReadSoFar, uid: str) -> StoredMoment:
-        """As `read_page`, of one object."""
+        """One object, and the records up to the same moment."""
 
     async def read_present(self, read: ReadSoFar, uids: Sequence[str]) -> StoredMoment:
-        """As `read_page`, of a few objects, whose rows are not looked at."""
+        """Which of a few objects exist, and the records up to the same moment.
+
+        The contents of their rows are not checked.
+        """
 
     async def count(self) -> int:
         """How many objects there are."""
 
     async def list_findings(self) -> Mapping[str, Finding]:
-        """What was found and is not as it should be again, by identifier."""
+        """The faults that were found and have not been mended, by identifier."""
 
     async def refuse(self, faults: Sequence[Fault], origin: Origin) -> Sequence[Fault]:
-        """Refuse these objects from now on, and record it; those of them that were not found before.
+        """Refuse these objects from now on, and record it. Returns those that were not found before.
 
-        A row that was changed since it was read is left for the next look. origin: of the records.
+        A row that has changed since it was read is left for the next check. origin: of the records.
         """
 
     async def clear(self, rows: Sequence[StoredRow], origin: Origin) -> Sequence[str]:
-        """Refuse these objects no longer, as they are as they should be; the identifiers of those that were refused.
+        """Stop refusing these objects, since nothing is wrong with them any more.
 
-        rows: as they were found; those without a code are gone, and rightly.
+        Returns the identifiers of those that were refused.
+        rows: as they were read; those without a code are rightly gone.
         """
 
     async def accept(self, acceptance: Acceptance, origin: Origin) -> bool:
-        """Take an object as it is, and record it. False where it was changed meanwhile."""
+        """Accept an object as it is, and record it. False where it was changed meanwhile."""
 
     async def hold_scrub(self, state: ScrubState | None, *, within_s: int) -> ScrubState | None:
-        """Have this process scrub, of all that have the database open; None where another one does.
+        """Let this process scrub, of all that have the database open.
 
-        state: to store; None leaves it. Returns how it is. within_s: how long a process may be silent before
-        another one takes its place.
+        Returns the state; None where another process scrubs.
+        state: the state to store; None leaves it unchanged.
+        within_s: how long a process may be silent before another one takes its place.
         """
 
     async def leave_scrub(self, state: ScrubState) -> None:
-        """Let another process scrub at once, from there."""
+        """Let another process continue the scrub immediately, from that state."""
 
     async def scrub_state(self) -> ScrubState:
-        """How far the scrub is, whoever does it."""
+        """How far the scrub has come, whichever process does it."""

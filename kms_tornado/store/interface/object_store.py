@@ -22,12 +22,12 @@ from .used_proofs import UsedProofs
 class ObjectStore(Objects, Protocol):
     """The objects of all users, durable.
 
-    Every row has a code under a key that the database does not hold. A row that something else wrote is
-    never used: each method that decides by it raises GeneralFailure, and the log names the object.
-    Lists alone (`list_owned`, `list_granted`) show rows as they are.
+    Every row has a MAC under a key that the database does not hold. A row that something else wrote is never used: each
+    method that would decide by it raises GeneralFailure, and the log names the object. Only lists (`list_owned`,
+    `list_granted`) show rows unchecked.
 
-    Every method raises errors.Unavailable where the database is out of reach or refuses (full disk,
-    locked for too long, closed). No exception of SQLAlchemy or of a driver leaves the store.
+    Every method raises errors.Unavailable where the database is out of reach or refuses (full disk, locked for too
+    long, closed). No exception of SQLAlchemy or of a driver leaves the store.
     """
 
     @property
@@ -49,35 +49,36 @@ class ObjectStore(Objects, Protocol):
         """Open the database and bring its schema up to date. Raises ConfigurationError."""
 
     async def authenticate_rows(self, row_mac: RowMAC, check: CheckValues) -> None:
-        """Make the codes of rows with `row_mac` from now on; called once, before objects are used.
+        """Compute the MACs of rows with `row_mac` from now on; called once, before objects are used.
 
-        Stores the current check value in a new database. The rows of a database with the former one are
-        taken as they are and get their codes, all at once, which a warning in the log says.
-        Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects and
-        none, or rows with codes beside the former one: neither is how a server leaves a database.
+        In a new database, the current check value is stored. If a database has the former one, its rows are accepted as
+        they are and get their MACs, all at once, and the log warns of it.
+
+        Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects without a check
+        value, or rows with MACs beside the former one: no server leaves a database in such a state.
         """
 
     async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
-        """How the owners of the objects are named; the configured naming is stored where there are none.
+        """How the owners of the objects are named. If there are no objects yet, the configured naming is stored.
 
-        issuers: that are configured, by which the objects of an older version are told apart. Called
-        after `authenticate_rows`. Raises GeneralFailure for a row that something else wrote.
+        issuers: the configured ones, by which the naming of an older version's objects is recognised.
+        Called after `authenticate_rows`. Raises GeneralFailure for a row that something else wrote.
         """
 
     async def stop(self) -> None:
-        """Finish the writes that were accepted, then close."""
+        """Finish the writes that were accepted, then close the database."""
 
     async def ping(self) -> None:
         """Return if the database answers a read; raise Unavailable otherwise."""
 
     async def check(self) -> DatabaseStatus:
-        """Have a look at the database now, for two seconds at most."""
+        """Try the database now, for two seconds at most."""
 
     def status(self) -> DatabaseStatus:
-        """How the database was when it was last used or looked at."""
+        """The state of the database when it was last used or tried."""
 
     def load(self) -> DatabaseLoad:
-        """What the database has to do now for this process."""
+        """How much work the database has from this process now."""
 
     async def list_grants(
         self, uid: UniqueIdentifier, *, owner: str
@@ -101,28 +102,28 @@ class ObjectStore(Objects, Protocol):
     async def list_uids(
         self, owner: str, *, after: int, limit: int
     ) -> Sequence[tuple[int, UniqueIdentifier]]:
-        """(serial, identifier) of the owner's objects behind a serial, in the order of serials.
+        """(serial, identifier) of the owner's objects after a serial, in the order of serials.
 
-        The rows are not looked at: `get` tells whether they are this server's.
+        The rows are not checked.
         """
 
     async def count_owned(self) -> Mapping[str, int]:
-        """{name: how many objects it owns}, in any state. The rows are not looked at."""
+        """{name: how many objects the user owns}, in any state. The rows are not checked."""
 
     async def list_names(self) -> Collection[str]:
-        """Every name that owns an object or the identifier of a removed one, or has a right but as EVERYONE."""
+        """All names that own an object or the identifier of a removed one, or have a right, except EVERYONE."""
 
     async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
         """Give the identifiers of removed objects to the new names of their owners, page by page."""
 
     async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
-        """Store how the owners are named, once they are. Raises Conflict where it was not as seen."""
+        """Store how the owners are named from now on. Raises Conflict where the stored naming is not `seen`."""
 
     async def holds_objects(self) -> bool:
         """Whether there is any object, in any state."""
 
     async def master_key_check(self) -> bytes | None:
-        """The value that shows which master key this database began with; None in a new database."""
+        """The value that shows under which master key this database began; None in a new database."""
 
     async def key_bundles(self) -> Mapping[bytes, bytes]:
         """{identifier of a later master key: the database's key bundle, sealed under it}."""
@@ -131,20 +132,20 @@ class ObjectStore(Objects, Protocol):
         """{identifier of a master key: how many objects are sealed under it}."""
 
     async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
-        """Seal some objects anew that are not sealed under this master key, behind a serial; None: no more."""
+        """Seal some objects after a serial that are not sealed under this master key; None where there are no more."""
 
     async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
-        """Write all rows as they are at one moment, while they go on to change."""
+        """Write all rows as they are at one moment. Meanwhile they may be changed."""
 
     async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
-        """In place of `start`: make a database that is new that of a dump, as a whole or not at all.
+        """Fill a new database with a dump, completely or not at all. It takes the place of `start`.
 
-        Raises ConfigurationError where the database is not empty or in use, or the dump is of a newer version,
-        and what reading the rows raises.
+        Raises ConfigurationError where the database is not empty or is in use, or the dump is of a newer version, and
+        the errors of reading the rows.
         """
 
     async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
-        """Store bundles, but not in the place of one that is there. Raises ConfigurationError, too."""
+        """Store bundles, unless there are some for these master keys. Raises ConfigurationError, too."""
 
     async def remove_key_bundle(self, key_id: bytes) -> None:
-        """Remove the bundle under a master key that is in use no longer. Raises ConfigurationError, too."""
+        """Remove the bundle under a master key that is no longer in use. Raises ConfigurationError, too."""

@@ -1,4 +1,4 @@
-"""What an operation may do with the stored objects: read one, search, commit changes."""
+"""What an operation may do with the stored objects: read one, search, and commit changes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ from .changes import Change, Groups, ReserveNonces
 class Objects(Protocol):
     """What an operation may do with the objects: read them, and commit changes.
 
-    principal: the name of the caller. groups: the caller's, as `auth.principal.Principal` has them.
-    rights: granted operations, any of which is enough (at most two, `domain.access.sufficient_rights`); an owner
-    needs none. `operations.common.call` alone decides which rights those are. Object and rights are in one row, so
-    that no right outlives its withdrawal.
+    principal: the name of the caller.
+    groups: the caller's, as in `auth.principal.Principal`.
+    rights: granted operations, any one of which is enough (two at most, `domain.access.sufficient_rights`). An owner
+    needs none. Only `operations.common.call` decides which rights are passed.
+
+    An object and its rights are in one row, so no right survives its withdrawal.
     """
 
     async def get(self, uid: UniqueIdentifier) -> ManagedObject | None:
-        """The object, regardless of its owner; None where there is none. Never show it to a client.
+        """The object, whoever owns it; None where there is none. It must never be shown to a client.
 
         Used by Import only, which has to know whether an identifier is taken.
         """
 
     async def is_taken(self, uid: UniqueIdentifier, *, owner: str) -> bool:
-        """Whether an Insert of the owner's with this identifier fails with ObjectAlreadyExists."""
+        """Whether an Insert of the owner with this identifier fails with ObjectAlreadyExists."""
 
     async def get_for(
         self,
@@ -44,14 +46,14 @@ class Objects(Protocol):
         """
 
     async def find_tagged(self, search: TagSearch, after: Groups = ()) -> Sequence[ManagedObject]:
-        """The objects that the search finds, newest first, 100 at most; none for a search without tags.
+        """At most 100 objects that the search finds, the newest first; none for a search without tags.
 
-        after: changes to search as if they had been made; they are not committed. Raises what
-        `commit_groups` raises for them, and InvalidField for more tags than an object may have.
+        after: changes to assume as made; they are not committed. Raises what `commit_groups` raises for them, and
+        InvalidField for more tags than an object may have.
         """
 
     async def locate(self, search: LocateSearch, after: Groups = ()) -> LocatedPage:
-        """A page of the objects that the search finds, and the number of all, read in one statement.
+        """A page of the objects that the search finds, and the number of all of them, read in one statement.
 
         after: as for `find_tagged`. Raises InvalidField for more tags than an object may have.
         """
@@ -67,19 +69,19 @@ class Objects(Protocol):
         """Commit all groups at once. drafts: as for `commit`. Raises Conflict, and Refused with the errors by group."""
 
     async def commit_now(self) -> None:
-        """Make durable on return whatever `commit` accepted, even within a transaction of several steps.
+        """Make everything durable that `commit` accepted, even within a transaction of several steps.
 
-        Called before work that cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported
-        where the steps may have to be undone.
+        Called before work that cannot be done twice. Raises Conflict and Refused, and FeatureNotSupported where the
+        steps may have to be undone.
         """
 
     async def reserve_nonces(
         self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
     ) -> None:
-        """Commit the reservation at once, even within a transaction of several steps.
+        """Commit the reservation immediately, even within a transaction of several steps.
 
-        drafts: as for `commit`. Raises what `commit` raises. Not for objects that `holds_back` names.
+        drafts: as for `commit`. Raises what `commit` raises. Not for objects for which `holds_back` is true.
         """
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
-        """Whether changes of the object are held back, so that the database has not what was read."""
+        """Whether changes of the object are held back, so that the database does not contain what was read."""

@@ -9,13 +9,13 @@ class UsedProofs(Protocol):
     """The DPoP proofs that were used, for all servers of a database. Every method raises Unavailable."""
 
     async def use(self, digest: bytes, until: int) -> bool:
-        """Remember one, durable on return; False where it is remembered already, or may have been forgotten.
+        """Remember a proof, durably on return; False where it is remembered already, or may have been forgotten.
 
-        digest: 32 bytes. until: when it stops being good, seconds since the Unix epoch.
+        digest: 32 bytes. until: when the proof stops being good, in seconds since the Unix epoch.
         """
 
     async def forget(self, before: int) -> int:
-        """Forget some of those that are over before this time; how many: 0 where there are none."""
+        """Forget some of the proofs that stopped being good before this time; how many. 0 means that none are left."""
 
     async def count(self) -> int:
-        """How many are remembered, or one more."""
+        """How many proofs are remembered, or one more."""

@@ -1,7 +1,7 @@
-"""The rows of an INSERT as one array for each column, so that one statement adds any number of them.
+"""The rows of an INSERT as one array for each column, so that one statement adds any number of rows.
 
-The arrays are bound as text in PostgreSQL's own form, since a list of NULLs alone has no type in binary. psycopg
-writes that form several times as slowly, and always on the event loop.
+The arrays are bound as text in PostgreSQL's own form, because in binary a list of NULLs has no type. psycopg takes
+several times as long to write that form, and always does so on the event loop.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def collect_columns(rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> 
 
 
 def write_array(values: Sequence[Any]) -> str:
-    """The text of an array, as psycopg would send it."""
+    """An array as text, in the form in which psycopg would send it."""
     return f"{{{','.join(map(_write_element, values))}}}"
 
 

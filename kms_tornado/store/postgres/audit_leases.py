@@ -1,7 +1,7 @@
-"""The audit's chains of one process on PostgreSQL: one for each transaction that is under way at once.
+"""The audit's chains of one process on PostgreSQL: one for each of its transactions that run at the same time.
 
-The chain that was used last is used next, so that a server which has little to do uses one. What moves a chain's
-head is sent together with COMMIT, so that it costs no round trip.
+The chain that was used last is used next, so that a server with little to do uses only one. The command that moves a
+chain's head is sent together with COMMIT, so that it costs no round trip.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _insert_segment = Prepared(insert(audit_segments), POSTGRESQL, SEGMENT_COLUMNS)
 
 
 class ChainInUse:
-    """The chain of one transaction. lease: None until one is claimed, within the transaction or before it."""
+    """The chain of one transaction. lease: None until a chain is claimed, within the transaction or before it."""
 
     def __init__(self, chains: AuditChains, leases: ChainLeases, lease: Lease | None) -> None:
         self._chains = chains
@@ -56,11 +56,11 @@ class ChainInUse:
         self.result: Any = None
 
     def claim(self, runner: Runner) -> None:
-        """In the runner's transaction, which must be committed for it."""
+        """Claim a chain in the runner's transaction. It counts only once that is committed."""
         self.lease, self.is_new = self._leases.claim(runner), True
 
     def make_commands(self, noted: Noted) -> list[Command]:
-        """What records it, to be sent right before COMMIT. Called with a lease."""
+        """The commands that record `noted`, to be sent right before COMMIT. Called with a lease."""
         assert self.lease is not None, "a chain is claimed first"
         segments = self._chains.extend(self.lease, noted)
         head = segments[-1].head
@@ -84,12 +84,12 @@ class ChainInUse:
         return self._chains.settle(runner, self.lease, self._first)
 
     def committed(self) -> None:
-        """The transaction is done."""
+        """Note that the transaction was committed."""
         self.lease = self._moved or self.lease
         self._tell(True)
 
     def doubted(self) -> None:
-        """Nobody knows whether the transaction was done."""
+        """Note that nobody knows whether the transaction was committed."""
         self._tell(False)
 
     def _tell(self, is_certain: bool) -> None:
@@ -99,7 +99,7 @@ class ChainInUse:
 
 
 class ChainLeases:
-    """For one event loop."""
+    """The chains that one process has leased. For one event loop."""
 
     def __init__(self, chains: AuditChains) -> None:
         self._chains = chains
@@ -109,7 +109,10 @@ class ChainLeases:
 
     @contextmanager
     def use(self) -> Iterator[ChainInUse]:
-        """A chain for the transaction of the block. It is given up where nobody knows whether that was done."""
+        """A chain for the transaction in the block.
+
+        If nobody knows whether that was committed, the chain is given up.
+        """
         chain = ChainInUse(self._chains, self, self._idle.pop() if self._idle else None)
         try:
             yield chain
@@ -143,7 +146,7 @@ class ChainLeases:
         self._chains.look(runner, lease)
 
     def keep(self, lease: Lease) -> None:
-        """A lease that was claimed in a transaction of its own, which is committed."""
+        """Keep a lease that was claimed in a transaction of its own, which is committed."""
         self._idle.append(lease)
 
     @property
@@ -151,7 +154,7 @@ class ChainLeases:
         return bool(self._idle)
 
     def release(self, runner: Runner) -> None:
-        """At the end: let others have the chains at once."""
+        """At the end, let other processes have the chains immediately."""
         self._chains.release(runner, self._held)
 
     def _give_back(self, lease: Lease | None) -> None:
@@ -168,5 +171,5 @@ _FEW = 100
 
 
 def is_long(noted: Noted) -> bool:
-    """Whether to render the records would hold the event loop for more than about a millisecond."""
+    """Whether rendering the records would hold the event loop for more than about a millisecond."""
     return sum(len(drafts) for drafts, _ in noted) > _FEW

@@ -40,8 +40,11 @@ _READ_ONLY = Prepared(select(func.current_setting("transaction_read_only")), POS
 
 
 class PostgresBackend:
-    """A `Backend`. may_make: whether its start makes the tables in an empty database. may_upgrade:
-    whether it changes those of an older version."""
+    """A `Backend`.
+
+    may_make: whether its start makes the tables in an empty database.
+    may_upgrade: whether its start changes the tables of an older version.
+    """
 
     dialect: Dialect = POSTGRESQL
 
@@ -102,7 +105,7 @@ class PostgresBackend:
         await probe_writes(self._connector)
 
     def submit(self, job: Job, *, erases: bool = False) -> asyncio.Future[Any]:
-        """erases: ignored, as PostgreSQL clears deleted rows by its own schedule (VACUUM)."""
+        """As `Backend.submit`. erases: ignored, because PostgreSQL clears deleted rows by its own schedule (VACUUM)."""
         if self._writer is None:
             raise make_unavailable(NOT_OPEN)
         return self._writer.submit(job)

@@ -1,6 +1,6 @@
 """SQLAlchemy's dialect for psycopg, with psycopg's own style of parameters.
 
-It stands here, so that a server on SQLite does not load psycopg.
+It has a module of its own, so that a server on SQLite does not load psycopg.
 """
 
 from __future__ import annotations

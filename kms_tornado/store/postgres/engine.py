@@ -77,7 +77,7 @@ REPLY_TIMEOUT_S = _STATEMENT_TIMEOUT_MS / 1000 + 2.0
 def open_engine(open_connection: Callable[[], Awaitable[Any]]) -> AsyncEngine:
     """An engine that keeps no connection open. Raises ImportError where greenlet is not installed.
 
-    open_connection: opens one of psycopg's own, not in autocommit.
+    open_connection: opens one of psycopg's connections, not in autocommit mode.
     """
     return create_async_engine(
         "postgresql+psycopg://",
@@ -90,7 +90,7 @@ def open_engine(open_connection: Callable[[], Awaitable[Any]]) -> AsyncEngine:
 
 
 def first_statement() -> str:
-    """Sets timeouts, which the parameter `options` could do as well, but poolers refuse that."""
+    """A statement that sets timeouts. The connection parameter `options` could set them, but poolers refuse it."""
     return (
         f"SET statement_timeout = {_STATEMENT_TIMEOUT_MS}; SET lock_timeout = {LOCK_TIMEOUT_MS}; "
         f"SET idle_in_transaction_session_timeout = {_IDLE_TIMEOUT_MS}; "
@@ -100,7 +100,7 @@ def first_statement() -> str:
 
 
 def _set_where_known(settings: Mapping[str, int], *, is_local: bool) -> str:
-    """is_local: for one transaction."""
+    """SQL that sets the settings which the database knows. is_local: for one transaction only."""
     values = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
     return (
         f"SELECT set_config(name, value, {is_local}) FROM (VALUES {values}) AS wanted (name, value)"  # noqa: S608
@@ -112,7 +112,10 @@ def _set_where_known(settings: Mapping[str, int], *, is_local: bool) -> str:
 
 
 class Reply:
-    """What is waited for. was_late: whether the connection was cut, as PostgreSQL said nothing."""
+    """A reply for which this process waits.
+
+    was_late: whether the connection was cut because PostgreSQL did not answer.
+    """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
         self.was_late = False
@@ -122,7 +125,7 @@ class Reply:
         self.restart()
 
     def restart(self) -> None:
-        """PostgreSQL has answered, and is asked again."""
+        """Wait again from now on: PostgreSQL has answered, and is asked the next question."""
         self.end()
         self._timer = asyncio.get_running_loop().call_later(self._seconds, self._cut)
 
@@ -137,10 +140,10 @@ class Reply:
 
 @contextmanager
 def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> Iterator[Reply]:
-    """Cut the connection if the block takes longer: then the driver's call fails at once.
+    """Cut the connection if the block takes longer, so that the driver's call fails immediately.
 
-    The database may be stopped, or the network may lose every packet, for hours. Cancelling the call would
-    not do: psycopg then asks the same database to cancel the statement, and waits for its answer.
+    The database may be suspended, or the network may lose every packet, for hours. Cancelling the call would not help:
+    psycopg then asks the same database to cancel the statement, and waits for its answer.
     """
     reply = Reply(connection, seconds)
     try:
@@ -150,7 +153,7 @@ def reply_within(connection: psycopg.AsyncConnection[Any], seconds: float) -> It
 
 
 def cut_off(connection: psycopg.AsyncConnection[Any]) -> None:
-    """Shut its socket down, so that whoever waits for an answer on it gets an error."""
+    """Shut the connection's socket down, so that whoever waits for an answer on it gets an error."""
     if connection.closed:
         return
     with socket.socket(fileno=os.dup(connection.fileno())) as end:
@@ -185,7 +188,7 @@ async def prepare(
 async def run_exclusively(
     engine: AsyncEngine, function: Callable[[Connection], Any], name: str
 ) -> Any:
-    """Run the function in a transaction, while no other server runs one here, however long it takes.
+    """Run the function in a transaction, however long it takes. Meanwhile no other server can run one in this way.
 
     Raises what the function raises, and errors as `prepare` does.
     """
@@ -199,7 +202,7 @@ async def run_exclusively(
 
 
 async def run_on_snapshot(engine: AsyncEngine, function: Callable[[Connection], Any]) -> Any:
-    """Run the function in a transaction that reads one state of the database, however long it takes.
+    """Run the function in a transaction that reads a single state of the database, however long it takes.
 
     Raises what the function raises, and Unavailable.
     """
@@ -227,7 +230,7 @@ async def _allow_long(connection: AsyncConnection, pause_ms: int) -> None:
 
 
 def _make_start_error(exc: BaseException, name: str) -> ConfigurationError | Unavailable:
-    """Unavailable for what may pass, ConfigurationError for what only a person mends."""
+    """Unavailable for what may pass by itself, ConfigurationError for what a person has to mend."""
     if isinstance(exc, Unavailable):
         return make_unavailable(
             exc.detail if name in exc.detail else f"database {name}: {exc.detail}"

@@ -17,7 +17,7 @@ from ..interface.faults import make_unavailable
 
 
 class Meaning(enum.Enum):
-    """What to do about an error. After each of them nothing is done of the transaction that it ended."""
+    """What to do about an error. Whichever it is, nothing is left of the transaction that it ended."""
 
     #: Another transaction was in the way: the same may succeed now.
     TRY_AGAIN = enum.auto()
@@ -50,7 +50,7 @@ MEANINGS: Mapping[str, Meaning] = {
 
 
 def judge_error(exc: BaseException) -> Meaning:
-    """Any error of SQLAlchemy's or the driver's, and what they raise for values that cannot be sent."""
+    """The meaning of any error of SQLAlchemy's or the driver's, also of those for values that cannot be sent."""
     import psycopg
 
     state = read_sqlstate(exc)
@@ -71,10 +71,10 @@ def judge_error(exc: BaseException) -> Meaning:
 
 
 def is_passing(exc: BaseException) -> bool:
-    """Whether waiting may mend it; else only a person can. For a start.
+    """Whether the error may pass by itself; if not, a person has to mend something. For a start.
 
-    A wrong password or name of a database cannot be told from a server that is not ready: libpq gives no
-    SQLSTATE for a connection that failed.
+    A wrong password or database name cannot be told from a server that is not ready yet: libpq gives no SQLSTATE for a
+    connection that failed.
     """
     import psycopg
 
@@ -91,12 +91,15 @@ _PASSING_STATES = ("08", "25006", "40", "53", "55", "57", "58")
 
 
 def translate_error(exc: BaseException) -> Unavailable:
-    """Unavailable for the client; the log gets PostgreSQL's own message where that holds no value."""
+    """Unavailable for the client. The log gets PostgreSQL's own message if that contains no value."""
     return make_unavailable(describe_error(exc), name_cause(exc))
 
 
 def name_cause(exc: BaseException) -> str:
-    """What strangers read of an error. Why libpq has no connection, it tells in words alone, which vary."""
+    """The cause of an error in words that strangers may read.
+
+    libpq says only in prose, which varies, why a connection failed.
+    """
     import psycopg
 
     state = read_sqlstate(exc)
@@ -123,7 +126,10 @@ _CAUSES = {
 
 
 def describe_error(exc: BaseException) -> str:
-    """One line for the log; only the SQLSTATE of an error in a statement, whose text may quote a value."""
+    """One line for the log.
+
+    For an error in a statement it is the SQLSTATE alone, because the text may quote a value.
+    """
     import psycopg
 
     origin = _unwrap_error(exc)
@@ -136,10 +142,10 @@ def describe_error(exc: BaseException) -> str:
 
 
 def _join_lines(text: str) -> str:
-    """One line of the driver's text about a connection; of several hosts, what each of them answered.
+    """One line from the driver's text about a connection. With several hosts, it has the answer of each.
 
-    "connection failed: connection to server at "…", port 5432 failed: Connection refused"; for several
-    hosts the last one's, a heading, and lines "- host: 'a', port: '1', hostaddr: '::1': …".
+    The text is ``connection failed: connection to server at "…", port 5432 failed: Connection refused``. With several
+    hosts it is that of the last one, followed by a heading and lines ``- host: 'a', port: '1', hostaddr: '::1': …``.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     hosts = [line.partition("hostaddr: ")[2] for line in lines if line.startswith("- host: ")]
@@ -156,7 +162,7 @@ _STATES_WITHOUT_VALUES = ("08", "28", "3D", "53", "57")
 
 
 def load_driver_error() -> type[BaseException]:
-    """The base class of the driver's errors, for where it is used without SQLAlchemy."""
+    """The base class of the driver's errors, for code that uses the driver without SQLAlchemy."""
     import psycopg
 
     return psycopg.Error

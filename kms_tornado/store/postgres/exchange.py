@@ -1,8 +1,8 @@
 """Commands that are sent to PostgreSQL together, in one round trip, and their answers.
 
-They go out in one piece, of 8 kB and more in few, with what ends them. psycopg's own pipeline sends each command by
-itself, and a request to flush behind the last one. PostgreSQL counts no time towards its timeouts while it
-waits for the rest of a pipeline, nor after such a request: where this process hangs just then, its transaction would
+They are sent in one piece (or a few, above 8 kB) together with the end of the pipeline. psycopg's own pipeline mode
+sends each command by itself, and a request to flush after the last one. PostgreSQL does not count its timeouts while it
+waits for the rest of a pipeline, nor after such a request: if this process hung at that moment, its transaction would
 keep its locks for as long as the connection is open.
 """
 
@@ -35,7 +35,10 @@ _Statement = tuple[bytes, tuple[int, ...]]
 
 
 class Answer(NamedTuple):
-    """row_count: of rows that were returned or changed. tag: what was done, as "COMMIT"."""
+    """The answer to one command.
+
+    row_count: of the rows that were returned or changed. tag: what was done, such as "COMMIT".
+    """
 
     rows: Sequence[tuple[Any, ...]]
     row_count: int
@@ -43,14 +46,18 @@ class Answer(NamedTuple):
 
 
 class _Query(NamedTuple):
-    """send: hands it to libpq, which gives one result for it. prepared: the statement that it prepares, if it does."""
+    """A command that is ready to be sent.
+
+    send: passes it to libpq, which returns one result for it.
+    prepared: the statement that it prepares, if it prepares one.
+    """
 
     send: Callable[[], None]
     prepared: _Statement | None = None
 
 
 class Exchange:
-    """With one connection, which nobody else uses meanwhile."""
+    """Sends commands over one connection, which nobody else uses meanwhile."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any]) -> None:
         from psycopg.adapt import Transformer
@@ -60,9 +67,9 @@ class Exchange:
         self._names = _NAMES.setdefault(connection, {})
 
     async def run(self, commands: Sequence[Command], answers: list[Answer]) -> None:
-        """Send the commands, and add their answers.
+        """Send the commands, and add their answers to `answers`.
 
-        Raises the driver's error for the first command that failed, whose answer and those behind it are not
+        Raises the driver's error for the first command that failed; neither its answer nor the following ones are
         added. A value that cannot be sent raises an error before anything is sent.
         """
         queries: list[_Query] = []
@@ -107,7 +114,10 @@ class Exchange:
         return queries
 
     def _is_prepared_now(self, statement: _Statement) -> bool:
-        """Whether it was sent before: what is sent once is not worth it."""
+        """Whether to prepare the statement, because it was sent before.
+
+        For a statement that is sent once, it is not worth it.
+        """
         if self._connection.prepare_threshold is None:
             return False
         if statement in self._names:
@@ -137,7 +147,7 @@ _NUMBERS = count()
 def _send_and_fetch(
     pgconn: PGconn, queries: Sequence[_Query], results: list[PGresult]
 ) -> Generator[Wait, Ready | int, None]:
-    """As psycopg's generators: yields what to wait for, and is sent what the socket is ready for."""
+    """Like psycopg's generators, it yields what to wait for, and is sent what the socket is ready for."""
     from psycopg import OperationalError
     from psycopg.pq import ConnStatus, ExecStatus
     from psycopg.waiting import Ready, Wait
@@ -182,7 +192,7 @@ def _make_error(result: PGresult) -> Exception:
 
 @lru_cache(maxsize=1000)
 def _number_parameters(text: str) -> tuple[bytes, Sequence[PyFormat]]:
-    """The text with PostgreSQL's parameters instead of psycopg's (%s, %t), and the format of each."""
+    """The text with PostgreSQL's parameters in place of psycopg's (%s, %t), and the format of each parameter."""
     from psycopg.adapt import PyFormat
 
     formats: list[PyFormat] = []

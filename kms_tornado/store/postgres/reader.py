@@ -1,7 +1,7 @@
-"""Reading from PostgreSQL: prepared statements, run by psycopg itself on connections held here.
+"""Reading from PostgreSQL: prepared statements, run by psycopg itself on connections that are kept here.
 
-Through SQLAlchemy's greenlets and its pool, a read by key takes four times as long as with the driver
-alone, and every operation begins with such a read.
+With SQLAlchemy's greenlets and pool, a read by key would take four times as long, and every operation begins with such
+a read.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CONNECTIONS_TRIED = 2
 
 
 class PostgresReader:
-    """Runs reads on at most `size` connections, opened when they are needed. For one event loop."""
+    """Runs reads on at most `size` connections, which are opened when they are needed. For one event loop."""
 
     def __init__(self, connector: Connector, *, size: int) -> None:
         self._connector = connector
@@ -47,13 +47,13 @@ class PostgresReader:
         self._driver_error = load_driver_error()
 
     async def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
-        """All rows; none for a value that no row can hold. Raises Unavailable."""
+        """All rows; no rows for a value that no row can contain. Raises Unavailable."""
         return await self._fetch_within(connections.REPLY_TIMEOUT_S, statement, values)
 
     async def ping(self, statement: Prepared, read_only: Prepared) -> None:
-        """Run the statement; raises Unavailable within two seconds, and where nothing can be written.
+        """Run the statement. Raises Unavailable within two seconds, and where nothing can be written.
 
-        read_only: asks whether transactions are read-only, "on" or "off".
+        read_only: a statement that asks whether transactions are read-only, "on" or "off".
         """
         await self._fetch_within(_PING_TIMEOUT_S, statement, NO_VALUES)
         ((state,),) = await self._fetch_within(_PING_TIMEOUT_S, read_only, NO_VALUES)
@@ -93,7 +93,7 @@ class PostgresReader:
             self._waiting -= 1
 
     async def _run(self, statement: Prepared, values: tuple[Any, ...], end: float) -> Rows:
-        """The statement, again where that may help. end: when it must have ended, in the loop's time."""
+        """Run the statement, a second time if that may help. end: when it must have ended, in the loop's time."""
         lost = 0
         for attempt in range(1, _ATTEMPTS + 1):
             time_left = _measure_from(end)
@@ -114,7 +114,7 @@ class PostgresReader:
         values: tuple[Any, ...],
         seconds: float,
     ) -> Rows:
-        """Raises _Failure, and Unavailable where the database says nothing."""
+        """Run the statement on this connection. Raises _Failure, and Unavailable where the database does not answer."""
         with reply_within(connection, seconds) as reply:
             try:
                 cursor = self._take_cursor(connection)
@@ -140,7 +140,7 @@ class PostgresReader:
         return rows
 
     def _take_cursor(self, connection: psycopg.AsyncConnection[Any]) -> psycopg.AsyncCursor[Any]:
-        """The connection's cursor, for one read; a new one after one that failed, or had many rows."""
+        """The connection's cursor, for one read. After a read that failed or had many rows, it is a new one."""
         cursor = self._cursors.pop(connection, None)
         if cursor is None:
             self._cursors = {
@@ -156,7 +156,7 @@ def _measure_from(end: float) -> Callable[[], float]:
 
 
 class _Failure(Exception):
-    """A statement failed. error: what the caller gets where it is not tried again."""
+    """A statement failed. error: what the caller gets, unless the statement is tried again."""
 
     def __init__(self, meaning: Meaning, error: Unavailable) -> None:
         super().__init__()

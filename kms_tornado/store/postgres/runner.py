@@ -1,9 +1,8 @@
-"""The `Runner` of PostgreSQL, which runs jobs over a pipeline: a statement whose result nobody needs costs
-no round trip of its own.
+"""The `Runner` of PostgreSQL, over a pipeline: a statement whose result is not needed costs no round trip.
 
-Jobs are ordinary functions, as SQLite's writer thread runs them. SQLAlchemy's greenlets let them wait for
-the event loop. A job of many changes may compute for long between two answers of the database, so other
-requests get a turn at its statements, too.
+Jobs are ordinary functions, which SQLite's writer thread runs as well. Here SQLAlchemy's greenlets let them wait for
+the event loop. A job of many changes may compute for long between two answers of the database, so other requests get a
+turn at its statements, too.
 """
 
 from __future__ import annotations
@@ -48,11 +47,10 @@ async def run_job(
     lock_timeout_ms: int,
     undoes: bool,
 ) -> Result:
-    """Run the job in a transaction, and commit it, or leave it to be rolled back where `undoes` says so.
+    """Run the job in a transaction, and commit it, or leave it to be rolled back if `undoes` is set.
 
-    chain: to which is appended what the job notes.
-    Raises what the job raises, and what statements raise, which is SQLAlchemy's IntegrityError for a
-    constraint, and ChainTaken.
+    chain: the chain to which the job's notes are appended.
+    Raises what the job raises, and what statements raise: SQLAlchemy's IntegrityError for a constraint, and ChainTaken.
     """
     runner = PipelinedRunner(pipeline, make_beginning(lock_timeout_ms))
     result: Result = await greenlet_spawn(job, runner)
@@ -73,7 +71,7 @@ async def run_job(
 
 
 class PipelinedRunner:
-    """A `Runner`. waiting: commands that are sent with the first of its own."""
+    """A `Runner`. waiting: commands that are sent together with its own first one."""
 
     def __init__(self, pipeline: Pipeline, waiting: Sequence[Command]) -> None:
         self._pipeline = pipeline
@@ -82,7 +80,10 @@ class PipelinedRunner:
         self._turn_began = time.monotonic()
 
     async def commit(self, recording: Sequence[Command] = ()) -> None:
-        """recording: what moves the chain's head, and the segments. Raises ChainTaken."""
+        """Commit the transaction. recording: the commands that move the chain's head and add its segments.
+
+        Raises ChainTaken.
+        """
         try:
             await self._send([*recording, COMMIT])
         except _load_driver_error() as exc:
@@ -145,7 +146,7 @@ class PipelinedRunner:
         ]
 
     def _keep(self, commands: Sequence[Command]) -> None:
-        """Send the commands with the next ones whose answer is needed."""
+        """Send the commands later, together with the next ones whose answer is needed."""
         self._waiting += commands
         if time.monotonic() - self._turn_began > _TURN_S:
             await_only(asyncio.sleep(0))

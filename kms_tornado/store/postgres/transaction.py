@@ -1,8 +1,7 @@
-"""A transaction on a connection of psycopg's own, whose commands are sent together, in one round trip.
+"""A transaction on one of psycopg's connections, whose commands are sent together, in one round trip.
 
-Its errors come in kinds, which decide what the writer does next: `LockedOut`, `Disturbed`,
-`ConnectionLost`, Unavailable where the database is silent, full or broken, and any other error of the driver,
-for which a statement itself is to blame.
+The kind of its error decides what the writer does next: `LockedOut`, `Disturbed`, `ConnectionLost`, Unavailable where
+the database is silent, full or broken, and any other error of the driver, for which a statement itself is to blame.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _LOCKED_STATES = ("55P03", "57014")
 
 
 class Interrupted(Exception):
-    """Something else than the statements ended the transaction. reason: the driver's error."""
+    """Something other than the statements ended the transaction. reason: the driver's error."""
 
     def __init__(self, reason: BaseException) -> None:
         super().__init__()
@@ -42,13 +41,13 @@ class LockedOut(Interrupted):
 
 
 class Disturbed(Interrupted):
-    """Another transaction got in the way (deadlock, serialization). Nothing was done; again it may succeed."""
+    """Another transaction got in the way (deadlock, serialization). Nothing was done; another try may succeed."""
 
 
 class ConnectionLost(Interrupted):
-    """The connection is closed, or of no more use.
+    """The connection is closed, or cannot be used any more.
 
-    may_be_done: COMMIT had been sent, so the transaction may be done or not.
+    may_be_done: COMMIT had been sent, so the transaction may or may not be committed.
     """
 
     def __init__(self, reason: BaseException, *, may_be_done: bool) -> None:
@@ -57,10 +56,11 @@ class ConnectionLost(Interrupted):
 
 
 class Pipeline:
-    """One connection during one transaction. was_commit_sent: whether the transaction may be done.
+    """One connection during one transaction.
 
-    answers: to the commands that were sent last. failed: the text of that one of them which PostgreSQL refused,
-    if it refused one; those before it are answered.
+    was_commit_sent: whether the transaction may be committed.
+    answers: the answers to the commands that were sent last.
+    failed: the text of the command among them that PostgreSQL refused, if it refused one; those before it are answered.
     """
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], reply: Reply) -> None:
@@ -94,14 +94,17 @@ def make_beginning(lock_timeout_ms: int) -> list[Command]:
 
 
 def check_committed(pipeline: Pipeline) -> None:
-    """Called when COMMIT was answered. Raises Unavailable where it rolled back instead."""
+    """Called when COMMIT was answered. Raises Unavailable where the transaction was rolled back instead."""
     if pipeline.answers[-1].tag != "COMMIT":
         raise make_unavailable("the database rolled the transaction back instead of committing it")
 
 
 @contextmanager
 def pipelined(connection: psycopg.AsyncConnection[Any]) -> Iterator[Pipeline]:
-    """Raises the errors that this module names, and what else the block raises."""
+    """Runs the block over a pipeline.
+
+    Raises the errors that this module defines, and whatever else the block raises.
+    """
     with reply_within(connection, connections.REPLY_TIMEOUT_S) as reply:
         pipeline = Pipeline(connection, reply)
         try:
@@ -116,7 +119,7 @@ def pipelined(connection: psycopg.AsyncConnection[Any]) -> Iterator[Pipeline]:
 def _sort(
     exc: BaseException, connection: psycopg.AsyncConnection[Any], pipeline: Pipeline
 ) -> BaseException:
-    """The error that says what to do about one of the driver's, or the same."""
+    """The error to raise for one of the driver's: of the kind that tells the writer what to do, or the same."""
     if connection.closed:
         return ConnectionLost(exc, may_be_done=pipeline.was_commit_sent)
     meaning = judge_error(exc)

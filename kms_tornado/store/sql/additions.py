@@ -43,7 +43,7 @@ class Addition:
 
     @property
     def noted(self) -> Noted:
-        """What the audit is to record of them."""
+        """The drafts of the audit's records about these objects."""
         if not self.drafts:
             return ()
         return [(self.drafts, {row["uid"]: (None, row["mac"]) for row in self.objects})]
@@ -54,7 +54,7 @@ _FEW = 200
 
 
 def is_long_addition(commits: Sequence[Commit | GroupCommit]) -> bool:
-    """Whether to make the addition of these commits would hold the event loop."""
+    """Whether making the addition of these commits would hold the event loop."""
     count = sum(
         1 + count_values(change.new.attributes) + len(change.new.tags)
         for commit in commits
@@ -65,7 +65,7 @@ def is_long_addition(commits: Sequence[Commit | GroupCommit]) -> bool:
 
 
 def make_addition(commits: Sequence[Commit | GroupCommit]) -> Addition:
-    """commits: at least one, and all of them only add."""
+    """The rows that the commits add. commits: at least one, each of which only adds."""
     authenticator = commits[0].authenticator
     added = [
         (change.new, commit.now)

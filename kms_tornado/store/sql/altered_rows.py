@@ -1,4 +1,4 @@
-"""How the log learns of a row that something else wrote, wherever a read or a commit finds it."""
+"""How a row that something else wrote gets into the log, wherever a read or a commit finds it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .tables.row_macs import AlteredRow, log_altered
 
 
 class _LoggingAlteredRows:
-    """Logs the AlteredRow that ends the block, also as one of the errors of a Refused. It has no state."""
+    """Logs an AlteredRow that ends the block, also one among the errors of a Refused. It has no state."""
 
     def __enter__(self) -> None:
         pass

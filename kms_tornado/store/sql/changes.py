@@ -50,10 +50,10 @@ from .tables.side_tables import IndexedAttributes, OwnedNames, collect_names
 
 @cache  # ten statements at most, as `number` is a power of two; compiled when they are first needed
 def _select_for_update(number: int) -> Statement:
-    """A statement that locks the rows of `number` objects, and reads all but their material.
+    """A statement that locks the rows of `number` objects, and reads everything except their material.
 
-    On a database with concurrent writers, the second waits here for the first. Rows are locked in the
-    order of their identifiers, so that two writers do not deadlock.
+    On a database with concurrent writers, the second one waits here for the first. Rows are locked in the order of
+    their identifiers, so that two writers do not deadlock.
     """
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     return Statement(
@@ -79,10 +79,10 @@ def apply_changes(
 ) -> States:
     """Make the changes. After a Conflict or a KMIPError the caller must undo those that were made.
 
-    Returns the codes of the changed objects' rows. Every row that is written gets its code, and every row that is
-    changed must have had the right one: otherwise a change would make a row of ours out of one that somebody else
-    wrote. Raises AlteredRow.
-    now: seconds since the Unix epoch.
+    Returns the new MACs of the changed objects' rows. Every row that is written gets its MAC, and every row that is
+    changed must have had the right one: otherwise a change would authenticate a row that somebody else wrote.
+
+    now: seconds since the Unix epoch. Raises AlteredRow.
     """
     applier = _ChangeApplier(runner, authenticator, now)
     applier.apply(changes)
@@ -91,7 +91,7 @@ def apply_changes(
 
 @dataclass(slots=True)
 class _StoredObject:
-    """An object's row as the transaction has left it so far. values: {column: value} of AUTHENTIC_COLUMNS."""
+    """An object's row at this point of the transaction. values: {column: value} of AUTHENTIC_COLUMNS."""
 
     serial: int
     values: dict[str, Any]
@@ -113,7 +113,7 @@ class _StoredObject:
 
 
 class _Replacement(NamedTuple):
-    """What a Replace writes. values: the rows of its values; None where they stay as they are."""
+    """What a Replace writes. values: the rows of the object's values; None where they do not change."""
 
     row: dict[str, Any]
     values: Sequence[Values] | None
@@ -130,8 +130,7 @@ _MANY = 100
 class _ChangeApplier:
     """Applies the changes of one commit.
 
-    Names and the owners' counts are written last, because a name may pass from one object to another within
-    a commit.
+    Names and the owners' counts are written last, because a name may move from one object to another within a commit.
     """
 
     def __init__(self, runner: Runner, authenticator: RowAuthenticator, now: int) -> None:
@@ -190,7 +189,7 @@ class _ChangeApplier:
                 self._codes[row[UID]] = row[MAC]
 
     def _check_rows(self, rows: Rows) -> dict[str, _StoredObject]:
-        """rows: of `_select_for_update`."""
+        """Check the rows, and keep them by identifier. rows: of `_select_for_update`."""
         stored = {}
         for *row, serial, length in rows:
             columns = check_row(row, self._authenticator)
@@ -198,7 +197,7 @@ class _ChangeApplier:
         return stored
 
     def _mark(self, uid: str, code: bytes | None) -> None:
-        """The object's row has this code now; None: it is gone."""
+        """Note that the object's row has this MAC now; None: it was removed."""
         was = self.states[uid][0] if uid in self.states else self._codes.get(uid)
         self.states[uid] = (was, code)
 
@@ -299,7 +298,10 @@ class _ChangeApplier:
         return KeyOfObject(change.uid, change.key, source, change.by_object)
 
     def _write_nonce_source(self, uid: str, source: NonceSource) -> None:
-        """The source in the object's row shows later whether the records of its key are missing."""
+        """Write the source of the key's nonces into the object's row.
+
+        It shows later if the records of the key are missing.
+        """
         stored = self._stored[uid]
         if stored.values["nonce_source"] == source:
             return

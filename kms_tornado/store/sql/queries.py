@@ -44,7 +44,7 @@ _NO_RIGHT = 0  # no operation has this number
 
 
 def _list_names(group_count: int) -> list[ColumnElement[Any]]:
-    """The caller's name and those of the groups, as parameters."""
+    """The parameters for the caller's name and those of its groups."""
     return [principal_parameter, *(bindparam(_name_group(place)) for place in range(group_count))]
 
 
@@ -53,7 +53,7 @@ def _name_group(place: int) -> str:
 
 
 def is_grantee(group_count: int) -> ColumnElement[bool]:
-    """Whether the grantee is the caller, one of its groups, or everyone."""
+    """A condition: the grantee is the caller, one of its groups, or everyone."""
     return grants.c.grantee.in_([*_list_names(group_count), _everyone])
 
 
@@ -82,9 +82,9 @@ by_uid = select(*OBJECT_ROW).where(objects.c.uid == bindparam("uid"))
 
 
 def write_by_uid_with_grants(group_count: int) -> Select[Any]:
-    """The row once for each right of the caller or of everyone in the index, with (grantee, operation).
+    """Selects an object's row, once for each right of the caller or of everyone, with (grantee, operation).
 
-    Once with NULLs where there is none.
+    Without such a right, it selects the row once, with NULLs.
     """
     is_right_here = (grants.c.object == objects.c.serial) & is_grantee(group_count)
     return (
@@ -104,12 +104,12 @@ def bind_caller(
 
 
 def count_slots(groups: Collection[str]) -> int:
-    """For how many groups the statement is written that takes these."""
+    """The number of groups for which the statement is written that serves these groups."""
     return 1 << (len(groups) - 1).bit_length() if groups else 0
 
 
 def bind_groups(groups: Collection[str]) -> dict[str, str]:
-    """{parameter: value} for a statement with `count_slots` groups: the last one fills the rest."""
+    """{parameter: value} for a statement with `count_slots` groups. The last group fills the remaining parameters."""
     if not groups:
         return {}
     names = [*groups]
@@ -121,7 +121,7 @@ def bind_groups(groups: Collection[str]) -> dict[str, str]:
 
 
 def _find_of_uses(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """A look-up for each row: a join might read all uses of all objects, for a thousand of them."""
+    """A look-up for each row. A join might read all uses of all objects in order to find those of a thousand."""
     return select(column).where(audit_uses.c.uid == objects.c.uid).scalar_subquery()
 
 
@@ -137,13 +137,16 @@ owned = all_owned.limit(write_constant(MAX_LISTED))
 
 
 def write_granted(group_count: int) -> Select[Any]:
-    """A row for each grantee that stands for the caller, and operation; the rows of one object next to each other."""
+    """Selects a row for each grantee that stands for the caller and each operation.
+
+    Rows of one object follow each other.
+    """
     newest = select_newest_granted(group_count).limit(write_constant(MAX_LISTED))
     return select_granted(group_count, newest)
 
 
 def select_newest_granted(group_count: int) -> Select[Any]:
-    """The serials of the objects of others on which the caller has any right, the newest first."""
+    """Selects the serials of other owners' objects on which the caller has any right, the newest first."""
     serials_of_any_right = select(grants.c.object).where(is_grantee(group_count))
     return (
         select(objects.c.serial)
@@ -153,7 +156,7 @@ def select_newest_granted(group_count: int) -> Select[Any]:
 
 
 def select_granted(group_count: int, serials: Select[Any]) -> Select[Any]:
-    """The rows of `write_granted` for some objects. serials: selects theirs."""
+    """Selects the rows of `write_granted` for some objects. serials: selects the serials of these."""
     return (
         select(*LISTED_ROW, grants.c.grantee, grants.c.operation)
         .join_from(grants, objects, objects.c.serial == grants.c.object)
@@ -206,7 +209,7 @@ class PreparedForGroups:
 
 @cache
 def prepare_for_groups(write: Callable[[int], Select[Any]], dialect: Dialect) -> PreparedForGroups:
-    """As `statements.prepare` does for a statement without groups."""
+    """Compile a statement whose text depends on the number of groups."""
     return PreparedForGroups(write, dialect)
 
 
@@ -230,5 +233,5 @@ class PreparedQueries:
 
 @cache
 def prepare_queries(dialect: Dialect) -> PreparedQueries:
-    """They depend on the kind of database alone, and are compiled once a process."""
+    """Compile the statements, once a process: they depend only on the kind of database."""
     return PreparedQueries(dialect)

@@ -45,7 +45,10 @@ INTEGRITY_ERRORS = (sqlalchemy.exc.IntegrityError, sqlite3.IntegrityError)
 
 
 class InsertIfAbsent(Insert):
-    """Inserts the rows whose keys are not there. SQLAlchemy's own is that of a dialect, and loads all drivers of that one."""
+    """Inserts the rows whose keys do not exist yet.
+
+    SQLAlchemy's own construct belongs to a dialect, and loads all drivers of that dialect.
+    """
 
     inherit_cache = True
 
@@ -58,8 +61,9 @@ def _insert_if_absent(element: InsertIfAbsent, compiler: Any, **options: Any) ->
 class Prepared:
     """A statement compiled for one database, whose values and columns need no conversion.
 
-    text: the SQL. values: the function that turns {parameter: value} into the driver's tuple. is_frequent: whether
-    rows that were read are worth remembering while nothing is written.
+    text: the SQL.
+    values: turns {parameter: value} into the driver's tuple.
+    is_frequent: whether rows that were read are worth remembering as long as nothing is written.
     """
 
     __slots__ = ("is_frequent", "text", "values")
@@ -72,7 +76,7 @@ class Prepared:
         *,
         is_frequent: bool = False,
     ) -> None:
-        """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
+        """columns: the columns that an INSERT or an UPDATE sets, unless the statement itself names them."""
         self.is_frequent = is_frequent
         compiled = statement.compile(dialect=dialect, column_keys=columns)
         assert isinstance(compiled, SQLCompiler)
@@ -84,7 +88,7 @@ class Prepared:
 
 @cache
 def prepare(clause: ClauseElement, dialect: Dialect) -> Prepared:
-    """The statement, which a module keeps, compiled once a process however many stores run it."""
+    """Compile a statement that a module keeps, once a process, however many stores run it."""
     return Prepared(clause, dialect)
 
 
@@ -99,22 +103,22 @@ class Statement:
     """A statement within a transaction. clause: for SQLAlchemy."""
 
     def __init__(self, clause: Select[Any] | UpdateBase, columns: Sequence[str] | None = None):
-        """columns: what an INSERT or an UPDATE sets, where it does not say so itself."""
+        """columns: the columns that an INSERT or an UPDATE sets, unless the statement itself names them."""
         self.clause = clause
         self.columns = columns
 
     @cached_property
     def on_sqlite(self) -> Prepared:
-        """Compiled for SQLite's driver, when it is first run: most of a hundred are not run by most processes."""
+        """The statement compiled for SQLite's driver, when it is first run: most processes run only a few of them."""
         return Prepared(self.clause, SQLITE, self.columns)
 
 
 class Runner(Protocol):
     """Runs statements in the current transaction.
 
-    Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send. What a
-    statement without a result raises, `settle` or a later method may raise in its place: a database that is
-    far away is sent such statements together with the next one.
+    Every method raises DATABASE_ERRORS, and what a driver raises for values that it cannot send. An error of a
+    statement without a result may be raised by `settle` or a later method: with a distant database, such statements are
+    sent together with the next one.
     """
 
     def command(self, text: str) -> None:
@@ -136,20 +140,20 @@ class Runner(Protocol):
     def add_rows(self, table: Table, rows: Sequence[Values], on_conflict: str = "") -> None:
         """Insert the rows, at least one, each with a value for every column of the table.
 
-        on_conflict: SQL that both databases know, for rows whose key is there: "ON CONFLICT DO NOTHING".
+        on_conflict: SQL that both databases know, for rows whose key exists already, such as "ON CONFLICT DO NOTHING".
         """
 
     def settle(self) -> None:
-        """Wait for the statements before, so that an error is known to be theirs."""
+        """Wait for the statements so far, so that an error is known to be theirs."""
 
     def compute(self, function: Callable[[], T]) -> T:
-        """Run a long function that uses no statement: on a thread, where the runner is on the event loop."""
+        """Run a long function that uses no statement; on a thread, if the runner is on the event loop."""
 
     def add_objects(self, rows: Sequence[Values]) -> Sequence[int]:
         """Insert the rows into `objects`, and return their serials in the same order."""
 
     def note(self, drafts: Sequence[Draft], states: States) -> None:
-        """Have these recorded if the transaction is committed. The last act of a job that has succeeded."""
+        """Have these recorded if the transaction is committed. This is the last act of a job that has succeeded."""
 
 
 #: Without it SQLAlchemy forgets the number of an INSERT and says -1, which is as true as 1.
@@ -193,7 +197,7 @@ class SQLAlchemyRunner:
         self._connection.execute(insert(table), rows)
 
     def settle(self) -> None:
-        """Every statement was waited for."""
+        """Do nothing: every statement was waited for."""
 
     def compute(self, function: Callable[[], T]) -> T:
         return function()
@@ -248,7 +252,7 @@ class DriverRunner:
         self._driver.executemany(text, map(prepared.values, rows))
 
     def settle(self) -> None:
-        """Every statement was waited for."""
+        """Do nothing: every statement was waited for."""
 
     def compute(self, function: Callable[[], T]) -> T:
         return function()

@@ -50,7 +50,8 @@ _STOP_S = 3.0
 class SQLStore:
     """An `ObjectStore`, used from one event loop.
 
-    clock: gives seconds since the Unix epoch. compute: for what takes more than a millisecond.
+    clock: gives the time in seconds since the Unix epoch.
+    compute: runs functions that take more than a millisecond.
     """
 
     def __init__(
@@ -169,7 +170,10 @@ class SQLStore:
         groups: Collection[str],
         rights: Collection[Operation],
     ) -> ManagedObject | None:
-        """Decides alone, from a row that is read together with its index of grants."""
+        """The object, if one of the rights is granted.
+
+        This is decided from a row that is read together with its grants.
+        """
         values = {"uid": uid, "principal": principal, **bind_groups(groups)}
         statement = self._queries.by_uid_with_grants.choose(groups)
         rows = await self._database.read(statement, values)
@@ -265,7 +269,7 @@ class SQLStore:
             self.audit.changes += 1
 
     async def commit_now(self) -> None:
-        """Do nothing: whatever `commit` returned from is durable."""
+        """Do nothing: what `commit` has returned from is durable."""
 
     async def reserve_nonces(
         self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
@@ -273,7 +277,7 @@ class SQLStore:
         await self.commit([reservation], drafts)
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
-        """Nothing is held back here."""
+        """False: nothing is held back here."""
         return False
 
     # --- the database as a whole ----------------------------------------------------------------

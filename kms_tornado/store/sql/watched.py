@@ -1,4 +1,4 @@
-"""WatchedBackend: a backend whose calls are counted while they last, and whose failures are told to `DatabaseHealth`."""
+"""WatchedBackend: a backend that counts its running calls, and reports failures to `DatabaseHealth`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .statements import NO_VALUES, Prepared, Rows, Values
 
 
 class WatchedBackend:
-    """What requests use of a `Backend`. Where nothing fails, a call costs one more step."""
+    """The part of a `Backend` that requests use. While nothing fails, a call costs one more step."""
 
     __slots__ = ("_backend", "_health", "_reads", "_searches", "_writes")
 

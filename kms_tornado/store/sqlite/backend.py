@@ -32,9 +32,12 @@ _SHORT_ATTEMPTS = 3
 
 
 class SQLiteBackend:
-    """A `Backend`. path: the absolute path of the file. busy_timeout_s: how long a write waits for a lock.
+    """A `Backend`.
 
-    may_make, may_upgrade: as for `SQLiteFile`. compute: what searches run on.
+    path: the absolute path of the file.
+    busy_timeout_s: how long a write waits for a lock.
+    may_make, may_upgrade: as for `SQLiteFile`.
+    compute: runs searches on a thread.
     """
 
     dialect: Dialect = SQLITE
@@ -118,7 +121,7 @@ class SQLiteBackend:
         return await self.search(statement, attempt, principal=principal)
 
     def pool_load(self) -> None:
-        """None: it is a file."""
+        """None: a file has no connection pool."""
 
     async def probe_writes(self) -> None:
         await self.submit(self.file.probe_write)

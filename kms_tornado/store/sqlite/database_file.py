@@ -1,4 +1,4 @@
-"""SQLiteFile: the database file, its access mode, its connections, and the check that it is still there."""
+"""SQLiteFile: the database file: its access mode, its connections, and the check that it is still in its place."""
 
 from __future__ import annotations
 
@@ -87,10 +87,12 @@ _ROOM_BYTES = 1024 * 1024
 class SQLiteFile:
     """Opens connections to the file, after `prepare`.
 
-    path: absolute. busy_timeout_s: of a writer. may_make: whether `prepare` makes a database where there
-    is none. Where a server has served already it must not: the file is away for a while (unmounted, moved),
-    and keys that went into another one would be lost once it is back. may_upgrade: whether it changes a
-    database of an older version: a command must not, beside servers of that version.
+    path: absolute.
+    busy_timeout_s: how long a writer waits for a lock.
+    may_make: whether `prepare` creates a database where there is none. It must not where a server has served before:
+    the file is only away (unmounted, moved), and keys that were written to a new one would be lost once it is back.
+    may_upgrade: whether `prepare` changes a database of an older version. A command must not, beside servers of that
+    version.
     """
 
     def __init__(
@@ -114,9 +116,9 @@ class SQLiteFile:
         )
 
     def prepare(self) -> None:
-        """Create the file if there is none, where that is allowed, and bring its schema up to date.
+        """Create the file if there is none and that is allowed, and bring its schema up to date.
 
-        Raises ConfigurationError for what waiting cannot mend, Unavailable for what it can.
+        Raises ConfigurationError for what a person has to mend, Unavailable for what may pass by itself.
         """
         with self._translating_errors(), _lock_directory(self.path.parent):
             if self._may_make:
@@ -130,7 +132,7 @@ class SQLiteFile:
             self._identity = self._current_identity()
 
     def run_exclusively(self, job: Callable[[DriverRunner], Any]) -> Any:
-        """Run the job in a transaction of its own while no other process prepares this database.
+        """Run the job in a transaction of its own. Meanwhile no other process prepares this database.
 
         Raises what the job raises, and errors as `prepare` does.
         """
@@ -146,9 +148,9 @@ class SQLiteFile:
             return result
 
     def run_on_snapshot(self, job: Callable[[Connection], Any]) -> Any:
-        """Run the job in a transaction that reads one state of the database, however long it takes.
+        """Run the job in a transaction that reads a single state of the database, however long it takes.
 
-        Meanwhile the write-ahead log grows by all that is written. Raises what the job raises, and Unavailable.
+        Meanwhile the write-ahead log grows by everything that is written. Raises what the job raises, and Unavailable.
         """
         self.check_in_place()
         try:
@@ -164,9 +166,10 @@ class SQLiteFile:
             raise translate_error(exc) from exc
 
     def fill(self, job: Callable[[Connection], None]) -> None:
-        """Have the job fill a database that is new, in one transaction.
+        """Have the job fill a new database, in one transaction.
 
-        Raises what the job raises, ConfigurationError where a process serves it, and errors as `prepare` does.
+        Raises what the job raises, ConfigurationError where a process serves the database, and errors as `prepare`
+        does.
         """
         with self._translating_errors(), _lock_directory(self.path.parent):
             if is_served(self.path):
@@ -188,7 +191,7 @@ class SQLiteFile:
         return self._open(self._readers)
 
     def truncate_log(self) -> bool:
-        """Move the write-ahead log into the database, and truncate it; False if that is not possible now.
+        """Move the write-ahead log into the database, and truncate it; False where that is not possible now.
 
         Otherwise pages from before a Destroy would stay in the log until it is overwritten.
         """
@@ -214,9 +217,9 @@ class SQLiteFile:
             raise make_unavailable(f"{self.path} was replaced; restart to use it", "file")
 
     def probe_write(self, runner: Runner) -> None:
-        """A job that writes a page, the same as before. Raises Unavailable where there is no room for more.
+        """A job that writes a page without changing it. Raises Unavailable where there is no room for more.
 
-        A page alone may still fit into a log file on a disk that is full, and the next object would not.
+        A page alone may still fit into a log file on a full disk, although the next object would not.
         """
         try:
             with tempfile.TemporaryFile(dir=self.path.parent, buffering=0) as file:
@@ -229,7 +232,7 @@ class SQLiteFile:
         runner.command("PRAGMA user_version = 0")  # as it is, and written all the same
 
     def check_writable(self) -> None:
-        """Raises Unavailable where every change would fail: the disk was made read-only, say."""
+        """Raises Unavailable where every change would fail, for example because the disk was made read-only."""
         try:
             fault = find_write_fault(self.path)
         except OSError as exc:
@@ -307,7 +310,7 @@ class SQLiteFile:
 
     @contextmanager
     def _translating_errors(self) -> Iterator[None]:
-        """Errors of a start: ConfigurationError for what waiting cannot mend, else Unavailable."""
+        """Translates the errors of a start: ConfigurationError for what a person has to mend, else Unavailable."""
         try:
             yield
         except OSError as exc:
@@ -323,21 +326,21 @@ class SQLiteFile:
 
 
 def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
-    """An engine whose URL, `sqlite://`, names the dialect alone; `connect` opens the file.
+    """An engine whose URL, `sqlite://`, names only the dialect; `connect` opens the file.
 
-    The parameters of a statement that fails are hidden, because an exception may end up in a log.
+    The parameters of a failing statement are hidden, because the exception may end up in a log.
     """
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
 def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
-    """Unavailable for the client; the log gets SQLite's own message, which holds no value."""
+    """Unavailable for the client; the log gets SQLite's own message, which contains no values."""
     cause = _CAUSES.get(_primary_code(exc) or 0, "out of reach")
     return make_unavailable(_describe_error(exc), cause)
 
 
 def _primary_code(exc: SQLAlchemyError | sqlite3.Error) -> int | None:
-    """SQLite's result code without its extension; None for an error of another origin."""
+    """SQLite's result code without its extension; None for an error that is not SQLite's."""
     code: int | None = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
 
@@ -352,11 +355,11 @@ def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
 
 @contextmanager
 def _lock_directory(directory: Path) -> Iterator[None]:
-    """Let one process at a time prepare a database in this directory.
+    """Let only one process at a time prepare a database in this directory.
 
-    SQLite's own lock is not enough: if two processes turn on the write-ahead log at once, one fails
-    without waiting. A lock on the directory itself leaves no file behind and ends with the process.
-    Raises OSError where another process holds the lock for _START_TIMEOUT_S.
+    SQLite's own lock is not enough: if two processes turn on the write-ahead log at once, one fails without waiting. A
+    lock on the directory itself leaves no file behind and ends with the process. Raises OSError where another process
+    holds the lock for _START_TIMEOUT_S.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -1,6 +1,6 @@
-"""Whether SQLite can write to a database file, told before it tries.
+"""Whether SQLite can write to a database file, found out in advance.
 
-SQLite opens a file that it may not write to for reading, without a word, and fails at the first change.
+SQLite opens a file that it may not write to for reading, without an error, and fails at the first change.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ SUFFIXES = ("", "-wal", "-shm")
 
 
 def find_write_fault(database: Path) -> str | None:
-    """Which of the database's files, or its directory, cannot be written to, and why; None where all can.
+    """Which file of the database, or its directory, cannot be written to, and why; None where all can.
 
-    database: absolute. What is not there is no fault.
+    database: an absolute path. A missing file is not a fault.
     """
     for path in (database.parent, *(Path(f"{database}{suffix}") for suffix in SUFFIXES)):
         try:

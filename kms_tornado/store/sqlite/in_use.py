@@ -1,6 +1,6 @@
-"""Whether another process has a database of SQLite's open, in whichever container, as long as its file is there.
+"""Whether another process, in whichever container, has an SQLite database open, as long as its file exists.
 
-Where it was deleted, there is nothing left to lock: `serving_mark` tells, of the same container.
+If the file was deleted, nothing is left to lock; `serving_mark` then tells, within the same container.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _PATIENCE_S = 0.2  # a connection that is being closed
 def is_in_use(path: Path) -> bool:
     """Whether any connection is open. Changes nothing.
 
-    In the locking mode EXCLUSIVE the first read of a database with a write-ahead log waits until it has the
-    log to itself, which it never has while another connection is open, however idle.
+    In the locking mode EXCLUSIVE, the first read of a database with a write-ahead log waits until it has the log to
+    itself, which never happens while another connection is open, however idle.
     """
     with contextlib.closing(
         sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=_PATIENCE_S)

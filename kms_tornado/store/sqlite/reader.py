@@ -1,8 +1,8 @@
-"""SQLiteReader: reads from SQLite over one connection that it keeps open, for one thread at a time.
+"""SQLiteReader: reads from SQLite over a connection that it keeps open, for one thread at a time.
 
-The rows of the most frequent statement are remembered until anybody commits anything, this process or another. On the
-event loop, SQLite is asked whether somebody did once in each turn of the loop, as that, and to see that the file is in
-its place, takes longer than to find a row that is remembered.
+The rows of the most frequent statement are remembered until anybody, in this process or another, commits something. On
+the event loop, SQLite is asked only once in each turn of the loop whether that has happened, because asking, and
+checking that the file is in its place, takes longer than finding a remembered row.
 """
 
 # Why once in a turn: the loop runs its callbacks in the order in which they were scheduled, and the end of the turn is
@@ -34,7 +34,7 @@ _MOST_LENGTH = 1536
 
 
 class TooLong(Exception):  # an expected outcome, not a fault
-    """The statement would block the event loop; run it on another thread."""
+    """The statement would block the event loop; it has to run on another thread."""
 
 
 #: Has the function called in the next turn of the event loop, behind what is scheduled already.
@@ -42,9 +42,10 @@ CallSoon = Callable[[Callable[[], None]], object]
 
 
 class SQLiteReader:
-    """Runs reads. only_short: raise TooLong for a statement that takes longer than about two milliseconds.
+    """Runs reads.
 
-    call_soon: of the event loop on which all reads run; None for reads on threads, each of which looks at the file.
+    only_short: raise TooLong for a statement that takes longer than about two milliseconds.
+    call_soon: of the event loop on which all reads run; None for reads on threads, each of which checks the file.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class SQLiteReader:
         self._version: Any = None
 
     def fetch_rows(self, statement: Prepared, values: Values) -> Rows:
-        """All rows; none for a value that no row can hold (half a surrogate pair, a number of 70 bits).
+        """All rows; none for a value that no row can contain (half of a surrogate pair, a number of 70 bits).
 
-        Raises Unavailable, and TooLong where only short statements may run.
+        Raises Unavailable, and TooLong if only short statements may run.
         """
         bound = statement.values(values)
         try:
@@ -91,7 +92,7 @@ class SQLiteReader:
         return rows
 
     def _look_at_file(self) -> None:
-        """Open it where it is not open, and forget rows that may have been changed. Raises Unavailable."""
+        """Open the file if it is not open, and forget remembered rows that may have changed. Raises Unavailable."""
         self._file.check_in_place()
         if self._driver is None:
             self._connect()
@@ -123,17 +124,17 @@ class SQLiteReader:
         self._connection, self._driver = connection, driver
 
     def _tick(self) -> bool:
-        """Called by SQLite every _SHORT_STEPS steps; True stops the statement.
+        """Called by SQLite every _SHORT_STEPS steps; True interrupts the statement.
 
-        The first tick since a statement began does not stop it: SQLite goes on counting from one run of a prepared
-        statement to the next, so even the shortest may get one.
+        The first tick after the start of a statement does not interrupt it: SQLite continues counting from one run of a
+        prepared statement to the next, so even the shortest one may get a tick.
         """
         self._ticks += 1
         return self._ticks > 1
 
 
 def _measure(rows: Rows) -> int:
-    """The length of the texts and bytes in the rows."""
+    """The total length of the texts and bytes in the rows."""
     return sum([len(value) for row in rows for value in row if isinstance(value, (str, bytes))])
 
 

@@ -1,8 +1,8 @@
-"""ServingMark: shows other processes of this host that a database file is in use, even where it was deleted.
+"""ServingMark: shows other processes of this host that a database file is in use, even if it was deleted.
 
-A file that is locked would be deleted together with the database. So the mark is the name of a socket in the
-abstract namespace, which has no file, and which the kernel removes with the process (unix(7)). Only Linux has
-it, and each container its own.
+A lock file would be deleted together with the database. So the mark is the name of a socket in the abstract namespace,
+which has no file, and which the kernel removes when the process ends (unix(7)). Only Linux has that namespace, and each
+container has its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SOCKETS = Path("/proc/net/unix")
 
 
 class ServingMark:
-    """As long as it is open. path: of the database."""
+    """Marks a database as served for as long as it is open. path: of the database."""
 
     def __init__(self, path: Path) -> None:
         self._socket: socket.socket | None = None

@@ -43,7 +43,7 @@ _JOB_ERRORS = (
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A job, the future that its caller waits for, and once it has run, its result or error."""
+    """A job, the future for which its caller waits, and once it has run, its result or error."""
 
     job: Job
     erases: bool
@@ -75,7 +75,7 @@ class SQLiteWriter:
         self._thread.start()
 
     async def stop(self, *, within_s: float) -> None:
-        """Wait until all jobs that were submitted are done, but no longer: the thread ends with the process."""
+        """Wait until all submitted jobs are done, but no longer than this. The thread ends with the process."""
         self._hand_over()
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join, within_s)
@@ -85,7 +85,7 @@ class SQLiteWriter:
     def submit(
         self, job: Job, *, erases: bool = False, undoes: bool = False
     ) -> asyncio.Future[Any]:
-        """As `Backend.submit`. undoes: undo the job's changes, and give its result, as `Backend.rehearse`."""
+        """As `Backend.submit`. undoes: undo the job's changes and return its result, as `Backend.rehearse` does."""
         future: asyncio.Future[Any] = self._loop.create_future()
         if not self._gathered:
             self._loop.call_soon(self._hand_over)
@@ -119,7 +119,7 @@ class SQLiteWriter:
         self._drop_connection()
 
     def _take(self) -> tuple[list[_Waiting], bool]:
-        """Wait for a job; (all jobs that are waiting then, whether they are the last)."""
+        """Wait for a job; (all jobs that are then waiting, whether they are the last ones)."""
         batch: list[_Waiting] = []
         try:
             while len(batch) < _MAX_TOGETHER:
@@ -166,9 +166,9 @@ class SQLiteWriter:
     def _fail(
         self, batch: list[_Waiting], error: Unavailable, added: Sequence[Segment] = ()
     ) -> None:
-        """Fail all jobs. Closing the connection rolls back what they changed, if it was not committed.
+        """Fail all jobs. Closing the connection rolls back their changes, unless these were committed.
 
-        added: to a chain, if it was.
+        added: what was added to a chain, if they were.
         """
         self._drop_connection()
         self._lease = None
@@ -185,7 +185,7 @@ class SQLiteWriter:
             pass
 
     def _release_chain(self) -> None:
-        """At the end, so that the next process goes on with it."""
+        """Give up the chain at the end, so that the next process continues it."""
         if self._runner is None or self._lease is None:
             return
         try:
@@ -216,14 +216,14 @@ def _only_adds(waiting: _Waiting) -> bool:
 
 
 def _run_joined(runner: Runner, batch: list[_Waiting]) -> bool:
-    """Run the jobs as one; False if that failed and nothing was done, so that each must run alone."""
+    """Run the jobs as one; False where that failed, and nothing was done, so that each must run alone."""
     commits = [waiting.job for waiting in batch if isinstance(waiting.job, Commit)]
     _, error = _run_job(runner, join_commits(commits))
     return error is None
 
 
 def _run_job(runner: Runner, job: Job, undoes: bool = False) -> tuple[Any, BaseException | None]:
-    """Run the job in a savepoint; (its result, its error). After an error its changes are undone.
+    """Run the job in a savepoint; (its result, its error). After an error, its changes are undone.
 
     Raises errors of the database that are not the job's own.
     """

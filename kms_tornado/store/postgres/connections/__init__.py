@@ -1,1 +1,1 @@
-"""Connections to PostgreSQL: to which host, made, kept, and asked how it is."""
+"""Connections to PostgreSQL: which host they lead to, how they are opened and kept, and whether they still work."""

@@ -1,7 +1,7 @@
-"""Where a PostgreSQL is: a URL as libpq has it, read by libpq itself, and checked before anything connects.
+"""The address of a PostgreSQL database: a URL in libpq's form, parsed by libpq, and checked before anything connects.
 
-What libpq says about a faulty URL may quote the password in it, so no text of libpq's is shown here. A
-password with a / or an @ that nobody escaped ends up in another part of the URL; such URLs are refused.
+libpq's messages about a faulty URL may quote the password in it, so none of them is shown. A password with a / or an @
+that was not escaped ends up in another part of the URL; such URLs are refused.
 """
 
 from __future__ import annotations
@@ -43,7 +43,11 @@ _REFUSED = ("replication",)
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """parameters: of libpq, by keyword. name: the URL without password and parameters, for messages."""
+    """A parsed URL.
+
+    parameters: of libpq, by keyword.
+    name: the URL without password and parameters, for messages.
+    """
 
     parameters: Mapping[str, str] = field(repr=False)
     name: str
@@ -55,7 +59,10 @@ class Address:
 
 
 def parse_address(url: str) -> Address:
-    """Raises ImportError where the driver is missing, ConfigurationError without any part of a password."""
+    """Parse the URL.
+
+    Raises ImportError where the driver is missing, and ConfigurationError, which never shows a password.
+    """
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
@@ -86,7 +93,7 @@ def _check_escapes(rest: str) -> None:
 
 
 def _check_names(rest: str) -> None:
-    """Refuse unknown parameters by their names, and those that are given twice."""
+    """Refuse unknown parameters, which the error names, and those that are given twice."""
     from psycopg.pq import Conninfo
 
     known = {option.keyword.decode() for option in Conninfo.get_defaults()} | {"ssl"}

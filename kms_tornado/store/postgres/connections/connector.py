@@ -1,8 +1,9 @@
-"""New connections to PostgreSQL, the one host of several that takes writes, and which connections are of use.
+"""Opens connections to PostgreSQL: to the one of several hosts that takes writes.
 
-libpq's `target_session_attrs` finds the host that can be written to; it is asked for unless the URL says
-otherwise, so that a standby is never read from by mistake: what it shows is older than what was acknowledged.
-The host that served last is tried first, as one that is gone may not even refuse a connection.
+Decides which connections may be used.
+libpq's `target_session_attrs` finds the host that takes writes. It is set unless the URL says otherwise, so that no
+standby is read from by mistake: its data may be older than what was acknowledged. The host that served last is tried
+first, because a host that is gone may not even refuse a connection.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ _IDLE = 0
 
 
 class Connector:
-    """Opens connections of psycopg's own. For one event loop."""
+    """Opens psycopg's connections. For one event loop."""
 
     def __init__(self, address: Address) -> None:
         self.name = address.name
@@ -66,7 +67,7 @@ class Connector:
     async def open(
         self, *, within_s: float, autocommit: bool = True
     ) -> psycopg.AsyncConnection[Any]:
-        """A new connection, to a host that can be written to. Raises Unavailable."""
+        """A new connection to a host that takes writes. Raises Unavailable."""
         import psycopg
 
         generation = self._generation
@@ -101,18 +102,19 @@ class Connector:
         )
 
     def drop_all(self, *, because_of: psycopg.AsyncConnection[Any] | None = None) -> None:
-        """Connections that are open now are of no use any more: the database has ended them, or was demoted.
+        """Let no connection be used again that is open now: the database has ended them, or was demoted.
 
-        because_of: the one that showed it. If it is not current, they were dropped already.
+        because_of: the connection that showed it. If it is not current, the others were dropped already.
         """
         if because_of is None or self.is_current(because_of):
             self._generation += 1
 
     def check_replicated(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Called after COMMIT. Raises Unavailable where the wait for the synchronous standby was given up.
+        """Called after COMMIT. Raises Unavailable where waiting for the synchronous standby was given up.
 
-        PostgreSQL then says that the transaction is done, but a failover would lose it: somebody cancelled the
-        statement (`pg_cancel_backend`), or the database was about to end. It must not be acknowledged.
+        PostgreSQL then says that the transaction is committed, but a failover would lose it. This happens if somebody
+        cancels the statement (`pg_cancel_backend`), or if the database is shutting down. The transaction must not be
+        acknowledged.
         """
         if connection in self._unreplicated:
             self._unreplicated.discard(connection)
@@ -131,8 +133,8 @@ class Connector:
     async def _begin_session(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Set timeouts, and prepare no statements behind a pooler.
 
-        A pooler may run each transaction on another connection of its own, where a statement of that name is
-        absent, or is another statement, which another client has prepared.
+        A pooler may run each transaction on a different connection. There, a prepared statement of that name may be
+        missing, or may be another statement, which another client has prepared.
         """
         cursor = await connection.execute(first_statement() + "; SELECT pg_backend_pid()")
         while cursor.nextset():

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that nobody uses just now, kept for the next use; others are opened."""
+"""Idle connections to PostgreSQL, kept for the next use. If none is idle, a new one is opened."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class IdleConnections:
-    """Takes back connections that are of further use, and closes the others. For one event loop."""
+    """Takes back connections that can be used again, and closes the others. For one event loop."""
 
     def __init__(self, connector: Connector) -> None:
         self._connector = connector
@@ -42,11 +42,11 @@ class IdleConnections:
             await connection.close()
 
     async def drop(self) -> None:
-        """Close those that are idle."""
+        """Close the idle connections."""
         while self._stack:
             await self._stack.pop().close()
 
     async def close(self) -> None:
-        """Close those that are idle, later also those that are given back, and open none."""
+        """Close the idle connections, and later those that are given back. Open no new ones."""
         self.is_open = False
         await self.drop()

@@ -1,4 +1,4 @@
-"""Whether another process has sessions in a database of PostgreSQL's."""
+"""Whether another process has sessions in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from .connector import Connector
 
 
 async def has_other_sessions(url: str) -> bool:
-    """Whether there is a session of a server's besides the one that asks. Raises Unavailable.
+    """Whether a server has a session there, besides the one that asks. Raises Unavailable.
 
-    Behind a pooler, the sessions are the pooler's, and a server that asks nothing may have none.
+    Behind a pooler, the sessions are those of the pooler, and an idle server may have none.
     """
     connection = await Connector(parse_address(url)).open(within_s=OPEN_TIMEOUT_S)
     try:

@@ -1,4 +1,7 @@
-"""Whether PostgreSQL takes a write, asked on a connection of its own, as a pool's may lead to a former primary."""
+"""Whether PostgreSQL takes a write.
+
+This uses a connection of its own, since those of a pool may lead to a former primary.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ _WRITE = "DELETE FROM server_state WHERE false"
 
 
 async def probe_writes(connector: Connector) -> None:
-    """Raises Unavailable within four seconds where the database takes none."""
+    """Raises Unavailable within four seconds where the database takes no write."""
     connection = await connector.open(within_s=_TIMEOUT_S)
     try:
         with reply_within(connection, _TIMEOUT_S) as reply:

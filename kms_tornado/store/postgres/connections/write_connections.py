@@ -1,4 +1,4 @@
-"""The connections that write to PostgreSQL: psycopg's own, each of which one transaction uses at a time."""
+"""The connections that write to PostgreSQL: psycopg's own; each is used by one transaction at a time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class WriteConnections:
-    """At most `size`, opened when they are needed. For one event loop."""
+    """At most `size` connections, opened when they are needed. For one event loop."""
 
     def __init__(self, connector: Connector, *, size: int) -> None:
         self._connector = connector
@@ -30,9 +30,9 @@ class WriteConnections:
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-        """A connection in no transaction. What the block leaves open is rolled back.
+        """A connection in no transaction. A transaction that the block leaves open is rolled back.
 
-        Raises Unavailable, also at the end of a block that did a transaction that a standby may lack.
+        Raises Unavailable, also at the end of a block that committed a transaction which a standby may lack.
         """
         try:
             async with asyncio.timeout(connections.POOL_TIMEOUT_S):
@@ -55,7 +55,7 @@ class WriteConnections:
             self._turns.release()
 
     def cut_all(self) -> None:
-        """End the transactions that are under way, and let none begin."""
+        """End the transactions that are running, and let none begin."""
         self._idle.is_open = False
         for connection in self._in_use:
             cut_off(connection)

@@ -1,7 +1,7 @@
-"""The statements that add objects, each one for any number of them: the values of a column are one array.
+"""The statements that add objects, each for any number of them: the values of a column form one array.
 
-Checks stand among them as statements that divide by zero where they fail, which ends the transaction in
-PostgreSQL itself: to read the answer and then decide would take a round trip.
+Some of the statements are checks, which divide by zero where they fail. That ends the transaction inside PostgreSQL:
+reading the answer and then deciding would take a round trip.
 """
 
 from __future__ import annotations
@@ -73,17 +73,20 @@ FIND_OBJECTS = "SELECT uid, mac FROM objects WHERE uid = ANY(%t::text[]) FOR KEY
 
 
 def lock_counts(names: Sequence[str]) -> Command:
-    """Reads the counts, (owner, objects, mac), of owners that have one."""
+    """Read and lock the counts, (owner, objects, mac), of those owners that have one."""
     return _LOCK_COUNTS, (write_array(names),)
 
 
 def change_counts(rows: Sequence[tuple[str, int, bytes, int, bytes]]) -> Command:
-    """rows: (owner, former number, its code, new number, its code). Fails where one is not as it was."""
+    """Change counts.
+
+    Fails where one of them is not as it was. rows: (owner, former number, its MAC, new number, its MAC).
+    """
     return _CHANGE_COUNTS, (*map(write_array, zip(*rows, strict=True)), len(rows))
 
 
 def begin_counts(rows: Sequence[tuple[str, int, bytes]]) -> list[Command]:
-    """rows: (owner, number, code) of owners without a count. Fails where there is one or was one."""
+    """Add the first counts of owners. Fails where an owner has a count or had one. rows: (owner, number, MAC)."""
     names, numbers, macs = map(write_array, zip(*rows, strict=True))
     return [(_BEGIN_COUNTS, (names, numbers, macs)), (_CHECK_NEW_OWNERS, (names, numbers))]
 

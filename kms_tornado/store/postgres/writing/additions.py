@@ -61,19 +61,19 @@ _MAX_REMEMBERED = 10_000
 
 
 class NotAdded(Exception):
-    """The objects could not be added in this way; nothing was done. Adding each of them alone shows why."""
+    """The objects could not be added in this way, and nothing was done. Adding each of them alone shows the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedAddition:
-    """commands: what adds the rows of the addition, without what counts them."""
+    """An addition that is ready to be sent. commands: those that add its rows, without those that count them."""
 
     addition: Addition
     commands: Sequence[Command]
 
 
 async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedAddition:
-    """commits: as for `make_addition`."""
+    """The addition that the commits make. commits: as for `make_addition`."""
 
     def prepare() -> PreparedAddition:
         addition = make_addition(commits)
@@ -86,7 +86,7 @@ class AdditionWriter:
     """Adds objects. For one event loop."""
 
     def __init__(self, connections: WriteConnections, transactions: TransactionRunner) -> None:
-        """transactions: for what cannot be done in one round trip."""
+        """transactions: runs what cannot be done in one round trip."""
         self._connections = connections
         self._transactions = transactions
         self._leases = transactions.leases
@@ -100,15 +100,19 @@ class AdditionWriter:
 
     @property
     def company_s(self) -> float:
-        """How long objects should wait for others that are added with them.
+        """How long new objects should wait for others, to be added together with them.
 
-        Whoever was answered just now asks again in a moment. Without them, the next transaction would
-        make them wait for two round trips instead of one. Where those are short, waiting gains nothing.
+        A client that was just answered sends its next request in a moment. If the next transaction did not wait for it,
+        the request would wait for two round trips instead of one. If round trips are short, nothing is gained by
+        waiting.
         """
         return min(self._last_s / 10, _LONGEST_COMPANY_S) if self._last_s > _FAR_S else 0.0
 
     async def add(self, prepared: PreparedAddition, *, lock_timeout_ms: int) -> None:
-        """Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there."""
+        """Add the objects.
+
+        Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there.
+        """
         addition = prepared.addition
         lost = 0
         may_be_done = False
@@ -147,7 +151,10 @@ class AdditionWriter:
     async def _was_added(
         self, connection: psycopg.AsyncConnection[Any], addition: Addition
     ) -> bool:
-        """Whether a transaction was done whose connection was lost. Raises Unavailable where it is not known."""
+        """Whether the transaction was committed although its connection was lost.
+
+        Raises Unavailable where that is not known.
+        """
         expected = {row["uid"]: row["mac"] for row in addition.objects}
         with pipelined(connection) as pipeline:
             await pipeline.send([(FIND_OBJECTS, (list(expected),))])
@@ -180,9 +187,9 @@ class AdditionWriter:
     async def _recall(
         self, pipeline: Pipeline, addition: Addition, lock_timeout_ms: int
     ) -> Sequence[Command]:
-        """Begin the transaction with reading the numbers, unless all can be counted on.
+        """Begin the transaction by reading the numbers, unless all of them are remembered.
 
-        Returns the commands that begin it where they are still to be sent.
+        Returns the commands that begin it, if they are still to be sent.
         """
         beginning = make_beginning(lock_timeout_ms)
         names = addition.differences.keys()
@@ -204,7 +211,7 @@ class AdditionWriter:
             del self._shared[next(iter(self._shared))]
 
     def _remember(self, rows: Iterable[Sequence[Any]], addition: Addition) -> None:
-        """rows: (owner, number, code)."""
+        """Remember the numbers of objects. rows: (owner, number, MAC)."""
         for owner, number, mac in rows:
             try:
                 is_counted = is_of_units(addition.authenticator, owner, number, mac)
@@ -225,7 +232,7 @@ class AdditionWriter:
             self._counts.pop(owner, None)
 
     def _make_commands(self, prepared: PreparedAddition) -> list[Command]:
-        """All that adds the objects. What is sent next counts on its being done."""
+        """All commands that add the objects. The next addition assumes that this one succeeds."""
         addition = prepared.addition
         changed, begun = [], []
         for owner, difference in sorted(addition.differences.items()):
@@ -266,4 +273,4 @@ class AdditionWriter:
 
 
 class _OtherCount(Exception):
-    """The database has another number of an owner's objects than was counted on."""
+    """The database has a number of an owner's objects that differs from the remembered one."""

@@ -1,4 +1,4 @@
-"""Jobs that share a transaction, and what happens where one of them cannot be done."""
+"""Jobs that share a transaction, and what happens if one of them is impossible."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _NO_KEYS: Keys = frozenset()
 
 
 class BatchWriter:
-    """Does jobs together, and resolves their futures. For one event loop.
+    """Runs jobs together, and resolves their futures. For one event loop.
 
-    All methods raise Unavailable and LockedOut for all jobs whose futures are not done by then. They return
-    the keys of jobs that were in the way of others.
+    All methods raise Unavailable and LockedOut for all jobs whose futures are not done by then. They return the keys of
+    jobs that were in the way of others.
     """
 
     def __init__(self, transactions: TransactionRunner, adder: AdditionWriter) -> None:
@@ -42,7 +42,7 @@ class BatchWriter:
         self._adder = adder
 
     async def add(self, batch: Sequence[Waiting], *, lock_timeout_ms: int) -> Keys:
-        """batch: of commits that only add."""
+        """Add the objects of all jobs. batch: jobs with commits that only add."""
         if not (batch := _drop_expired(batch)):
             return _NO_KEYS
         commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
@@ -59,7 +59,7 @@ class BatchWriter:
         return _NO_KEYS
 
     async def _add_parts(self, batch: Sequence[Waiting], lock_timeout_ms: int) -> Keys:
-        """Find the jobs that cannot be done in few transactions, though there may be dozens of others."""
+        """Find out in few transactions which jobs are impossible, although there may be dozens of others."""
         if len(batch) == 1:
             return await self._do_alone(batch[0], lock_timeout_ms)
         ordered = sorted(batch, key=lambda waiting: sorted(waiting.keys))
@@ -112,7 +112,7 @@ def adds_alone(job: Job) -> bool:
 
 
 def find_keys(job: Job) -> Keys:
-    """The owners to whom the job only adds objects, or the identifiers of the objects that it changes."""
+    """The owners to whom the job adds objects, if it only adds; else the identifiers of the objects that it changes."""
     if not isinstance(job, COMMITS):
         return _NO_KEYS
     if job.only_adds:
@@ -121,7 +121,7 @@ def find_keys(job: Job) -> Keys:
 
 
 def _drop_expired(batch: Sequence[Waiting]) -> Sequence[Waiting]:
-    """The jobs that have not waited too long for those before them."""
+    """The jobs that have not waited too long. The others fail."""
     now = asyncio.get_running_loop().time()
     for waiting in batch:
         if waiting.expires < now:
@@ -130,7 +130,7 @@ def _drop_expired(batch: Sequence[Waiting]) -> Sequence[Waiting]:
 
 
 def _join(batch: Sequence[Waiting]) -> _JobOfAll | None:
-    """One commit of all, which reads all objects at once; None where two of them change the same one."""
+    """One commit for all jobs, which reads all objects at once; None where two of the jobs change the same object."""
     commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
     number_of_keys = sum(len(waiting.keys) for waiting in batch)
     if len(commits) < len(batch) or len(collect_keys(batch)) < number_of_keys:
@@ -149,7 +149,7 @@ def _join_all(commits: Sequence[Commit | GroupCommit]) -> _JobOfAll:
 
 
 def _make_job_of_all(batch: Sequence[Waiting]) -> _JobOfAll:
-    """All jobs one after another, of which those that are refused are undone."""
+    """One job that runs all of them in turn, and undoes those that are refused."""
     jobs = [waiting.job for waiting in batch]
     return lambda runner: [_run_in_savepoint(runner, job) for job in jobs]
 

@@ -1,8 +1,8 @@
-"""Jobs that wait for a transaction, first come, first served, and none of them for ever.
+"""Jobs that wait for a transaction, first come, first served. None of them waits for ever.
 
-Each job has *keys*: the objects that it changes, or the owners to whom it adds objects. Jobs with a common
-key are taken in their order, and not while others with that key are being run. A key that something
-else holds a lock on is *set apart*: its jobs are taken by themselves, so that nobody else's wait for it.
+Each job has *keys*: the objects that it changes, or the owners to whom it adds objects. Jobs with a common key run in
+their order, and never at the same time. If something else holds a lock on the row of a key, the key is *set apart*: its
+jobs are run separately, so that nobody else's jobs wait for the lock.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Keys = frozenset[str]
 
 
 class Waiting:
-    """A job, and the future that its caller waits for. expires: when it is given up, in the loop's time."""
+    """A job, and the future for which its caller waits. expires: when the job is given up, in the loop's time."""
 
     __slots__ = ("expires", "future", "job", "keys", "timer")
 
@@ -39,7 +39,10 @@ class Waiting:
 
 
 class JobQueue:
-    """For one event loop. max_age_s: how long a job waits here before it fails with Unavailable, not begun."""
+    """A queue of jobs. For one event loop.
+
+    max_age_s: how long a job waits here before it fails with Unavailable; it has then not begun.
+    """
 
     def __init__(self, *, max_age_s: float) -> None:
         self._max_age_s = max_age_s
@@ -53,7 +56,7 @@ class JobQueue:
         self._is_closed = False
 
     def put(self, job: Job, keys: Keys = frozenset()) -> asyncio.Future[Any]:
-        """The job's future."""
+        """Add a job; its future."""
         expires = self._loop.time() + self._max_age_s
         waiting = Waiting(job, keys, self._loop.create_future(), expires)
         self._add(waiting)
@@ -62,10 +65,11 @@ class JobQueue:
     async def take(
         self, most: int, *, apart: bool = False, company_s: float = 0.0
     ) -> Sequence[Waiting]:
-        """Wait for jobs; those that may run then, `most` at most. None once the queue is closed and empty.
+        """Wait for jobs, and take at most `most` of those that may run. None once the queue is closed and empty.
 
-        apart: wait for jobs of keys that are set apart; all that are taken have the same keys. company_s:
-        how long jobs wait for others to join them. The caller calls `finish` afterwards.
+        apart: wait for jobs whose keys are set apart; all that are taken have the same keys.
+        company_s: how long jobs wait for others to join them.
+        The caller calls `finish` afterwards.
         """
         while not self._choose(most, apart):
             if self._is_closed and not self._jobs:
@@ -83,12 +87,12 @@ class JobQueue:
         return taken
 
     def finish(self, batch: Sequence[Waiting]) -> None:
-        """The transaction of the jobs has ended: others with their keys may run."""
+        """Let other jobs with the keys of these run: their transaction has ended."""
         self._running -= collect_keys(batch)
         self._has_news.set()
 
     def put_back(self, batch: Sequence[Waiting]) -> None:
-        """The jobs wait again, before all others, and no longer than they would have."""
+        """Let the jobs wait again, in front of all others, and no longer than they would have waited."""
         later, self._jobs = self._jobs, {}
         for waiting in batch:
             if not waiting.future.done():
@@ -100,12 +104,12 @@ class JobQueue:
         self._has_news.set()
 
     def join_again(self, keys: Iterable[str]) -> None:
-        """Nothing is in the way of the keys' jobs any more."""
+        """End setting the keys apart: nothing is in the way of their jobs any more."""
         self._apart.difference_update(keys)
         self._has_news.set()
 
     def close(self) -> None:
-        """Nothing more is put in; what is there is still taken."""
+        """Accept no more jobs. Those that are waiting are still taken."""
         self._is_closed = True
         self._has_news.set()
 

@@ -34,20 +34,20 @@ _LOOKING_MS = 1000
 
 
 async def pause(attempt: int) -> None:
-    """Stay out of the way of others for a while. attempt: the number of the one that they disturbed, from 0."""
+    """Keep out of the way of other transactions for a while. attempt: the number of the attempt that failed, from 0."""
     await asyncio.sleep(random.uniform(0, _PAUSE_S * 2**attempt))  # noqa: S311
 
 
 class TransactionRunner:
-    """Runs each job in a transaction, and again while others get in its way. For one event loop.
+    """Runs each job in a transaction, and repeats it while others get in its way. For one event loop.
 
-    All methods raise what the job raises, LockedOut, InvalidField for a value that cannot be stored, and
-    Unavailable. Where the connection was lost during COMMIT, the audit's chain tells whether the job was done. If it
-    does not, as nothing was to be recorded or the database does not answer, the job may be done, and is not run again.
+    All methods raise what the job raises, LockedOut, InvalidField for a value that cannot be stored, and Unavailable.
+    If the connection was lost during COMMIT, the audit's chain shows whether the job was done. If it does not, because
+    nothing was to be recorded or the database does not answer, the job may have been done, and is not repeated.
     """
 
     def __init__(self, connections: WriteConnections, leases: ChainLeases) -> None:
-        """leases: of the chains to which transactions append what their jobs note."""
+        """leases: the chains to which transactions append what their jobs note."""
         self._connections = connections
         self.leases = leases
         self._errors = (load_driver_error(), UnicodeEncodeError, OverflowError)
@@ -55,7 +55,7 @@ class TransactionRunner:
     async def run_alone(
         self, job: Callable[[Runner], Result], *, lock_timeout_ms: int, undoes: bool = False
     ) -> Result:
-        """undoes: return the job's result, and roll back. Raises Conflict, too."""
+        """Run one job. undoes: return the job's result, and roll back. Raises Conflict, too."""
         for attempt in range(ATTEMPTS):
             try:
                 return await self.run(job, lock_timeout_ms=lock_timeout_ms, undoes=undoes)
@@ -66,7 +66,7 @@ class TransactionRunner:
     async def run(
         self, job: Callable[[Runner], Result], *, lock_timeout_ms: int, undoes: bool = False
     ) -> Result:
-        """As `run_alone`, for a job made of several. Raises IntegrityError, too, for a constraint."""
+        """As `run_alone`, for a job that consists of several. Raises IntegrityError, too, for a constraint."""
         lost = attempt = 0
         while True:
             try:
@@ -102,20 +102,20 @@ class TransactionRunner:
                 raise translate_error(exc) from None
 
     async def _settle(self, chain: ChainInUse) -> bool | None:
-        """Whether the transaction was done whose connection was lost during COMMIT; None where it is not known."""
+        """Whether a transaction was committed whose connection was lost during COMMIT; None where that is not known."""
         try:
             return await self.run_alone(chain.settle, lock_timeout_ms=_LOOKING_MS)
         except (Conflict, LockedOut, Unavailable):
             return None
 
     async def claim_chain(self, *, lock_timeout_ms: int) -> None:
-        """Have a chain ready for a transaction that has no time to claim one itself."""
+        """Claim a chain in advance, for a transaction that has no time to claim one itself."""
         if not self.leases.has_idle:
             lease = await self.run_alone(self.leases.claim, lock_timeout_ms=lock_timeout_ms)
             self.leases.keep(lease)
 
     async def look_at_chain(self, taken: ChainTaken) -> None:
-        """Have it told where something else than another process moved the chain's head."""
+        """Report it if something other than a process of this server has moved the chain's head."""
         lease = taken.lease
         if lease is not None:
             await self.run_alone(
@@ -123,9 +123,9 @@ class TransactionRunner:
             )
 
     async def find_free(self, text: str, keys: Collection[str]) -> frozenset[str]:
-        """Those of the keys whose rows are there and not locked; none where that is not known.
+        """Those of the keys whose rows exist and are not locked; none where that is not known.
 
-        text: selects the keys of such rows.
+        text: a statement that selects the keys of such rows.
         """
         try:
             async with self._connections.use() as connection:

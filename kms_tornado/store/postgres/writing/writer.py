@@ -56,7 +56,7 @@ _FREE_OWNERS = "SELECT owner FROM owners WHERE owner = ANY(%t::text[]) FOR UPDAT
 
 
 class _Write(Protocol):
-    """As the methods of `BatchWriter`."""
+    """A method of `BatchWriter` that runs jobs."""
 
     async def __call__(self, batch: Sequence[Waiting], *, lock_timeout_ms: int) -> Keys: ...
 
@@ -90,7 +90,7 @@ class PostgresWriter:
         ]
 
     async def stop(self, *, within_s: float) -> None:
-        """Wait until all jobs that were submitted are done; what is not done in time fails."""
+        """Wait until all submitted jobs are done. Jobs that are not done in time fail."""
         for queue in (self._additions, self._changes):
             queue.close()
         if self._tasks:
@@ -102,7 +102,7 @@ class PostgresWriter:
         await self._connections.close()
 
     async def _release_chains(self) -> None:
-        """So that the next process goes on with them."""
+        """Give up the chains, so that the next process continues them."""
         if not self._leases.has_idle:
             return
         try:
@@ -161,7 +161,7 @@ class PostgresWriter:
                 queue.finish(batch)
 
     async def _set_apart(self, queue: JobQueue, batch: Sequence[Waiting], exc: LockedOut) -> None:
-        """Let those jobs wait apart that want a locked row, and the others begin again without them."""
+        """Have the jobs that want a locked row wait apart, and let the others begin again without them."""
         keys = collect_keys(batch)
         text = _FREE_OWNERS if queue is self._additions else _FREE_OBJECTS
         free = await self._transactions.find_free(text, keys)

@@ -1,1 +1,1 @@
-"""The audit as rows: chains, records and their index, and the objects beside them."""
+"""The audit in rows: chains, records and their index, and the objects that are checked against them."""

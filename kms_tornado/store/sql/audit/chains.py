@@ -1,10 +1,10 @@
 """The chains of the audit in a database: which of them this process has, and how it appends to them.
 
-A process *leases* a chain: it writes a session of its own into the chain's row. Every transaction that records
-moves the head from where this process left it, and does nothing where session or head is another one
-(`ChainTaken`). So it is harmless to take a chain from a process that only seemed to be gone, and a chain never
-forks. A lease whose transaction may or may not be committed is given up: the next one has another session and
-reads the head that the database has.
+A process *leases* a chain: it writes a session identifier of its own into the chain's row. Every transaction that
+records moves the head from where this process left it, and does nothing if session or head is another one
+(`ChainTaken`). So it is harmless to take a chain from a process that only seemed to be gone, and a chain never forks.
+If it is not known whether a lease's transaction was committed, the lease is given up; the next one has another session
+and reads the head that the database has.
 """
 
 from __future__ import annotations
@@ -80,7 +80,10 @@ _insert_segment = Statement(insert(audit_segments), SEGMENT_COLUMNS)
 
 
 class ChainTaken(Exception):  # an expected outcome, not a fault
-    """Another process has the chain, or something else moved its head: take another one. Nothing was done."""
+    """Another process has the chain, or something else moved its head.
+
+    Nothing was done; another chain has to be taken.
+    """
 
     lease: Lease | None = None
 
@@ -90,18 +93,19 @@ StoredCode = tuple[int, bytes]
 
 
 class Lease(NamedTuple):
-    """A chain that this process has. session: of this lease alone."""
+    """A chain that this process has. session: the session of this lease alone."""
 
     session: str
     head: ChainHead
 
 
 class AuditChains:
-    """What a process knows to append to the chains of one database. For any thread, as it changes nothing.
+    """What a process needs to append to the chains of one database. For any thread, as it changes nothing.
 
-    database: its identifier, for the first record of a chain. on_altered: is told where a chain that this process
-    has was changed by something else, (head that it left, head that was found). on_recorded: is told what a
-    transaction added, and whether it is known to be committed.
+    database: its identifier, for the first record of a chain.
+    on_altered: called if a chain of this process was changed by something else, with the head that it left and the head
+    that was found.
+    on_recorded: called with what a transaction added, and whether it is known to be committed.
     """
 
     def __init__(
@@ -115,7 +119,7 @@ class AuditChains:
         self.on_recorded: Callable[[Sequence[Segment], bool], None] = lambda segments, known: None
 
     def claim(self, runner: Runner, held: Collection[str] = ()) -> Lease:
-        """A chain for this process, in the runner's transaction. held: sessions of leases that it has."""
+        """Lease a chain, in the runner's transaction. held: the sessions of the leases that this process has."""
         now, session = int(self._clock()), self._process + secrets.token_hex(4)
         chains = runner.select(_select_chains, NO_VALUES)
         for chain, former, seen in sorted(chains, key=lambda row: row[0]):
@@ -130,7 +134,7 @@ class AuditChains:
         return Lease(session, head)
 
     def _is_free(self, session: str, seen: int, now: int, held: Collection[str]) -> bool:
-        """A guess, which may be wrong."""
+        """Whether a chain seems to be free. This is a guess, which may be wrong."""
         if seen < now - _STALE_S:
             return True
         if session.startswith(self._process):
@@ -141,16 +145,16 @@ class AuditChains:
         return host == mine and pid.isdecimal() and not _is_running(int(pid))
 
     def release(self, runner: Runner, sessions: Iterable[str]) -> None:
-        """Let other processes have the chains at once."""
+        """Let other processes have the chains immediately."""
         for session in sessions:
             runner.change(_release, {"of_session": session, "session": None})
 
     def append(
         self, runner: Runner, lease: Lease | None, noted: Noted
     ) -> tuple[Lease, Sequence[Segment]]:
-        """Record what was noted, as the last act of a transaction that no other can disturb.
+        """Record what was noted, as the last act of a transaction that no other one can disturb.
 
-        The lease as it is once that is committed, and what was added.
+        Returns the lease as it is once the transaction is committed, and what was added.
         """
         for _ in range(2):
             lease = lease or self.claim(runner)
@@ -163,16 +167,16 @@ class AuditChains:
         raise make_unavailable("the audit's chain cannot be continued", "audit")
 
     def extend(self, lease: Lease, noted: Noted) -> Sequence[Segment]:
-        """The segments that record it, behind the lease's head."""
+        """The segments that record the drafts, following the lease's head."""
         recorded = itertools.chain.from_iterable(itertools.starmap(_tell_states, noted))
         if lease.head.seq == 0:
             recorded = itertools.chain([self._begin_chain()], recorded)
         return [*extend(lease.head, recorded)]
 
     def look(self, runner: Runner, lease: Lease) -> None:
-        """Called where the head was not where it should be: by another process, or by something else.
+        """Find out why the head was not where it should be: because of another process, or of something else.
 
-        The latter is told, and the chain left as it is for ever.
+        In the latter case it is reported, and nobody appends to the chain again.
         """
         rows = runner.select(_select_head, {"of_chain": lease.head.chain})
         session, *found = rows[0] if rows else (lease.session, 0, NOTHING)
@@ -182,10 +186,11 @@ class AuditChains:
             self.on_altered(lease.head, ChainHead(lease.head.chain, *found))
 
     def settle(self, runner: Runner, lease: Lease, first: StoredCode) -> bool | None:
-        """Whether a transaction was committed whose connection was lost at COMMIT; from now on it cannot be.
+        """Whether a transaction was committed whose connection was lost at COMMIT. If it was not, it can no longer be.
 
-        lease: with which it began. first: (record, code) of the first segment that it would add. None where it is not
-        known: the chain itself was to be made by it.
+        lease: the lease with which it began.
+        first: (record, MAC) of the first segment that it would have added.
+        None where it is not known, because the transaction was to begin the chain.
         """
         # Waits for that transaction, if it has come as far as this row. If not, it finds another session.
         chain = {"of_chain": lease.head.chain}
@@ -225,7 +230,7 @@ def segment_mac(
 
 
 def _tell_states(drafts: Sequence[Draft], states: States) -> Iterable[Recorded]:
-    """The drafts of one commit with the codes of its objects: the last that names an object tells them."""
+    """The drafts of one commit with the codes of its objects. The last draft that names an object has its codes."""
     if not states:  # thousands of uses, say
         return zip(drafts, itertools.repeat(()))
     rest = dict(states)

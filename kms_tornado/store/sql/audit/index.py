@@ -125,10 +125,11 @@ class _Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What the row of `server_state` says; the members that are not explained here are as above.
+    """The contents of the row in `server_state`; members that are not explained here are explained above.
 
-    ranges: of the newest page, chain → (first record, last one). holder, seen: which process took the last step,
-    and when, in seconds since the Unix epoch. v: the version of the format.
+    ranges: of the newest page, chain → (first record, last record).
+    holder, seen: which process took the last step, and when, in seconds since the Unix epoch.
+    v: the version of the format.
     """
 
     step: int = 0
@@ -148,7 +149,7 @@ class _State:
 
 
 def _parse_state(value: bytes) -> _State | None:
-    """None of another version, or of what something else wrote."""
+    """The state; None where its version is another one, or something else wrote it."""
     try:
         members: dict[str, Any] = json.loads(value)
         members["positions"] = {int(key): int(seq) for key, seq in members["positions"].items()}
@@ -160,12 +161,12 @@ def _parse_state(value: bytes) -> _State | None:
 
 
 def parse_ranges(members: Mapping[str, Sequence[int]]) -> dict[int, tuple[int, int]]:
-    """Of a page's row. Raises ValueError, TypeError or AttributeError for what something else wrote."""
+    """The ranges in a page's row. Raises ValueError, TypeError or AttributeError for what something else wrote."""
     return {int(chain): (int(first), int(last)) for chain, (first, last) in members.items()}
 
 
 class AuditIndex:
-    """Used from one event loop."""
+    """Keeps the index of one database and searches it. Used from one event loop."""
 
     def __init__(self, backend: Backend, compute: Compute) -> None:
         self._backend = backend
@@ -177,9 +178,9 @@ class AuditIndex:
         self._segments = prepare(_select_segments, backend.dialect)
 
     async def take_step(self, now: int, *, is_urgent: bool = False) -> IndexStep:
-        """Index some records, if there are any, and no other process does that; is_urgent: in any case.
+        """Index some records, if there are any and no other process does so.
 
-        now: seconds since the Unix epoch. Raises Unavailable.
+        now: seconds since the Unix epoch. is_urgent: index them even if another process does. Raises Unavailable.
         """
         rows = await self._backend.read(self._state)
         was = bytes(rows[0][0]) if rows else b""
@@ -214,7 +215,10 @@ class AuditIndex:
         return {owner for (owner,) in rows}
 
     async def forget_index(self) -> int:
-        """Have it made anew by steps. Returns how many records there are. Raises Unavailable."""
+        """Have the index made again from the beginning, in steps.
+
+        Returns how many records there are. Raises Unavailable.
+        """
         await self._begin(is_forced=True)
         return _count_behind(await self._read_heads(), {})
 
@@ -230,7 +234,7 @@ class AuditIndex:
         return {row[0]: row[1] for row in rows}
 
     async def _read_segments(self, state: _State, heads: Mapping[int, int]) -> Sequence[_Segment]:
-        """Behind the position. Each step begins with another chain, so that none has to wait for long."""
+        """Segments that follow the position. Each step begins with another chain, so that none has to wait for long."""
         chains = [chain for chain in sorted(heads) if heads[chain] > state.positions.get(chain, 0)]
         if chains:
             turn = state.step % len(chains)
@@ -250,7 +254,7 @@ class AuditIndex:
         return segments
 
     def _advance(self, state: _State, segments: Sequence[_Segment], now: int) -> _State:
-        """The state behind the segments."""
+        """The state after the segments."""
         positions, page = dict(state.positions), state.page
         ranges, records, since, until = dict(state.ranges), state.records, state.since, state.until
         if not page or records >= _FULL_PAGE:
@@ -286,8 +290,9 @@ def _begin(runner: Runner, *, is_forced: bool) -> None:
 def _write_step(
     runner: Runner, was: bytes, after: _State, keys: Collection[int], indexed: Indexed
 ) -> bool:
-    """Whether it was done: not where another process was faster. was: the row's value as it was read.
+    """Write a step; False where another process was faster.
 
+    was: the row's value as it was read.
     keys: of `indexed`, and of owners.
     """
     values = {"of_name": _NAME, "was": was, "value": after.format()}

@@ -1,4 +1,4 @@
-"""AuditLog: the audit of one database, but for the records that commits append to it themselves."""
+"""AuditLog: the audit of one database, except for the records that commits append themselves."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ _insert_chain = Statement(insert(audit_chains), audit_chains.columns.keys())
 
 
 class AuditLog(AuditReader):
-    """Used from one event loop, once the store knows its key.
+    """The audit of one database. Used from one event loop, once the store has its key.
 
-    changes: transactions with records of changes that this process had committed.
+    changes: how many transactions with records of changes this process has committed.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class AuditLog(AuditReader):
         self.chains.on_recorded = told
 
     async def open(self) -> int:
-        """Know the database's identifier, which is made where there is none.
+        """Learn the database's identifier; a new database gets one.
 
         Objects that an older version made are recorded as they are; returns their number. Raises AlteredRow.
         """
@@ -117,16 +117,16 @@ class AuditLog(AuditReader):
         return adopted
 
     async def append(self, drafts: Sequence[Draft]) -> None:
-        """Record what changed no object; durable on return. Raises Unavailable."""
+        """Write records that belong to no change; they are durable on return. Raises Unavailable."""
         await self._database.submit(partial(_note, drafts=drafts))
 
     async def make_checkpoint(
         self, sign: Callable[[Checkpoint], str], time: str, *, rollback: int | None = None
     ) -> str:
-        """The line of the newest checkpoint, which is made where records were added since the one before.
+        """The line of the newest checkpoint. A new one is made if records were added since the one before.
 
-        time: RFC 3339. rollback: the number of an anchor that this database is accepted in spite of. Raises
-        Unavailable.
+        time: RFC 3339.
+        rollback: the number of an anchor, if the database is accepted although it is older. Raises Unavailable.
         """
         job = partial(self._add_checkpoint, sign=sign, time=time, rollback=rollback)
         line: str = await self._backend.submit(job)
@@ -159,14 +159,17 @@ class AuditLog(AuditReader):
     def _compare_heads(
         self, runner: Runner, former: Mapping[int, ChainHead], heads: Mapping[int, ChainHead]
     ) -> None:
-        """Tell which chains do not go on behind the heads that the newest checkpoint names: somebody cut them."""
+        """Report the chains that do not continue from the heads in the newest checkpoint: somebody cut them off."""
         for chain, mine in former.items():
             found = heads.get(chain, ChainHead(chain, 0, NOTHING))
             if found != mine and not _goes_on(runner, mine, found):
                 self.chains.on_altered(mine, found)
 
     async def retire_chains(self, named: int) -> None:
-        """Leave all chains as they are, and begin beyond them. named: the highest chain that an anchor names."""
+        """End all chains as they are, and begin new ones with higher numbers.
+
+        named: the highest chain that an anchor names.
+        """
 
         def retire(runner: Runner) -> None:
             highest = max(runner.select(_any_chain, NO_VALUES)[0][0] or 0, named)
@@ -182,7 +185,7 @@ _heads_statement = Statement(select_heads)
 
 
 def _goes_on(runner: Runner, mine: ChainHead, found: ChainHead) -> bool:
-    """Whether the chain that ends with `found` has the record `mine`."""
+    """Whether the chain that ends with `found` contains the record `mine`."""
     if found.seq <= mine.seq:
         return False
     values = {"of_chain": mine.chain, "at": mine.seq}
@@ -204,7 +207,10 @@ def _read_codes(runner: Runner) -> Iterator[Sequence[tuple[str, bytes]]]:
 
 
 def _heads_of(line: str) -> dict[int, ChainHead] | None:
-    """None of a line that is no checkpoint: something else wrote it, and the next one covers more."""
+    """The heads in a checkpoint; none where the line is not one.
+
+    Something else has written such a line, and the next checkpoint covers it.
+    """
     try:
         return dict(read_checkpoint(parse_object(line.encode())).heads)
     except MalformedRecord:

@@ -1,7 +1,7 @@
-"""SQLObjectChecks: the objects beside the audit's records, for whoever compares the two.
+"""SQLObjectChecks: the objects together with the audit's records, for the code that compares the two.
 
 Rows and records are read in one transaction on one snapshot, so that an object which is changed all the time fits its
-records as any other does.
+records as well as any other.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ class SQLObjectChecks:
         return await asyncio.to_thread(make)
 
     def _judge(self, row: Sequence[Any]) -> StoredRow:
-        """row: of _whole_row."""
+        """The row, with the reason why this server cannot have written it, if there is one. row: of _whole_row."""
         *checked, sealed, _ = row
         code, is_refused = split_refused(row[MAC])
         checked[MAC] = code
@@ -206,7 +206,7 @@ def _read_moment(
 
 
 def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> StoredSegment:
-    """row: chain, first and last record, lines, code."""
+    """A segment. row: chain, first and last record, lines, MAC."""
     chain, first, last, lines, mac = row
     split = tuple(bytes(lines).split(b"\n"))
     code = segment_mac(authenticator, chain, first, last, hash_line(split[-1]))
@@ -214,6 +214,6 @@ def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> Stored
 
 
 def _tell_code(row: Sequence[Any]) -> StoredRow:
-    """row: identifier, code, serial."""
+    """The row without its contents, which are not checked. row: identifier, MAC, serial."""
     code, is_refused = split_refused(row[1])
     return StoredRow(row[0], code, None, is_refused)

@@ -1,4 +1,4 @@
-"""AuditPages: reads the audit's records by its index, and checks that they are as a server wrote them."""
+"""AuditPages: reads the audit's records by their index, and checks that they are as a server wrote them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _select_pages = select(*_PAGE).where(_P.page <= _up_to).order_by(_P.page.desc())
 
 
 def _select_numbers(key: str) -> Select[Any]:
-    """The highest numbers of pages under the key. key: the name of the parameter."""
+    """Selects the highest numbers of pages under a key. key: the name of the parameter."""
     numbers = (
         select(audit_index.c.page)
         .where(
@@ -66,7 +66,7 @@ _NEWEST = 2**63 - 1
 
 
 class AuditPages(AuditIndex):
-    """An `AuditRecords`. Used from one event loop, once the store knows its key."""
+    """An `AuditRecords`. Used from one event loop, once the store has its key."""
 
     def __init__(
         self,
@@ -128,7 +128,7 @@ class AuditPages(AuditIndex):
 
 
 def _is_whole(segment: StoredSegment) -> bool:
-    """Whether it has the records that it was stored with."""
+    """Whether the segment has all the records with which it was stored."""
     number = segment.last - segment.first + 1
     return segment.is_ours and len(segment.lines) == number and is_chained(segment.lines)
 

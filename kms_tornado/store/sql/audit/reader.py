@@ -1,4 +1,4 @@
-"""AuditReader: what the database has of the audit, read beside servers that add to it."""
+"""AuditReader: reads the audit of a database while servers add to it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _select_newest_segments = (
 
 
 class AuditReader:
-    """Used from one event loop, once the store knows its key. Every method raises Unavailable."""
+    """Reads the audit. Used from one event loop, once the store has its key. Every method raises Unavailable."""
 
     def __init__(self, backend: Backend, authenticator: RowAuthenticator) -> None:
         self._backend = backend
@@ -94,7 +94,7 @@ class AuditReader:
         self._newest_segments = prepare(_select_newest_segments, dialect)
 
     async def newest_checkpoint(self) -> str | None:
-        """Its line."""
+        """The line of the newest checkpoint."""
         rows = await self._backend.read(self._newest)
         return rows[0][1] if rows else None
 
@@ -109,7 +109,10 @@ class AuditReader:
         return [line for (line,) in rows]
 
     async def position(self, anchor: Checkpoint) -> AuditPosition:
-        """What the database has of what the anchor names. Called before anything is recorded."""
+        """What the database has of the records and the checkpoint that the anchor names.
+
+        Called before anything is recorded.
+        """
         rows = await self._backend.read(self._id)
         database = split_id(rows[0][0])[1] if rows else None  # `open` checks its code
         newest, same = None, None
@@ -125,21 +128,21 @@ class AuditReader:
         return AuditPosition(database, newest, same, hashes)
 
     async def heads(self) -> dict[int, ChainHead]:
-        """Of every chain that has a record."""
+        """The heads of all chains that have a record."""
         rows = await self._backend.read(self._heads)
         return {row[0]: ChainHead(*row) for row in rows if row[1]}
 
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
-        """(number, line) of those behind that number, 500 at most."""
+        """(number, line) of at most 500 checkpoints after that number."""
         rows = await self._backend.search(self._checkpoints, {"after": after}, principal=_NOBODY)
         return [(number, line) for number, line in rows]
 
     async def read_segments(
         self, chain: int, after: int, span: Span = EVER
     ) -> Sequence[StoredSegment]:
-        """The segments behind record `after` of the chain, in the order of chains and records, a page of them.
+        """A page of the segments after record `after` of the chain, in the order of chains and records.
 
-        span: of which they have a record at least.
+        span: a segment must have at least one record in this period.
         """
         values = {
             "of_chain": chain, "after": after, "since_ms": span.since_ms, "until_ms": span.until_ms,
@@ -150,7 +153,7 @@ class AuditReader:
     async def read_newest_segments(
         self, before: int | None = None
     ) -> tuple[int, Sequence[StoredSegment]]:
-        """(where the next page begins, the segments that were written last, the last one first, a page of them)."""
+        """(where the next page begins, a page of the segments that were written last, the last one first)."""
         values = {"before": _LAST if before is None else before}
         rows = await self._backend.search(self._newest_segments, values, principal=_NOBODY)
         return (rows[-1][-1] if rows else 0), [
@@ -159,7 +162,7 @@ class AuditReader:
 
 
 def split_id(value: Any) -> tuple[bytes, str]:
-    """Code and identifier. Raises AlteredRow."""
+    """The MAC and the identifier in a value. Raises AlteredRow."""
     try:
         mac, text = bytes(value).decode("ascii").split("|", 1)
         return bytes.fromhex(mac), text

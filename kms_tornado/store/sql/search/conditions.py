@@ -43,7 +43,7 @@ Parameters = Sequence[BindParameter[Any]]
 
 
 def write_constant(number: int) -> ColumnElement[int]:
-    """The number as a literal in the text: as a parameter it would be bound anew each time."""
+    """The number as a literal in the text. A parameter would be bound again each time."""
     return literal_column(str(int(number)), _NUMBER)
 
 
@@ -51,9 +51,9 @@ def write_constant(number: int) -> ColumnElement[int]:
 
 
 def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
-    """The condition that an object is in one of the states; None means in any but a destroyed one.
+    """The condition that an object is in one of the states; None means in any state but a destroyed one.
 
-    now: the parameter with the time at which dates are applied; None compares the state as stored.
+    now: the parameter with the time at which dates are applied; None compares the stored state.
     """
     if states is None:  # no date destroys an object, so the stored state decides
         return [objects.c.state != write_constant(state) for state in sorted(DESTROYED_STATES)]
@@ -68,9 +68,9 @@ def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElemen
 def write_storage(
     archived: bool | None, states: frozenset[State] | None
 ) -> list[ColumnElement[bool]]:
-    """The condition that an object is archived, or is not; none where archived is None.
+    """The condition that an object is archived, or is not; no condition where archived is None.
 
-    states: those that are searched: `domain.storage.is_archived` is never true of a destroyed object.
+    states: the states that are searched. `domain.storage.is_archived` is never true of a destroyed object.
     """
     if archived is None:
         return []
@@ -100,7 +100,7 @@ def _state_at(now: Any) -> ColumnElement[Any]:
 
 
 def bind_now(uses_dates: bool) -> BindParameter[Any] | None:
-    """The parameter `now` of a statement whose shape has uses_dates, else None."""
+    """The parameter `now` of a statement whose shape has uses_dates; otherwise None."""
     return bindparam("now", type_=_NUMBER) if uses_dates else None
 
 
@@ -120,10 +120,11 @@ class Condition(NamedTuple):
 
 
 class FilterShape(NamedTuple):
-    """What decides the statement of a Locate.
+    """What determines the statement of a Locate.
 
-    uses_dates, archived: as for `search.TagShape`. is_rare: few objects are likely to have the first value of the
-    first condition, so that the search among the principal's own objects begins with those.
+    uses_dates, archived: as for `search.TagShape`.
+    is_rare: few objects are likely to have the first value of the first condition, so the search among the principal's
+    own objects begins with those.
     """
 
     tag_count: int
@@ -135,10 +136,7 @@ class FilterShape(NamedTuple):
 
     @property
     def compares_attributes(self) -> bool:
-        """Whether it compares more than identifiers and tags.
-
-        Destroyed and archived objects are passed over anyway.
-        """
+        """Whether it compares more than identifiers and tags, apart from ignoring destroyed and archived objects."""
         return (
             self.states is not None
             or self.archived is not False
@@ -212,12 +210,15 @@ def _make_criteria(node: Node) -> Iterator[_Criterion]:
 
 
 def _plain_value(node: Node) -> Any:
-    """The node's value, with enumerations and booleans as int: drivers differ in how they bind those."""
+    """The node's value, with enumerations and booleans as int, because drivers differ in how they bind these."""
     return int(node.value) if isinstance(node.value, int) else node.value
 
 
 def _make_leaf_criterion(leaves: Sequence[Leaf]) -> _Criterion:
-    """leaves: all of one instance of an attribute. The rarest value becomes the first of the criterion."""
+    """The criterion for one instance of an attribute. Its rarest value becomes the first one.
+
+    leaves: all of that instance.
+    """
     leaves = sorted(leaves, key=_estimate_rarity, reverse=True)
     values = [text for leaf in leaves for text in (leaf.path, leaf.value)]
     return _Criterion(Condition(_has_leaves, "", len(values)), values, _estimate_rarity(leaves[0]))
@@ -250,8 +251,9 @@ def _make_range_criterion(dates: DateRange) -> _Criterion:
 class Conditions(NamedTuple):
     """The conditions of a filter, without its tags.
 
-    start: a query for the owner's objects with the rare value; None without one. rest: the conditions
-    that those objects must meet besides. whole: all conditions.
+    start: a query for the owner's objects with the rare value; None without one.
+    rest: the other conditions that these objects must meet.
+    whole: all conditions.
     """
 
     start: Select[Any] | None
@@ -306,7 +308,7 @@ def _is_between(column: str, parameters: Parameters) -> ColumnElement[bool]:
 
 
 def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    """One instance of an attribute has all the values. parameters: path, value, path, value, …"""
+    """The condition that one instance of an attribute has all the values. parameters: path, value, path, value, …"""
     (path, value), *others = zip(parameters[::2], parameters[1::2], strict=True)
     leaf = object_values.alias()
     matching = _count_rows(
@@ -321,7 +323,7 @@ def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
 
 
 def _has_no_other_leaf(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    """The attribute has the value, or is not stored, which stands for the same."""
+    """The condition that the attribute has the value, or is not stored, which means the same."""
     path, value = parameters
     leaf = object_values.alias()
     others = _count_rows(
@@ -350,8 +352,8 @@ def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:
 def _count_rows(leaf: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
     """A subquery for the number of rows of one object that match.
 
-    It counts instead of using EXISTS: PostgreSQL would turn that into a join, whose cost is quadratic
-    in the number of objects as long as it has no statistics on them.
+    It counts instead of using EXISTS, which PostgreSQL would turn into a join. As long as there are no statistics on
+    the tables, the cost of that join is quadratic in the number of objects.
     """
     return select(func.count()).select_from(leaf).where(*conditions).correlate(outer)
 
@@ -363,5 +365,5 @@ def _is_leaf(
 
 
 def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column in an expression that keeps it out of index use: rows are to be looked up by object."""
+    """The column in an expression that prevents the use of an index: rows are to be looked up by object."""
     return column.concat(literal_column("''"))

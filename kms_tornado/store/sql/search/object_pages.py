@@ -43,7 +43,7 @@ _owned = all_owned.add_columns(_C.grants, _C.serial).where(_is_behind).limit(_nu
 
 
 def _write_granted(group_count: int) -> Select[Any]:
-    """The rows of `queries.write_granted`, with the serial at the end; the limit is one of objects, not of rows."""
+    """Selects the rows of `queries.write_granted`, with the serial at the end. The limit counts objects, not rows."""
     page = select_newest_granted(group_count).where(_is_behind).limit(_number("limit"))
     return select_granted(group_count, page).add_columns(_C.serial)
 
@@ -135,7 +135,7 @@ def _add_grants(item: OwnedObject, text: str, grantees: Collection[str]) -> Owne
 
 
 def _advance(stored: State, is_activated: bool, is_ended: bool) -> State:
-    """As `domain.dates.state_at` does, of dates that were compared already."""
+    """The state after dates that were compared already, as `domain.dates.state_at` determines it."""
     state = ACTIVE if stored is PRE_ACTIVE and is_activated else stored
     return DEACTIVATED if state is ACTIVE and is_ended else state
 

@@ -1,4 +1,4 @@
-"""ObjectSearch: the objects that a search finds, also as if changes had been made."""
+"""ObjectSearch: the objects that a search finds, if need be as if certain changes had been made."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MAX_TAGS_ON_LOOP = 32
 
 
 class ObjectSearch:
-    """Finds objects by the tables beside theirs, whose rows are compared with the objects' own."""
+    """Finds objects by rows in other tables, which are then compared with the objects' own rows."""
 
     def __init__(
         self,
@@ -72,7 +72,10 @@ class ObjectSearch:
             return [*map(parse, rows)]
 
     def _parse_tagged(self, row: Sequence[Any], search: TagSearch) -> ManagedObject:
-        """The object, which the statement found by its rows in other tables, if it is one to be found."""
+        """The object of a row that was found through rows of other tables.
+
+        Raises AlteredRow where these do not fit it.
+        """
         target = self._parser.parse_row(row)
         if not search.tags <= target.tags:
             raise altered_object(target.uid, "rows of object_tags do not fit it")
@@ -110,7 +113,7 @@ class ObjectSearch:
         return self._database.search(statement, values, principal=principal)
 
     async def _check_index(self, rows: Rows, principal: str) -> list[dict[str, Any]]:
-        """As `IndexCheck.check_rows`."""
+        """Compare the rows as `IndexCheck.check_rows` does, on a thread if they are many or long."""
         with logging_altered_rows:
             if len(rows) > _MAX_CHECKED_ON_LOOP or any(map(is_long, rows)):
                 check = self._index_check.check_rows
@@ -120,7 +123,7 @@ class ObjectSearch:
     async def _locate_after(
         self, groups: Groups, statement: Prepared, values: Values
     ) -> tuple[LocatedPage, list[Sequence[Any]]]:
-        """As `_search_after`: (page, the rows that show whether it is authentic)."""
+        """As `_search_after`; (the page, the rows that show whether it is authentic)."""
         index_check = self._index_check
 
         def search(runner: Runner) -> tuple[LocatedPage, list[Sequence[Any]]]:
@@ -143,7 +146,7 @@ class ObjectSearch:
         return rows
 
     async def _rehearse(self, groups: Groups, search: Job) -> Any:
-        """Run the job after the changes: the writer makes them, and undoes them."""
+        """Run the search after the changes. The writer makes these, and then undoes them."""
         changes = GroupCommit(groups, self._authenticator, int(self._clock()))
 
         def job(runner: Runner) -> Any:

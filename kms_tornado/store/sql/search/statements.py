@@ -70,11 +70,12 @@ MAX_COUNTED = 100_000
 
 
 class TagShape(NamedTuple):
-    """What decides the statement of a tag search.
+    """What determines the statement of a tag search.
 
-    is_granted: whether it searches granted objects instead of the principal's own. uses_dates: whether
-    dates that have passed count for the state, so that the statement has the parameter `now`.
-    group_count: as `queries.count_slots` has it. archived: as `domain.search.ObjectFilter` has it.
+    is_granted: whether it searches granted objects instead of the principal's own.
+    uses_dates: whether dates that have passed count for the state, so that the statement has the parameter `now`.
+    group_count: as in `queries.count_slots`.
+    archived: as in `domain.search.ObjectFilter`.
     """
 
     tag_count: int
@@ -86,7 +87,7 @@ class TagShape(NamedTuple):
 
 
 class LocateShape(NamedTuple):
-    """What decides the statement of a Locate. group_count: as `queries.count_slots` has it."""
+    """What determines the statement of a Locate. group_count: as in `queries.count_slots`."""
 
     filter: FilterShape
     group_count: int = 0
@@ -142,7 +143,7 @@ def write_locate(shape: LocateShape, *, merges: bool) -> Select[Any]:
 class _NumbersOfMatches(NamedTuple):
     """The numbers of matches by standing, and whether those granted by name have several owners.
 
-    A number above MAX_COUNTED means that there are at least so many. has_several_owners: None where there are none.
+    A number above MAX_COUNTED means at least that many. has_several_owners: None where nothing was granted by name.
     """
 
     own: int
@@ -178,10 +179,10 @@ def _cut(search: Select[Any], column: ColumnElement[Any]) -> Any:
 
 
 def _search_by_standing(located: LocateShape) -> list[Select[Any]]:
-    """A search for each `Standing`, in its order; no object is found by two of them.
+    """A search for each `Standing`, in that order; no two of them find the same object.
 
-    Those among other owners' objects compare attributes where the principal may read them, and tags
-    where it may read them or has any right by name.
+    Among other owners' objects, attributes are compared where the principal may read them, and tags where it may read
+    them or has any right by name.
     """
     shape, by_name = located.filter, serials_by_name(located.group_count)
     tags = _make_tag_parameters(shape.tag_count)

@@ -1,1 +1,1 @@
-"""The tables, and what stands in the rows of each one."""
+"""The tables, and what the rows of each one contain."""

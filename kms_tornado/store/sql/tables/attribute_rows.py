@@ -33,10 +33,13 @@ AttributeRow = list[Any]
 
 @dataclass(frozen=True)
 class StoredAttributes:
-    """What the database holds of attributes, for objects that may share it: callers must not modify any of it.
+    """The attributes in the form in which the database has them.
 
-    text: the attributes in JSON. rows: the same as Python lists. columns: by `collect_columns`. leaves: by
-    `collect_leaves`.
+    Several objects may share one: callers must not modify it.
+    text: the attributes in JSON.
+    rows: the same as Python lists.
+    columns: from `collect_columns`.
+    leaves: from `collect_leaves`.
     """
 
     text: str
@@ -52,10 +55,10 @@ class StoredAttributes:
 
 
 def format_attributes(attributes: Attributes) -> StoredAttributes:
-    """The attributes as the database holds them; byte strings and big integers are written in hexadecimal.
+    """The attributes in the form in which the database has them; byte strings and big integers become hexadecimal.
 
-    The result is cached on the `Attributes`: those of a new object are formatted once to check their
-    length and once to store them, and objects that are made in one second may have the same ones.
+    The result is cached on the `Attributes`: those of a new object are formatted once to check their length and once to
+    store them, and objects that are made in one second may share them.
     """
     formatted: StoredAttributes | None = getattr(attributes, "_stored_text", None)
     if formatted is None:
@@ -73,7 +76,7 @@ def format_rows(rows: Sequence[AttributeRow], retired: Retired = ()) -> str:
 
 
 def parse_attributes(rows: Sequence[AttributeRow]) -> Attributes:
-    """The attributes of which `format_attributes` made the rows."""
+    """The attributes from which `format_attributes` made the rows."""
     return from_node(Attributes, _to_node("Attributes", ItemType.STRUCTURE, rows))
 
 
@@ -91,7 +94,7 @@ def parse_rows(text: str) -> Sequence[AttributeRow]:
 
 
 def to_attribute_row(node: Node) -> AttributeRow:
-    """The node as [tag, item type, value], with only such values as JSON can hold."""
+    """The node as [tag, item type, value], with values that JSON can represent."""
     tag, item_type, value = node
     write = _WRITERS.get(item_type)
     return [tag, item_type, value if write is None else write(value)]
@@ -150,8 +153,10 @@ _MAX_INDEXED = 200
 class Leaf(NamedTuple):
     """A value to search by.
 
-    instance: the index of the attribute that it belongs to. path: the attribute's tag, and the field's
-    tag after a dot. value: from `format_index_value`. number: the value of an integer, for ranges.
+    instance: the index of the attribute to which it belongs.
+    path: the attribute's tag, and after a dot the field's tag.
+    value: from `format_index_value`.
+    number: the value of an integer, for ranges.
     """
 
     instance: int

@@ -22,7 +22,7 @@ _insert_bundle = Statement(insert(server_state), server_state.columns.keys())
 
 
 def parse_bundles(rows: Rows) -> dict[bytes, bytes]:
-    """{identifier of a master key: the sealed bundle}. A name that no server writes is left out."""
+    """{identifier of a master key: the sealed bundle}. Names that no server writes are left out."""
     bundles = {}
     for name, value in rows:
         try:
@@ -34,12 +34,12 @@ def parse_bundles(rows: Rows) -> dict[bytes, bytes]:
 
 
 def remove_bundle(runner: Runner, key_id: bytes) -> None:
-    """Have the master key open the bundle no longer; nothing where there is none under it."""
+    """Remove the bundle under this master key, if there is one, so that the key no longer opens it."""
     runner.change(_delete_bundle, {"of_name": _PREFIX + key_id.hex()})
 
 
 def add_bundles(runner: Runner, bundles: Mapping[bytes, bytes]) -> None:
-    """Store the bundles, where another server has not done so before."""
+    """Store the bundles, unless another server has already done so."""
     stored = parse_bundles(runner.select(_select_bundles, NO_VALUES))
     for key_id, sealed in bundles.items():
         if key_id not in stored:

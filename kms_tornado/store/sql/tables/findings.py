@@ -1,8 +1,8 @@
-"""What was found to be wrong with objects: rows of `server_state`, and the codes of the objects' own rows.
+"""Faults that were found in objects: rows of `server_state`, and marks in the MACs of the objects' own rows.
 
-A row of an object that is refused keeps its values, and its code behind a mark (`row_macs.REFUSED`): so no server uses
-it, without looking here, and once the right row is put back nothing is left to be undone. The identifier of an object
-whose row is gone is kept from everybody.
+The row of a refused object keeps its values, and its MAC after a mark (`row_macs.REFUSED`). So no server uses the row,
+and none has to look here; and once the right row is put back, nothing is left to be undone. If an object's row is gone,
+nobody can use its identifier.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def accept(runner: Runner, acceptance: Acceptance, origin: Origin) -> bool:
 
 
 def _free_row(runner: Runner, uid: str, code: bytes) -> bool:
-    """Take the marks away, if the row has this code; whether there were any."""
+    """Remove the mark if the row has this MAC; whether there was one."""
     values = {"of_uid": uid, "of_mac": REFUSED + code, "mac": code}
     is_freed = bool(code) and bool(runner.change_counted(_set_code, values))
     if code:

@@ -49,7 +49,7 @@ def count_grantees(text: str) -> int:
 
 
 def find_grants(text: str, grantees: Iterable[str]) -> GrantTable:
-    """As `parse_grants`, of these grantees alone."""
+    """The grants to these grantees alone; otherwise as `parse_grants`."""
     members = dict(_MEMBER.findall(text))
     keys = {name: f"{_to_json(name)}:[" for name in grantees}
     return {
@@ -69,7 +69,7 @@ _NOTHING: frozenset[int] = frozenset()
 
 
 def rights_of(table: GrantTable, grantees: Iterable[str]) -> frozenset[int]:
-    """What any of the grantees may do."""
+    """The operations that any of the grantees may perform."""
     rights = _NOTHING
     for grantee in grantees:
         if grantee in table:
@@ -81,7 +81,7 @@ def rights_of(table: GrantTable, grantees: Iterable[str]) -> frozenset[int]:
 
 
 class IndexedObject(NamedTuple):
-    """An object whose grants are changed. owner, text: of its verified row."""
+    """An object whose grants are changed. owner, text: from its verified row."""
 
     uid: str
     owner: str
@@ -109,8 +109,8 @@ def grant(
 ) -> str:
     """Add the rights that the grantee does not have yet; the new text.
 
-    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES, and for EVERYONE beyond
-    MAX_GRANTED_TO_EVERYONE objects of the owner; and AlteredRow.
+    Raises ServerLimitExceeded for a grantee beyond MAX_GRANTEES, and for EVERYONE beyond MAX_GRANTED_TO_EVERYONE
+    objects of the owner; also AlteredRow.
     """
     table = parse_grants(target.text)
     granted = table.get(grantee, frozenset())
@@ -135,7 +135,7 @@ def grant(
 
 
 def _check_granted_to_everyone(runner: Runner, owner: str) -> None:
-    """Raises ServerLimitExceeded where the owner has granted as many objects to everyone as may be."""
+    """Raises ServerLimitExceeded where the owner has already granted the largest number of objects to everyone."""
     values = {"everyone": EVERYONE, "of_owner": owner}
     ((number,),) = runner.select(_count_for_everyone, values)
     if number >= MAX_GRANTED_TO_EVERYONE:
@@ -148,7 +148,7 @@ def _check_granted_to_everyone(runner: Runner, owner: str) -> None:
 def withdraw(
     runner: Runner, target: IndexedObject, grantee: str, operations: Collection[Operation]
 ) -> str:
-    """Withdraw the rights; the new text, which is the old one where none of them was granted."""
+    """Withdraw the rights; the new text, which equals the old one if none of them was granted."""
     table = dict(parse_grants(target.text))
     granted = table.pop(grantee, frozenset())
     _check_index(runner, target, grantee, granted)
@@ -178,7 +178,7 @@ def _check_index(
 def check_index_rows(
     uid: str, table: GrantTable, grantees: Iterable[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Compare the index rows (grantee, operation) of these grantees with the text, of which the table is.
+    """Compare the index rows (grantee, operation) of these grantees with the text, which `table` was parsed from.
 
     Raises AlteredRow.
     """

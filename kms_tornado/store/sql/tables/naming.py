@@ -35,11 +35,11 @@ def settle_naming(
     configured: UserNaming,
     issuers: Collection[str],
 ) -> UserNaming:
-    """The naming of the database's objects; the configured one, which is stored, where it has none yet.
+    """The naming of the database's objects. If it has none yet, the configured one is stored and returned.
 
-    issuers: that are configured. Where an older version wrote objects, which stored no naming, their
-    owners' names tell whether they begin with an issuer; the claim is taken to be the configured one.
-    Raises AlteredRow.
+    issuers: the configured ones.
+    An older version stored no naming. If it wrote objects, their owners' names show whether they begin with an issuer;
+    the claim is assumed to be the configured one. Raises AlteredRow.
     """
     rows = runner.select(_select_naming, NO_VALUES)
     kept = parse_naming(rows[0][0], authenticator) if rows else None
@@ -57,7 +57,7 @@ def settle_naming(
 
 
 def parse_naming(value: Any, authenticator: RowAuthenticator) -> UserNaming:
-    """value: of the row. Raises AlteredRow where something else than this server wrote it."""
+    """The naming in a row's value. Raises AlteredRow where something other than this server wrote it."""
     try:
         mac, text = value.split(b"|", 1)
         code = bytes.fromhex(mac.decode("ascii"))
@@ -79,7 +79,7 @@ def _parse_own(own: dict[str, Any], when: str) -> tuple[tuple[str, str], ...]:
 def change_naming(
     runner: Runner, authenticator: RowAuthenticator, seen: UserNaming, new: UserNaming
 ) -> None:
-    """Store the new naming in the place of the one that was seen. Raises Conflict for another one."""
+    """Store the new naming in place of the given one. Raises Conflict where the stored one differs."""
     rows = runner.select(_select_naming, NO_VALUES)
     if rows and parse_naming(rows[0][0], authenticator) != seen:
         raise Conflict

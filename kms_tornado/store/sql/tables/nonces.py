@@ -73,8 +73,10 @@ _update_source = Statement(
 
 
 class KeyOfObject(NamedTuple):
-    """The object that a key is used with. key: of the records. fixed: the source that the object's row names.
+    """A key, and the object with which it is used.
 
+    key: the identity under which records are kept.
+    fixed: the source that the object's row names.
     by_object: whether other objects with the same key do not count.
     """
 
@@ -92,12 +94,12 @@ class NonceRecords:
     authenticator: RowAuthenticator
 
     def begin(self) -> None:
-        """Write the first record of the chain of all keys, without which no key gets a source."""
+        """Write the first record of the chain of all keys, without which no key can get a source."""
         if not self.runner.select(_select_before, {"of_key": _ALL_KEYS, "highest": _FIRST}):
             self._add_link(_ALL_KEYS, _FIRST, _END)
 
     def use_nonce(self, target: KeyOfObject, nonce: bytes) -> None:
-        """Record a caller's nonce, and fix callers as the source where there is none yet.
+        """Record a caller's nonce, and make callers the source if there is none yet.
 
         Raises InvalidField for its length, WrongNonceSource, NonceReused, AlteredRow.
         """
@@ -114,7 +116,7 @@ class NonceRecords:
             raise NonceReused("the nonce was used with this key before")
 
     def reserve(self, target: KeyOfObject, count: int) -> None:
-        """Reserve nonces for the server to make, and fix it as the source where there is none yet.
+        """Reserve nonces for the server to make, and make the server the source if there is none yet.
 
         Raises WrongNonceSource, NoncesSpent, AlteredRow.
         """
@@ -180,7 +182,7 @@ class NonceRecords:
     def _claim(
         self, target: KeyOfObject, key: bytes, value: bytes, lowest: bytes, highest: bytes
     ) -> bool:
-        """Add the value to the key's chain; False where it has one from lowest to highest already."""
+        """Add the value to the key's chain; False where the chain already has a value from lowest to highest."""
         before = following = None
         while True:
             seen = before, following
@@ -200,7 +202,7 @@ class NonceRecords:
         return True
 
     def _find_before(self, target: KeyOfObject, key: bytes, highest: bytes) -> tuple[bytes, bytes]:
-        """(value, next) of the last record up to `highest`, which is locked."""
+        """(value, next value) of the last record up to `highest`, which is locked."""
         values = {"of_key": key, "highest": highest}
         for value, following, mac in self.runner.select(_select_before, values):
             self.authenticator.check_row(

@@ -74,7 +74,7 @@ _count = Statement(select(SUM_OF_UNITS).where(objects.c.owner == bindparam("of_o
 
 
 def units_of(row: Mapping[str, Any], sealed_bytes: int) -> int:
-    """How many units an object takes. row: {column: value}; its tags are two bytes at least, so none takes 0."""
+    """The number of units that an object takes, at least one. row: {column: value}; its tags are never empty."""
     size = sealed_bytes
     for name in ("attributes", "tags", "grants"):
         text = row[name]
@@ -83,7 +83,7 @@ def units_of(row: Mapping[str, Any], sealed_bytes: int) -> int:
 
 
 class _Count(NamedTuple):
-    """A stored count. is_of_units: otherwise it is of objects."""
+    """A stored count. is_of_units: whether it counts units, or objects, as older versions did."""
 
     number: int
     is_of_units: bool
@@ -91,7 +91,7 @@ class _Count(NamedTuple):
 
 @cache  # ten statements at most, as `number` is a power of two
 def _select(number: int) -> Statement:
-    """Locks the rows in the order of the owners, so that two writers do not deadlock."""
+    """Selects and locks rows in the order of the owners, so that two writers do not deadlock."""
     names: list[BindParameter[str]] = [bindparam(f"owner_{place}") for place in range(number)]
     return Statement(
         select(owners.c.owner, owners.c.objects, owners.c.mac)
@@ -132,7 +132,7 @@ def update_counts(
 
 
 def _begin_count(runner: Runner, owner: str, number: int, authenticator: RowAuthenticator) -> bool:
-    """Add the row of an owner who never had an object; False where it is there by now."""
+    """Add the row of an owner who never had an object; False where it exists by now."""
     mac = count_mac(authenticator, owner, add_up(0, number))
     if not runner.change_counted(_insert, {"owner": owner, "objects": number, "mac": mac}):
         return False
@@ -160,12 +160,12 @@ def add_up(present: int, difference: int) -> int:
 
 
 def count_mac(authenticator: RowAuthenticator, owner: str, number: int) -> bytes:
-    """The code of a count of units."""
+    """The MAC of a count of units."""
     return authenticator.row_mac("owners", owner, number, UNIT_BYTES)
 
 
 def former_count_mac(authenticator: RowAuthenticator, owner: str, number: int) -> bytes:
-    """The code of a count of objects."""
+    """The MAC of a count of objects."""
     return authenticator.row_mac("owners", owner, number)
 
 
@@ -183,7 +183,7 @@ def is_of_units(authenticator: RowAuthenticator, owner: str, number: Any, mac: A
 def _read_counts(
     runner: Runner, names: Sequence[str], authenticator: RowAuthenticator
 ) -> dict[str, _Count]:
-    """{owner: count} with the rows locked, without owners who never had an object."""
+    """{owner: count} with the rows locked, without those owners who never had an object."""
     counts: dict[str, _Count] = {}
     for start in range(0, len(names), _MAX_OWNERS):
         part = list(names[start : start + _MAX_OWNERS])

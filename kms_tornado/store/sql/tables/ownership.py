@@ -1,7 +1,7 @@
-"""Whose the objects of some identifiers are, removed ones too, and since when they are anybody's, as the rows say:
-nothing but reading the audit follows from it.
+"""Whose the objects with certain identifiers are, also removed ones, and since when the identifiers were in use.
 
-The codes of the rows are not checked. Who writes rows can read the records, which stand in the same database.
+The MACs of the rows are not checked, since this decides only about reading the audit. Whoever can write these rows can
+also read the records, which are in the same database.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def prepare_owners(uids: Collection[str], dialect: Dialect) -> tuple[Prepared, V
 
 
 def prepare_owned(uids: Collection[str], owner: str, dialect: Dialect) -> tuple[Prepared, Values]:
-    """(statement, values) to read which of the identifiers are the owner's, and when each was an object's first.
+    """(statement, values) to read which of the identifiers are the owner's, and since when each belongs to an object.
 
-    Without those of which the index of the audit does not know that yet.
+    Identifiers for which the index of the audit does not know that yet are left out.
     """
     return _prepare_owned(dialect), {**_bind(uids), "of_owner": owner}
 
@@ -82,7 +82,10 @@ def _prepare_owned(dialect: Dialect) -> Prepared:
 
 
 def _is_asked_for(uid: ColumnElement[str], dialect: Dialect) -> ColumnElement[bool]:
-    """As one parameter, a JSON list: psycopg parses a statement with many of them each time, and an array is slow."""
+    """The condition on identifiers, with one parameter, a JSON list.
+
+    psycopg would parse a statement with many parameters each time, and an array is slow.
+    """
     given: BindParameter[str] = bindparam("of_uids")
     if dialect.name == SQLITE.name:
         return uid.in_(select(func.json_each(given).table_valued("value").c.value))

@@ -65,7 +65,7 @@ _pick_authentic: Callable[[Mapping[str, Any]], tuple[Any, ...]] = itemgetter(*AU
 
 
 class AlteredRow(GeneralFailure):
-    """A row is not as this server wrote it. subject: whose row, for the log. detail: for the log, too."""
+    """A row is not as this server wrote it. subject, detail: whose row it is, and what is wrong, both for the log."""
 
     def __init__(self, subject: str, detail: str = "its code does not fit") -> None:
         self.subject = subject
@@ -78,7 +78,7 @@ def altered_object(uid: object, detail: str = "its code does not fit") -> Altere
 
 
 def log_altered(error: AlteredRow) -> None:
-    """One line for the operator. Called where a method of the store ends with the error."""
+    """Write one line for the operator. Called where a method of the store ends with the error."""
     _log.error(
         "the row of %s was changed by something else than this server (%s); it is refused",
         error.subject,
@@ -87,7 +87,7 @@ def log_altered(error: AlteredRow) -> None:
 
 
 def split_refused(mac: Any) -> tuple[bytes, bool]:
-    """(the code that a row has, or had before it was refused; whether it is refused). mac: of the column."""
+    """(the MAC that a row has, or had before it was refused; whether it is refused). mac: the value of the column."""
     if not isinstance(mac, bytes):  # of a type that this server never writes
         return b"", False
     return mac.removeprefix(REFUSED), mac.startswith(REFUSED)
@@ -99,7 +99,7 @@ def digest_sealed(sealed: bytes | None) -> bytes | None:
 
 
 class RowAuthenticator:
-    """Makes and checks the codes of rows. Each store has one, without a key until `use`."""
+    """Computes and checks the MACs of rows. Each store has one, without a key until `use`."""
 
     __slots__ = ("_mac",)
 
@@ -110,7 +110,7 @@ class RowAuthenticator:
         self._mac = row_mac
 
     def object_mac(self, row: Mapping[str, Any]) -> bytes:
-        """The code for a row that is about to be written. row: {column: value}."""
+        """The MAC for a row that is about to be written. row: {column: value}."""
         return self._mac(_encode_object(_pick_authentic(row)))
 
     def check_object(self, row: Sequence[Any], mac: Any) -> None:
@@ -125,7 +125,7 @@ class RowAuthenticator:
         raise altered_object(row[_UID])
 
     def row_mac(self, table: str, *values: str | int | bytes | None) -> bytes:
-        """The code of a row in another table than `objects`."""
+        """The MAC of a row in a table other than `objects`."""
         return self._mac(_encode_row(table, values))
 
     def check_row(

@@ -67,11 +67,11 @@ def format_row(
     now: int,
     before: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """{column: value} for every column of `objects` but the serial.
+    """{column: value} for every column of `objects` except the serial.
 
-    now: seconds since the Unix epoch. before: the row that the new one replaces. What other changes than
-    a Replace decide is taken from there: the grants while the owner stays, and the source of the nonces
-    while the material does.
+    now: seconds since the Unix epoch.
+    before: the row that the new one replaces. Values that a Replace does not decide are taken from it: the grants, if
+    the owner stays, and the source of the nonces, if the material stays.
     """
     attributes = format_attributes(new.attributes)
     text = attributes.text
@@ -125,7 +125,7 @@ _SHORT_ONES, _MIDDLE_ONES, _LONG_ONES = 4096, 512, 32
 
 
 def cache_by_length(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """The function with caches of its own that are bounded in bytes: of longer texts fewer are remembered."""
+    """The function with caches of its own that are bounded in bytes: the longer the texts, the fewer are remembered."""
     parse_short = lru_cache(_SHORT_ONES)(parse)
     parse_middle = lru_cache(_MIDDLE_ONES)(parse)
     parse_long = lru_cache(_LONG_ONES)(parse)
@@ -146,7 +146,7 @@ _MAX_PARSED_ON_LOOP = 16_384
 
 
 def is_long(*rows: Sequence[Any]) -> bool:
-    """Whether to parse and check the rows, of any of the kinds above, would hold the event loop."""
+    """Whether parsing and checking the rows, of any of the kinds above, would hold the event loop."""
     # Of no other type, unless something else than this server wrote the row.
     length = sum(
         len(text)
@@ -160,8 +160,8 @@ def is_long(*rows: Sequence[Any]) -> bool:
 class RowParser:
     """Parses rows into objects, and caches what it parsed from their texts. Each store has its own.
 
-    A busy server reads the same few thousand objects again and again, and most of them have the same
-    few tags. Parsing the attributes takes several times as long as reading the row.
+    A busy server reads the same few thousand objects again and again, and most of them have the same few tags. Parsing
+    the attributes takes several times as long as reading the row.
     """
 
     def __init__(self, authenticator: RowAuthenticator) -> None:
@@ -191,7 +191,7 @@ class RowParser:
         return self._make_object(row, sealed, row[_SEALED + 1 :])
 
     def parse_listed(self, row: Sequence[Any]) -> ManagedObject:
-        """The object of a row with the columns of LISTED_ROW. For lists alone: the row is not checked."""
+        """The object of a row with the columns of LISTED_ROW. For lists only, because the row is not checked."""
         return self._make_object(row, None, None)
 
     def _make_object(

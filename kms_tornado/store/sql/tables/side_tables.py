@@ -1,4 +1,4 @@
-"""Rows in the tables beside `objects`: tags and values to search by, names."""
+"""Rows in the tables beside `objects`: tags, values to search by, and names."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class IndexedAttributes(NamedTuple):
 def add_tags_and_values(
     runner: Runner, added: Sequence[tuple[int, ManagedObject]], *, are_many: bool
 ) -> None:
-    """Add the rows of new objects. added: (serial, object). are_many: to make the rows takes milliseconds."""
+    """Add the rows of new objects. added: (serial, object). are_many: whether making the rows takes milliseconds."""
 
     def make() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         return make_tag_rows(added), make_value_rows_of_new(added)
@@ -89,7 +89,7 @@ def change_values(
 def find_changed_values(
     serial: int, before: IndexedAttributes, after: IndexedAttributes
 ) -> list[dict[str, Any]] | None:
-    """The new rows of an object's values; None where they stay as they are."""
+    """The new rows of an object's values; None where they do not change."""
     if before.owner == after.owner and _have_same_leaves(before.rows, after.rows):
         return None
     return _make_value_rows(serial, after.owner, collect_leaves(after.rows))
@@ -140,14 +140,14 @@ _delete_names = Statement(
 
 
 class OwnedNames(NamedTuple):
-    """The names that an object holds, and no other object of the owner may have. names: {(name, type)}."""
+    """The names that an object has, and that no other object of its owner may have. names: {(name, type)}."""
 
     owner: str
     names: frozenset[tuple[str, int]]
 
 
 def collect_names(owner: str, state: int, attributes: Iterable[AttributeRow]) -> OwnedNames:
-    """The names that an object holds: none once it is destroyed, though it keeps the attribute Name."""
+    """The names that an object has: none once it is destroyed, although it keeps the attribute Name."""
     if state in DESTROYED_STATES:
         return OwnedNames(owner, frozenset())
     names = set()
@@ -165,7 +165,7 @@ def names_of(new: ManagedObject) -> OwnedNames:
 def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
     """Write the names of the objects whose names change. names: {serial: names}.
 
-    Raises NonUniqueName where another object of the owner holds one of them.
+    Raises NonUniqueName where another object of the owner has one of them.
     """
     if not names:
         return
@@ -182,7 +182,7 @@ def claim_names(runner: Runner, names: Mapping[int, OwnedNames]) -> None:
 
 
 def make_name_rows(names: Mapping[Any, OwnedNames]) -> list[dict[str, Any]]:
-    """names: {key: names}."""
+    """The rows for the names. names: {key: names}."""
     rows = [
         {"object": key, "owner": owner, "name": name, "type": name_type}
         for key, (owner, owned) in names.items()

@@ -1,7 +1,7 @@
-"""The identifiers of removed objects, which stay their owner's.
+"""The identifiers of removed objects, which remain their owners'.
 
-Clients hold on to an identifier for as long as they hold data under the key. If anybody could take the
-identifier of a removed key, they would encrypt with a stranger's.
+Clients keep an identifier for as long as they have data encrypted with the key. If somebody else could take the
+identifier of a removed key, they would encrypt with a stranger's key.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ def _select(number: int) -> Statement:
 
 
 def bury(runner: Runner, uid: str, owner: str, authenticator: RowAuthenticator) -> None:
-    """Leave the identifier of an object that is removed to its owner."""
+    """Keep the identifier of a removed object for its owner."""
     runner.change(_delete, {"of_uid": uid})
     mac = _make_mac(authenticator, uid, owner)
     runner.change(_insert, {"uid": uid, "owner": owner, "mac": mac})
 
 
 def keep_from_all(runner: Runner, uid: str, authenticator: RowAuthenticator) -> None:
-    """Have nobody take the identifier, unless it is some owner's already."""
+    """Let nobody take the identifier, unless it already belongs to some owner."""
     if not runner.select(_select(1), {"uid_0": uid}):
         mac = _make_mac(authenticator, uid, NOBODY)
         runner.change(_insert, {"uid": uid, "owner": NOBODY, "mac": mac})
@@ -89,8 +89,8 @@ def check_free(
 ) -> None:
     """Raises ObjectAlreadyExists where the identifier of a new object is another owner's, and AlteredRow.
 
-    Called after the objects were added: the unique identifier makes this transaction wait for one that is
-    removing the object, and then sees the tombstone that it left.
+    Called after the objects were added: because identifiers are unique, this transaction then waits for one that is
+    removing the object, and sees the tombstone that it left.
     """
     owners = {new.uid: new.owner for new in added}
     uids = list(owners)
@@ -108,7 +108,10 @@ def check_free(
 def rename_page(
     runner: Runner, after: str, rename: Callable[[str], str], authenticator: RowAuthenticator
 ) -> str | None:
-    """Give some identifiers to the owners' new names, behind one; the last of them, None: no more."""
+    """Give some identifiers after `after` to the owners' new names.
+
+    Returns the last of these identifiers; None where there are no more.
+    """
     rows = runner.select(_page, {"after": after})
     changed = []
     for uid, owner, mac in rows:
@@ -124,10 +127,7 @@ def rename_page(
 def is_taken(
     rows: Sequence[Sequence[Any]], uid: str, owner: str, authenticator: RowAuthenticator
 ) -> bool:
-    """Whether the rows of `by_uid` keep the owner from giving the identifier to a new object.
-
-    Raises AlteredRow.
-    """
+    """Whether the rows of `by_uid` forbid the owner to give a new object this identifier. Raises AlteredRow."""
     for buried_owner, mac in rows:
         if buried_owner is None:
             return True

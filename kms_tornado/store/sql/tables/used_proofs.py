@@ -50,8 +50,8 @@ class _Proof(NamedTuple):
 class SQLUsedProofs:
     """The `UsedProofs` of one database.
 
-    Proofs that come while others are written wait for the next job, and each job adds them in the order of their
-    digests. So two servers that are sent the same proofs in another order never wait for each other's rows.
+    Proofs that arrive while others are written wait for the next job, and each job adds them in the order of their
+    digests. So two servers that receive the same proofs in another order never wait for each other's rows.
     """
 
     def __init__(self, backend: Backend, database: WatchedBackend) -> None:
@@ -99,10 +99,10 @@ def _fail(proofs: Sequence[_Proof], error: Exception) -> None:
 
 
 def _use(runner: Runner, proofs: Sequence[_Proof]) -> Sequence[bool]:
-    """Add the proofs first, and look then what is forgotten.
+    """Add the proofs, and then look until when proofs were forgotten; whether each of them is good.
 
-    A row that another transaction deletes is waited for, and what is read next has what that one wrote: so whatever the
-    clocks of two servers say, a proof is not added that was deleted while it was good.
+    The order matters. If another transaction deletes a row, adding waits for it, and what is read next contains what it
+    wrote. So whatever the clocks of two servers say, no proof is accepted that was deleted while it was good.
     """
     added = [
         bool(runner.change_counted(_insert, {"proof": proof.digest, "until": proof.until}))
@@ -117,7 +117,7 @@ def _use(runner: Runner, proofs: Sequence[_Proof]) -> Sequence[bool]:
 
 
 def _forget(runner: Runner, before: int) -> int:
-    """Delete a page of the proofs that are over, those of its last second in any case; how many."""
+    """Delete a page of the proofs that are over, and all of the last second among them; how many."""
     values = {"before": before}
     end = runner.select(_select_end, values)
     latest = end[0][0] if end else runner.select(_select_latest, values)[0][0]

@@ -1,1 +1,1 @@
-"""Walks over a whole database: copied, checked, sealed anew."""
+"""Work on a whole database: copying, checking, and sealing again."""

@@ -1,4 +1,4 @@
-"""All rows of a database: out of one snapshot of it, and into an empty one."""
+"""All rows of a database: read from one snapshot of it, and written into an empty one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def dump_rows(
 ) -> Dumped:
     """Write the whole database, as the connection's transaction sees it.
 
-    Rows of objects that something else wrote go into the dump as they are, and are told.
+    Rows of objects that something else wrote go into the dump unchanged, and are reported.
     """
     counted = {each: _count(connection, each) for each in metadata.sorted_tables}
     total = sum(counted.values())
@@ -65,7 +65,7 @@ def _count(connection: Connection, source: Table) -> int:
 
 
 def _read(connection: Connection, source: Table) -> Iterator[Sequence[Any]]:
-    """All rows in the order of the primary key, of which only a page is in memory."""
+    """All rows in the order of the primary key. Only a page of them is in memory."""
     statement = select(source).order_by(*source.primary_key.columns)
     options = {"stream_results": True, "yield_per": _PAGE}
     yield from connection.execute(statement, execution_options=options)
@@ -88,10 +88,11 @@ def fill_rows(
     *,
     name: str,
 ) -> None:
-    """Make an empty database that of the dump, in the connection's transaction.
+    """Fill an empty database with the rows of the dump, in the connection's transaction.
 
-    name: of the database, for messages. Raises ConfigurationError where it is not empty or the dump is of a
-    newer version, and what reading the rows raises.
+    name: of the database, for messages.
+    Raises ConfigurationError where it is not empty or the dump is of a newer version, and the errors of reading the
+    rows.
     """
     if inspect(connection).get_table_names():
         raise ConfigurationError(
@@ -113,7 +114,7 @@ def fill_rows(
 
 
 def _set_sequences(connection: Connection) -> None:
-    """Have serials go on behind the highest: a sequence knows nothing of rows that bring theirs."""
+    """Have new serials continue after the highest one: a sequence does not notice rows that bring their serials."""
     find = text("SELECT pg_get_serial_sequence(:source, :part)")
     for each in metadata.sorted_tables:
         for part in each.primary_key.columns:

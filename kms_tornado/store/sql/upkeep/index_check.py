@@ -1,12 +1,12 @@
 """The rows by which objects are found, compared with the objects' own rows.
 
-Searches find objects by the tables of tags, values, names and grants, whose rows have no codes of their own:
-all of them repeat something that the object's row has, which is under its code. So before anything leaves
-the server that was found by them, one statement reads an object together with all its rows in those
-tables, from one snapshot, and they must be the ones that its own row gives.
+Searches find objects by the tables of tags, values, names and grants. Their rows have no MACs, because all of them
+repeat something in the object's row, which has one. Before anything leaves the server that was found through them, one
+statement reads an object together with all its rows in those tables, from one snapshot, and they must be the ones that
+follow from its own row.
 
-What was deleted from a table so that a search finds less, no search can notice. Reading the object by its
-identifier does not depend on these tables, and every Locate that finds it in another way shows the edit.
+No search can notice a row that was deleted so that the search finds less. But reading an object by its identifier does
+not depend on these tables, and every Locate that finds the object in some other way shows the edit.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _INDEXES: Mapping[Table, Sequence[Column[Any]]] = {
 
 
 class IndexCheck:
-    """The statements of one database, and the comparison of their rows."""
+    """The statements for one database, and the comparison of their rows."""
 
     def __init__(self, dialect: Dialect, authenticator: RowAuthenticator) -> None:
         self._dialect = dialect
         self._authenticator = authenticator
 
     def prepare(self, uids: Sequence[UniqueIdentifier]) -> Iterator[tuple[Prepared, Values]]:
-        """(statement, values) to read the objects with their rows in the indexes."""
+        """(statement, values) to read the objects with their rows in the index tables."""
         for start in range(0, len(uids), _MAX_UIDS):
             part = list(uids[start : start + _MAX_UIDS])
             number = 1 << (len(part) - 1).bit_length()
@@ -65,7 +65,7 @@ class IndexCheck:
             )
 
     def check_rows(self, rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
-        """The values of AUTHENTIC_COLUMNS for each object of the rows. Raises AlteredRow."""
+        """The values of AUTHENTIC_COLUMNS for each object in the rows. Raises AlteredRow."""
         return [self._check_row(row) for row in rows]
 
     def _check_row(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -97,12 +97,12 @@ def _expect(values: Mapping[str, Any]) -> Iterator[set[tuple[Any, ...]]]:
 
 @functools.cache
 def _prepare(number: int, dialect: Dialect) -> Prepared:
-    """number: of identifiers, a power of two."""
+    """Compile the statement. number: of identifiers, a power of two."""
     return Prepared(_write_statement(number, dialect), dialect)
 
 
 def _write_statement(number: int, dialect: Dialect) -> Select[Any]:
-    """One row for each object: ROW_TO_CHECK, and for each table a JSON list of its rows."""
+    """Selects one row for each object: ROW_TO_CHECK, and for each index table a JSON list of its rows."""
     uids: list[BindParameter[str]] = [bindparam(f"uid_{place}") for place in range(number)]
     as_list, of_all = (
         (func.json_array, func.json_group_array)

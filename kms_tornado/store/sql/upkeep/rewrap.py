@@ -1,9 +1,9 @@
-"""Envelopes that are sealed anew, page by page, while servers serve.
+"""Seals envelopes again, page by page, while servers serve.
 
-A row is read, its envelope sealed under another master key outside of any transaction, and written where the
-row is still the one that was read; otherwise it is found again later. Nothing but the envelope, its digest
-and the row's code changes: not the generation, so that no operation of a server fails by it. A server that read
-the object before may put the former envelope back, which opens as well, and is found again.
+A row is read, its envelope is sealed under another master key outside of any transaction, and it is written if the row
+is still the one that was read; otherwise it is found again later. Only the envelope, its digest and the row's MAC
+change. The generation does not, so that no operation of a server fails because of it. A server that had read the object
+before may put the former envelope back; that one can be opened, too, and is found again.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _MAC = len(AUTHENTIC_NAMES)
 
 
 class _Resealed(NamedTuple):
-    """What to write of an object. before: the code of its row. values: of `_update`."""
+    """What to write for an object. before: the MAC of its row. values: for `_update`."""
 
     uid: str
     of_serial: int
@@ -116,7 +116,7 @@ class EnvelopeRewriter:
         return ResealedPage(values["last"], len(rows), written, failures)
 
     def _seal(self, rows: Rows, reseal: Reseal) -> tuple[Sequence[_Resealed], Mapping[str, str]]:
-        """What to write; {identifier: why it was left as it is}."""
+        """What to write; {identifier: why the object was left as it is}."""
         updates, failures = [], {}
         for row in rows:
             try:

@@ -1,6 +1,6 @@
-"""ScrubLease: which process scrubs a database, and how far it is, in a row of `server_state` under a code.
+"""ScrubLease: which process scrubs a database, and how far it has come, in an authenticated row of `server_state`.
 
-It is harmless if two do for a moment: what one finds the other finds, too, and is recorded once.
+It is harmless if two processes scrub for a moment: both find the same faults, and each fault is recorded once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _update = Statement(
 
 
 class _Held(NamedTuple):
-    """session: of the process that scrubs, or "". seen: seconds since the Unix epoch."""
+    """Who scrubs. session: of the process that scrubs, or "". seen: seconds since the Unix epoch."""
 
     session: str = ""
     seen: int = 0
@@ -38,7 +38,7 @@ class _Held(NamedTuple):
 
 
 class ScrubLease:
-    """For one process. clock: gives seconds since the Unix epoch."""
+    """The lease as one process sees it. clock: gives the time in seconds since the Unix epoch."""
 
     def __init__(self, authenticator: RowAuthenticator, clock: Callable[[], float]) -> None:
         self._authenticator = authenticator
@@ -46,11 +46,11 @@ class ScrubLease:
         self._session = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(8)}"
 
     def parse_state(self, rows: Rows) -> ScrubState:
-        """rows: of `select_scrub`."""
+        """The state of the scrub. rows: of `select_scrub`."""
         return self._parse_rows(rows)[1].state
 
     def is_taken(self, rows: Rows, within_s: int) -> bool:
-        """Whether another process has it, which was not silent for so long."""
+        """Whether another process has the lease, and has given a sign of life within this time."""
         held = self._parse_rows(rows)[1]
         is_mine = held.session in ("", self._session)
         return not is_mine and abs(int(self._clock()) - held.seen) < within_s
@@ -76,7 +76,7 @@ class ScrubLease:
         return value, _Held() if value is None else self._parse(value)
 
     def _parse(self, value: Any) -> _Held:
-        """Of a row that something else wrote: as if nobody scrubbed, and from the start."""
+        """What a row's value says. If something else wrote it, nobody scrubs, and the scrub begins at the start."""
         try:
             mac, text = bytes(value).decode().split("|", 1)
             self._authenticator.check_row(
@@ -88,7 +88,7 @@ class ScrubLease:
             return _Held()
 
     def _write(self, runner: Runner, before: Any, held: _Held) -> bool:
-        """False where another process was faster."""
+        """Store the lease; False where another process was faster."""
         text = json.dumps([held.session, held.seen, list(held.state)])
         mac = self._authenticator.row_mac(server_state.name, _NAME, text)
         value = f"{mac.hex()}|{text}".encode()

@@ -66,9 +66,9 @@ _update_owner = Statement(update(owners).where(owners.c.owner == bindparam("of_o
 
 @dataclass(slots=True)
 class Sealed:
-    """How many rows of an older version were taken as they are.
+    """How many rows of an older version were accepted as they are.
 
-    renamed: the objects that lost a Name which an older object of the same owner has.
+    renamed: the objects that lost a Name because an older object of the same owner has it.
     """
 
     objects: int = 0
@@ -80,9 +80,9 @@ class Sealed:
 def bring_under_macs(
     runner: Runner, authenticator: RowAuthenticator, check: CheckValues
 ) -> Sealed | None:
-    """Store the current check value if it is not there yet, and give rows of an older version their codes.
+    """Store the current check value if it is not there yet, and give the rows of an older version their MACs.
 
-    The caller lets no other server start meanwhile. None where there was nothing to take over.
+    The caller lets no other server start meanwhile. Returns None where there was nothing to take over.
     Raises OtherMasterKey and ConfigurationError.
     """
     rows = runner.select(_select_check, NO_VALUES)
@@ -180,10 +180,10 @@ def _derive_columns(row: dict[str, Any]) -> None:
 def _drop_lost_names(
     runner: Runner, serial: int, row: dict[str, Any], named: Container[tuple[int, str, int]]
 ) -> bool:
-    """Take the names from an object that the index does not have for it; True if it had any.
+    """Remove the names from an object for which the index does not have them; whether there were any.
 
-    The first versions let two objects of an owner have the same Name. The index gave it to the older.
-    named: (serial, name, type) of the index.
+    In the first versions, two objects of an owner could have the same Name. The index gave it to the older object.
+    named: (serial, name, type) in the index.
     """
     try:
         rows = parse_rows(row["attributes"])
