@@ -221,6 +221,12 @@ class KeyCompressionTypeNotSupported(KMIPError):
     reason = "Key Compression Type Not Supported"
 
 
+class EncodingOptionRefused(KMIPError):
+    """NoEncoding where attributes are to be wrapped with the key (KMIP 1.4 §11.12)."""
+
+    reason = "Encoding Option Error"
+
+
 class KeyWrapTypeNotSupported(KMIPError):
     reason = "Key Wrap Type Not Supported"
 

@@ -23,6 +23,7 @@ from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...domain.nonces import check_server_may_choose
 from ...domain.wrapped_rights import WrappedRights, describe_rights, split_rights
 from ...errors import (
+    EncodingOptionRefused,
     FeatureNotSupported,
     InvalidField,
     KeyWrapTypeNotSupported,
@@ -197,7 +198,7 @@ def _encode_key_value(
     attributes: Attributes | None,
     version: ProtocolVersion | None,
 ) -> bytes:
-    """The octets to wrap: the KeyValue in TTLV, or the bare key. Raises InvalidField.
+    """The octets to wrap: the KeyValue in TTLV, or the bare key. Raises InvalidField, EncodingOptionRefused.
 
     version: of KMIP 1, whose attributes the client reads; None for those of KMIP 2.
     """
@@ -209,7 +210,7 @@ def _encode_key_value(
             return encode_key_value(whole)
         return key_values.encode_key_value(whole, version)
     if attributes is not None:
-        raise InvalidField("attributes are wrapped with TTLV Encoding only")
+        raise EncodingOptionRefused("attributes are wrapped with TTLVEncoding only")
     material = value.key_material
     if not isinstance(material, KeyMaterialField) or material.transparent:
         raise InvalidField(

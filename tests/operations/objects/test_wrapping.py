@@ -240,6 +240,14 @@ def test_transparent_key_has_no_bare_octets_to_wrap(alice, kek, key):
     assert ttlv["Object", "KeyBlock", "KeyFormatType"] == "TransparentSymmetricKey"
 
 
+def test_attributes_are_wrapped_with_a_key_in_ttlv_alone(alice, kek, key):
+    asked = text("AttributeName", "CryptographicLength")
+    specification = under(kek, encoding="NoEncoding")
+    specification["value"].insert(-1, asked)
+    line = alice.refused("Get", uid(key), specification)
+    assert line == "Encoding_Option_Error: attributes are wrapped with TTLVEncoding only"
+
+
 def test_key_that_was_stored_transparent_is_wrapped_raw_where_no_format_is_asked_for(alice, kek):
     stored = alice.create(name("KeyFormatType", "TransparentSymmetricKey"), bits=128)
     result = in_a_message(alice, "Get", uid(stored), under(kek, "NISTKeyWrap", "NoEncoding"))
