@@ -145,8 +145,8 @@ class KMIPConnection:
         if size - len(octets) > _MOST_DROPPED:
             message.is_last = True
         elif len(octets) < size:
-            await self._read_on(octets, size)
-        return message.refuse(start, refusal)
+            octets = await self._read_on(octets, size)
+        return message.refuse(octets, refusal)
 
     async def _read_on(self, octets: bytes, size: int) -> bytes:
         """The octets and those that follow, up to so many."""

@@ -175,7 +175,7 @@ def _read_damaged(
         parts = salvage_message(root)
     except KMIPError as exc:
         return refuse_message(InvalidMessage(str(exc)), dialect, version)
-    return read_parts(parts, dialect, payloads)
+    return read_parts(parts, dialect, payloads, version)
 
 
 def _read_bare_operation(root: Node, dialect: Dialect, payloads: Payloads) -> BareOperation:

@@ -124,13 +124,24 @@ def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMes
     try:
         parts = _split_message(root)
     except InvalidMessage as exc:
-        return refuse_message(exc, dialect)
+        headers = (child for child in children_of(root) if child.tag == "RequestHeader")
+        header = next(headers, None)
+        version = DEFAULT_VERSION if header is None else _guess_version(header)
+        return refuse_message(exc, dialect, version)
     return read_parts(parts, dialect, payloads)
 
 
-def read_parts(parts: MessageParts, dialect: Dialect, payloads: Payloads) -> RequestMessage:
-    """As `read_message`, of a message whose parts were parsed one by one."""
-    version = DEFAULT_VERSION
+def read_parts(
+    parts: MessageParts,
+    dialect: Dialect,
+    payloads: Payloads,
+    otherwise: ProtocolVersion = DEFAULT_VERSION,
+) -> RequestMessage:
+    """As `read_message`, of a message whose parts were parsed one by one.
+
+    otherwise: the version to answer in where nothing of the header's own can be read.
+    """
+    version = None
     try:
         asked = _read_version(parts.header)
         version = choose_answer_version(asked)
@@ -138,10 +149,11 @@ def read_parts(parts: MessageParts, dialect: Dialect, payloads: Payloads) -> Req
         gate = GATES[version]
         header = _read_header(parts.header, gate)
         _check_header(header, parts.number_of_items)
-    except (InvalidField, MissingData) as exc:
-        return refuse_message(InvalidMessage(str(exc)), dialect, version)
     except KMIPError as exc:
-        return refuse_message(exc, dialect, version)
+        is_malformed = isinstance(exc, InvalidField | MissingData)
+        error = InvalidMessage(str(exc)) if is_malformed else exc
+        version = version or _guess_version(parts.header, otherwise)
+        return refuse_message(error, dialect, version)
     items = [read_batch_item(part, gate) for part in parts.items]
     if True in map(has_critical_extension, items):
         return _refuse_extension(items, dialect, version)
@@ -162,9 +174,33 @@ def _split_message(root: Node) -> MessageParts:
     return MessageParts(headers[0], len(items), items)
 
 
+def _guess_version(
+    header: Node | Damaged, otherwise: ProtocolVersion = DEFAULT_VERSION
+) -> ProtocolVersion:
+    """The version to refuse a message in, by as much of its ProtocolVersion as can be read: at least the major one.
+
+    A client of KMIP 1 may be unable to read even a refusal of KMIP 2.
+    """
+    for child in _fields_of(header):
+        if child.tag == "ProtocolVersion":
+            numbers = {
+                number.tag: number.value
+                for number in reversed(children_of(child))
+                if number.type is ItemType.INTEGER
+            }
+            major, minor = (numbers.get(f"{child.tag}{name}", -1) for name in ("Major", "Minor"))
+            if isinstance(major, int) and isinstance(minor, int) and major >= 0:
+                return choose_answer_version(ProtocolVersion(major, minor))
+    return otherwise
+
+
+def _fields_of(header: Node | Damaged) -> tuple[Node, ...]:
+    return header.fields if isinstance(header, Damaged) else children_of(header)
+
+
 def _read_version(header: Node | Damaged) -> ProtocolVersion:
     """Read before all other fields, because they may differ by version. It may be an unsupported one."""
-    for child in header.fields if isinstance(header, Damaged) else children_of(header):
+    for child in _fields_of(header):
         if child.tag == "ProtocolVersion":
             return _parse_version(child)
     if isinstance(header, Damaged):
