@@ -36,6 +36,20 @@ from .usage import reset_usage_limits
 _VENDORS = "vendor_attributes"
 
 
+def check_distinct(attributes: Attributes) -> None:
+    """Check that no attribute of a new object has one value twice: a change could not say which of them it means.
+
+    Raises InvalidAttributeValue, as `add_instance` does for the second one.
+    """
+    for field, values in attributes.set_fields().items():
+        if not is_multi_instance(field):
+            continue
+        for position, value in enumerate(values):
+            if value in values[:position]:
+                name = value.attribute_name if field == _VENDORS else tag_of(Attributes, field)
+                raise InvalidAttributeValue(f"{name} has the same value twice")
+
+
 def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:
     """Add one value. Raises AttributeSingleValued where the attribute has its only value already."""
     rule = rule_for(new.field)
@@ -120,7 +134,8 @@ def delete_instances(state: AttributeState, field: str, current: Any = None) -> 
         return _remove(state, field, ())
     if current not in values:
         raise _no_instance_error(field)
-    return _remove(state, field, tuple(value for value in values if value != current))
+    position = values.index(current)
+    return _remove(state, field, (*values[:position], *values[position + 1 :]))
 
 
 def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Attributes:
@@ -135,13 +150,33 @@ def delete_vendor_instance(state: AttributeState, vendor: str, name: str) -> Att
 # --- instances by number ------------------------------------------------------------------------
 
 
-def find_instance(
+def modify_numbered(state: AttributeState, new: AttributeInstance, index: int) -> Attributes:
+    """As `modify_instance`, of the value that has this number: the Attribute Index of KMIP 1."""
+    if not rule_for(new.field).modify:
+        raise _read_only_error(new.field)
+    if not is_multi_instance(new.field) and (index == 0 or not is_set(state.attributes, new.field)):
+        return modify_instance(state, new)
+    key = new.value.key if new.field == _VENDORS else None
+    return modify_instance(state, new, _find_instance(state, new.field, index, key))
+
+
+def delete_numbered(
     state: AttributeState, field: str, index: int, vendor_key: tuple[str, str] | None = None
-) -> AttributeInstance:
-    """The value that has this number among those of the attribute: the Attribute Index of KMIP 1.
+) -> tuple[Attributes, AttributeInstance]:
+    """(the attributes without the value that has this number, that value).
 
     vendor_key: (vendor, name) of a vendor attribute. Raises AttributeNotFound, AttributeInstanceNotFound.
     """
+    if not rule_for(field).delete:
+        raise _read_only_error(field)
+    deleted = _find_instance(state, field, index, vendor_key)
+    return delete_instances(state, field, deleted.value), deleted
+
+
+def _find_instance(
+    state: AttributeState, field: str, index: int, vendor_key: tuple[str, str] | None
+) -> AttributeInstance:
+    """The value that has this number among those of the attribute. Raises as `delete_numbered` does."""
     values = getattr(state.attributes, field)
     if not is_multi_instance(field):
         values = () if values is None else (values,)
@@ -160,7 +195,7 @@ def find_instance(
 
 
 def index_of(attributes: Attributes, retired: Retired, instance: AttributeInstance) -> int:
-    """The number by which `find_instance` finds it; 0 where its attribute has one value.
+    """The number by which `_find_instance` finds it; 0 where its attribute has one value.
 
     retired: of the object that has these attributes.
     """

@@ -16,10 +16,11 @@ from ..domain.adjustment import adjust_attribute, adjust_vendor_attribute
 from ..domain.attribute_changes import (
     add_instance,
     delete_instances,
+    delete_numbered,
     delete_vendor_instance,
-    find_instance,
     index_of,
     modify_instance,
+    modify_numbered,
     retire_indices,
     set_instance,
 )
@@ -91,7 +92,7 @@ async def get_attribute_list(
         for field in dataclasses.fields(attributes)
         if field.name != "vendor_attributes" and is_set(attributes, field.name)
     )
-    return GetAttributeListResponse(target.uid, (*references, *vendor_references))
+    return GetAttributeListResponse(target.uid, (*references, *vendor_references), attributes)
 
 
 def _select(attributes: Attributes, request: GetAttributesRequest) -> Attributes:
@@ -145,11 +146,10 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     await _check_new(call, target, request.new_attribute)
     state, new = _state_of(call, target), request.new_attribute
-    current = request.current_attribute
-    if request.attribute_index is not None and is_multi_instance(new.field):
-        key = new.value.key if new.field == "vendor_attributes" else None
-        current = find_instance(state, new.field, request.attribute_index, key)
-    after = modify_instance(state, new, current)
+    if request.attribute_index is None:
+        after = modify_instance(state, new, request.current_attribute)
+    else:
+        after = modify_numbered(state, new, request.attribute_index)
     await _write(call, target, after)
     return ModifyAttributeResponse(target.uid, *_describe_change(target, after, new))
 
@@ -204,8 +204,7 @@ async def _delete_by_index(
     key = None
     if reference is not None and reference.vendor_identification is not None:
         key = reference.vendor_identification, reference.attribute_name
-    deleted = find_instance(state, field, index, key)
-    after = delete_instances(state, field, deleted.value)
+    after, deleted = delete_numbered(state, field, index, key)
     await _write(call, _retire(target, after, field), after)
     may_read = is_owner(call.principal, target) or await call.is_allowed(
         target, Operation.GET_ATTRIBUTES

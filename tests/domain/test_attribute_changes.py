@@ -6,9 +6,12 @@ import pytest
 
 from kms_tornado.domain.attribute_changes import (
     add_instance,
+    check_distinct,
     delete_instances,
+    delete_numbered,
     delete_vendor_instance,
     modify_instance,
+    modify_numbered,
     set_instance,
 )
 from kms_tornado.domain.attribute_rules import (
@@ -17,6 +20,7 @@ from kms_tornado.domain.attribute_rules import (
 from kms_tornado.errors import (
     AttributeInstanceNotFound,
     AttributeNotFound,
+    AttributeReadOnly,
     AttributeSingleValued,
     InvalidAttributeValue,
     InvalidField,
@@ -27,11 +31,15 @@ from kms_tornado.kmip.attribute_instance import AttributeInstance as Instance
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import LinkType, State
 from kms_tornado.kmip.structures import Link, Name, VendorAttribute
+from kms_tornado.kmip.ttlv import ItemType, Node
 
 from ..rows import each_row
 
 NOW = 1_800_000_000
 S = State
+
+
+BARCODE = VendorAttribute("x", "Barcode", Node("AttributeValue", ItemType.TEXT_STRING, "1"))
 
 
 def held(state=S.ACTIVE, **attributes):
@@ -200,3 +208,51 @@ def test_custom_attribute_may_have_several_values():
     with pytest.raises(InvalidAttributeValue):
         add_instance(there, Instance("vendor_attributes", ID1))
     assert delete_vendor_instance(there, "x", "ID").vendor_attributes == (OTHER,)
+
+
+@each_row(
+    "attributes",
+    [
+        Attributes(object_groups=("a", "b", "a")),
+        Attributes(names=(Name("n"), Name("n"))),
+        Attributes(vendor_attributes=(BARCODE, BARCODE)),
+    ],
+)
+def test_new_object_has_no_value_twice(attributes):
+    with pytest.raises(
+        InvalidAttributeValue, match=r"^(ObjectGroup|Name|Barcode) has the same value twice$"
+    ):
+        check_distinct(attributes)
+
+
+def test_new_object_may_have_values_that_differ():
+    other = VendorAttribute("x", "Barcode", Node("AttributeValue", ItemType.INTEGER, 1))
+    check_distinct(
+        Attributes(object_groups=("a", "b"), vendor_attributes=(BARCODE, other), comment="aa")
+    )
+
+
+def test_one_value_is_deleted_where_an_older_object_has_it_twice():
+    twice = held(vendor_attributes=(BARCODE, BARCODE))
+    after, deleted = delete_numbered(twice, "vendor_attributes", 1, BARCODE.key)
+    assert after.vendor_attributes == (BARCODE,)
+    assert deleted.value == BARCODE
+
+
+def test_number_of_a_value_is_0_where_there_is_one():
+    one = held(comment="a")
+    assert modify_numbered(one, Instance("comment", "b"), 0).comment == "b"
+    assert delete_numbered(one, "comment", 0)[0].comment is None
+    with pytest.raises(AttributeInstanceNotFound):
+        modify_numbered(one, Instance("comment", "b"), 1)
+    with pytest.raises(AttributeInstanceNotFound):
+        delete_numbered(one, "comment", 1)
+
+
+def test_what_clients_cannot_change_is_read_only_whatever_the_number():
+    """State is stored apart, and is none of these attributes."""
+    for number in (0, 1):
+        with pytest.raises(AttributeReadOnly):
+            delete_numbered(held(), "state", number)
+        with pytest.raises(AttributeReadOnly):
+            modify_numbered(held(), Instance("state", S.ACTIVE), number)

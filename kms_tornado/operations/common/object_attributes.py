@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ...domain.attribute_changes import check_distinct
 from ...domain.attribute_rules import rule_for
 from ...domain.computed_attributes import (
     PROTECTION_STORAGE_MASK,
@@ -36,12 +37,13 @@ _REFUSED_VENDOR_ATTRIBUTES = frozenset({"wrapping_key_id"})
 def check_settable(requested: Attributes) -> None:
     """Raises InvalidAttribute, naming the first attribute that a client may not set on a new object.
 
-    Raises InvalidAttributeValue for a link to a list of tags.
+    Raises InvalidAttributeValue for a link to a list of tags, and what `check_distinct` raises.
     """
     for field in requested.set_fields():
         if not rule_for(field).create:
             raise InvalidAttribute(f"{tag_of(Attributes, field)} cannot be set by a client here")
     check_references(requested)
+    check_distinct(requested)
 
 
 def check_references(requested: Attributes) -> None:
