@@ -7,7 +7,9 @@ documentation); none of the clients runs here. The transport is POST /kmip.
 from __future__ import annotations
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
@@ -431,6 +433,52 @@ def test_openbao_finds_the_public_key_of_a_pair(exchange):
     )
 
 
+EC_KEY = ec.derive_private_key(2**200 + 1, ec.SECP256R1())
+EC_POINT = EC_KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+CURVE = choice("RecommendedCurve", 7)
+
+
+def key_on_curve(tag: str, key_format: int, algorithm: int) -> Node:
+    """A transparent key on P-256."""
+    material = {
+        "PrivateKey": Node("D", ItemType.BIG_INTEGER, 2**200 + 1),
+        "PublicKey": octets("QString", EC_POINT),
+    }[tag]
+    value = structure("KeyValue", structure("KeyMaterial", CURVE, material))
+    block = (
+        choice("KeyFormatType", key_format),
+        value,
+        choice("CryptographicAlgorithm", algorithm),
+        number("CryptographicLength", 256),
+    )
+    return structure(tag, structure("KeyBlock", *block))
+
+
+@pytest.mark.parametrize("version", [V10, V12], ids=str)
+@pytest.mark.parametrize(
+    ("tag", "algorithm", "old", "new"),
+    [
+        ("PrivateKey", 6, 0x0E, 0x14),
+        ("PublicKey", 6, 0x0F, 0x15),
+        ("PrivateKey", 14, 0x10, 0x14),
+        ("PublicKey", 14, 0x11, 0x15),
+    ],
+)
+def test_kmip_go_registers_keys_on_curves_in_formats_of_their_algorithm(
+    exchange, version, tag, algorithm, old, new
+):
+    """As its version 0.7 does before KMIP 1.3, which has one format for all algorithms."""
+    kind = OBJECT[ObjectType.PRIVATE_KEY if tag == "PrivateKey" else ObjectType.PUBLIC_KEY]
+    usage = template(attribute("Cryptographic Usage Mask", 1 if tag == "PrivateKey" else 2))
+    sent = key_on_curve(tag, old, algorithm)
+    key = ask_one(exchange, version, Operation.REGISTER, kind, usage, sent).uid
+    for asked in ((), (choice("KeyFormatType", old),)):
+        got = ask_one(exchange, version, Operation.GET, uid(key), *asked)
+        assert got.payload[2] == sent
+    newer = ask_one(exchange, V13, Operation.GET, uid(key))
+    assert newer.payload[2] == key_on_curve(tag, new, algorithm)
+
+
 def test_mysql_enterprise_writes_every_index(exchange):
     attributes = [
         structure(each.tag, children_of(each)[0], number("AttributeIndex", 0), children_of(each)[1])
@@ -545,6 +593,39 @@ def test_custom_attribute_is_changed_and_deleted(exchange):
     assert again["ResultMessage"] == "the object has no x-Barcode"
 
 
+def test_attribute_is_changed_and_deleted_by_a_number_that_it_has(exchange):
+    contact = attribute("Contact Information", "a")
+    key = ask_one(exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), contact)).uid
+    state = attribute("State", choice("", State.DESTROYED))
+    for reason, operation, *payload in (
+        (ResultReason.ITEM_NOT_FOUND, Operation.MODIFY_ATTRIBUTE,
+         attribute("Contact Information", "b", 1)),
+        (ResultReason.ITEM_NOT_FOUND, Operation.DELETE_ATTRIBUTE,
+         text("AttributeName", "Contact Information"), number("AttributeIndex", 1)),
+        (ResultReason.INVALID_FIELD, Operation.ADD_ATTRIBUTE, attribute("x-A", "b", 1)),
+        (ResultReason.PERMISSION_DENIED, Operation.MODIFY_ATTRIBUTE, state),
+        (ResultReason.PERMISSION_DENIED, Operation.DELETE_ATTRIBUTE, text("AttributeName", "State")),
+    ):  # fmt: skip
+        (refused,) = ask(exchange, V10, item(operation, uid(key), *payload))
+        assert refused.reason is reason
+    left = ask_one(
+        exchange,
+        V10,
+        Operation.GET_ATTRIBUTES,
+        uid(key),
+        text("AttributeName", "Contact Information"),
+    )
+    assert left.payload[1:] == (contact,)
+
+
+def test_value_that_is_given_twice_is_refused(exchange):
+    for twice in (attribute("x-A", "1"), attribute("Object Group", "g"), name("twice")):
+        new = item(Operation.CREATE, SYMMETRIC, template(*aes(128), twice, twice))
+        (refused,) = ask(exchange, V10, new)
+        assert refused.reason is ResultReason.INVALID_FIELD
+        assert str(refused["ResultMessage"]).endswith("has the same value twice")
+
+
 def test_custom_attribute_of_several_values_is_found_by_each_of_them(exchange):
     both = attribute("x-Rack", "1"), attribute("x-Rack", "2")
     key = ask_one(exchange, V10, Operation.CREATE, SYMMETRIC, template(*aes(128), *both)).uid
@@ -625,6 +706,45 @@ def test_message_that_cannot_be_read_is_answered_in_its_version(exchange, versio
     for broken in (octets_sent[:-8], octets_sent + b"\0" * 8):
         (refused,) = read_answer(exchange(broken), version)
         assert refused.reason is ResultReason.INVALID_MESSAGE
+
+
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_message_of_odd_parts_is_answered_in_its_version(exchange, version):
+    asked = protocol_version(version)
+    major, minor = children_of(asked)
+    query = item(Operation.QUERY, choice("QueryFunction", 1))
+    header = structure("RequestHeader", asked, number("BatchCount", 1))
+    odd = structure("ProtocolVersion", major, minor, minor)
+    for parts in (
+        (header, header, query),
+        (header, query, structure("Attributes")),
+        (structure("RequestHeader", odd, number("BatchCount", 1)), query),
+        (structure("RequestHeader", asked, asked, number("BatchCount", 1)), query),
+    ):
+        sent = binary_codec.format(structure("RequestMessage", *parts))
+        (refused,) = read_answer(exchange(sent), version)
+        assert refused.reason is ResultReason.INVALID_MESSAGE
+
+
+def test_message_without_its_minor_version_is_answered_in_the_newest_of_the_major_one(exchange):
+    major, _ = children_of(protocol_version(V10))
+    header = structure(
+        "RequestHeader", structure("ProtocolVersion", major), number("BatchCount", 1)
+    )
+    sent = binary_codec.format(structure("RequestMessage", header, item(Operation.QUERY)))
+    (refused,) = read_answer(exchange(sent), V14)
+    assert refused["ResultMessage"] == "ProtocolVersionMinor is missing in ProtocolVersion"
+
+
+def test_data_in_parts_is_of_1_3(exchange):
+    """An older version has no Correlation Value in its answer, by which the next part would be sent."""
+    key = ask_one(exchange, V12, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    ask_one(exchange, V12, Operation.ACTIVATE, uid(key))
+    begin = item(Operation.ENCRYPT, uid(key), octets("Data", b"x"), flag("InitIndicator", True))
+    (refused,) = ask(exchange, V12, begin)
+    assert refused.reason is ResultReason.INVALID_FIELD
+    (begun,) = ask(exchange, V13, begin)
+    assert begun["CorrelationValue"]
 
 
 def test_operation_of_a_later_version_is_not_supported(exchange):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..enums import LinkType, ObjectType, Operation, QueryFunction, ResultReason
+from ..enums import KeyFormatType, LinkType, ObjectType, Operation, QueryFunction, ResultReason
 from ..ttlv import ItemType
 from ..vocabulary import Changes, ProtocolVersion, Vocabulary
 
@@ -20,37 +20,50 @@ def _row(
     *,
     attributes: str = "",
     fields: Mapping[str, str] | None = None,
+    late_fields: Mapping[str, str] | None = None,
     operations: Iterable[int] = (),
     values: Mapping[str, Iterable[int]] | None = None,
     taken_early: Mapping[str, Iterable[int]] | None = None,
     reasons: Mapping[ResultReason, ResultReason] | None = None,
+    formats: Mapping[KeyFormatType, int] | None = None,
     **more: Any,
 ) -> Changes:
     """fields: {tags of structures: tags of their fields}; all are taken early, because clients send them.
 
-    values, taken_early: {name of the enumeration: numbers}.
+    late_fields: as fields, but not taken early: the answer of an older version would lack what they ask for.
+    values, taken_early: {name of the enumeration: numbers}. reasons, formats: {new value: what stands for it in
+    answers of older versions}.
     """
-    pairs = frozenset(
-        (structure, field)
-        for structures, names in (fields or {}).items()
-        for structure in structures.split()
-        for field in names.split()
-    )
+    pairs, late_pairs = _field_pairs(fields or {}), _field_pairs(late_fields or {})
     early = _pairs(taken_early or {})
     new_values = {
         *(("Operation", int(operation)) for operation in operations),
         *(("ResultReason", int(reason)) for reason in reasons or {}),
+        *(("KeyFormatType", int(new)) for new in formats or {}),
         *_pairs(values or {}),
         *early,
     }
     return Changes(
         added=Vocabulary(
-            frozenset(attributes.split()), fields=pairs, values=frozenset(new_values), **more
+            frozenset(attributes.split()),
+            fields=pairs | late_pairs,
+            values=frozenset(new_values),
+            **more,
         ),
         taken_early=Vocabulary(fields=pairs, values=early),
         stand_ins={
-            ("ResultReason", int(reason)): int(older) for reason, older in (reasons or {}).items()
+            **{("ResultReason", int(new)): int(older) for new, older in (reasons or {}).items()},
+            **{("KeyFormatType", int(new)): older for new, older in (formats or {}).items()},
         },
+    )
+
+
+def _field_pairs(fields: Mapping[str, str]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (structure, field)
+        for structures, names in fields.items()
+        for structure in structures.split()
+        for field in names.split()
     )
 
 
@@ -76,7 +89,7 @@ KMIP1: Mapping[ProtocolVersion, Changes] = {
         },
         operations=(Operation.RE_KEY_KEY_PAIR, Operation.DISCOVER_VERSIONS),
         taken_early={"QueryFunction": (5, 6), "CredentialType": (2,)},
-        reasons={_R.ENCODING_OPTION_ERROR: _R.GENERAL_FAILURE},
+        reasons={_R.ENCODING_OPTION_ERROR: _R.INVALID_FIELD},
     ),
     ProtocolVersion(1, 2): _row(
         attributes="AlternativeName KeyValuePresent KeyValueLocation OriginalCreationDate",
@@ -106,8 +119,8 @@ KMIP1: Mapping[ProtocolVersion, Changes] = {
     ),
     ProtocolVersion(1, 3): _row(
         attributes="RandomNumberGenerator",
+        late_fields={_CRYPTOGRAPHIC: "CorrelationValue InitIndicator FinalIndicator"},
         fields={
-            _CRYPTOGRAPHIC: "CorrelationValue InitIndicator FinalIndicator",
             " ".join(f"{name}Response" for name in _CRYPTOGRAPHIC.split()): "CorrelationValue",
             "Locate": "OffsetItems",
             "LocateResponse": "LocatedItems",
@@ -118,8 +131,12 @@ KMIP1: Mapping[ProtocolVersion, Changes] = {
         },
         values={
             "CryptographicAlgorithm": (0x1B,),
-            "KeyFormatType": (0x14, 0x15),
             "DerivationMethod": (8,),
+        },
+        formats={
+            # Before 1.3 there is one for each algorithm (`key_values`); this one is that for ECDSA.
+            KeyFormatType.TRANSPARENT_EC_PRIVATE_KEY: 0x0E,
+            KeyFormatType.TRANSPARENT_EC_PUBLIC_KEY: 0x0F,
         },
         taken_early={"QueryFunction": range(8, 13)},
     ),

@@ -5,15 +5,21 @@ Where both are wrapped in TTLV, no message shows them. Whoever unwraps them read
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
+
 from ...errors import InvalidField
 from ..codecs import binary_codec
 from ..enums import KeyFormatType
 from ..objects import KeyValue
 from ..schema import to_node
+from ..tables import ENUMERATIONS
 from ..ttlv import ItemType, Node, children_of
 from ..version_gate import GATES, VersionGate
 from ..versions import ProtocolVersion
 from .attributes import read_set, write_set
+
+OBJECT_TAGS = frozenset(ENUMERATIONS["ObjectType"].oasis.values())
 
 _PKCS12 = Node("KeyFormatType", ItemType.ENUMERATION, int(KeyFormatType.PKCS12))
 
@@ -74,3 +80,24 @@ def _gate_of(version: ProtocolVersion) -> VersionGate:
     gate = GATES[version]
     assert gate is not None  # each version of KMIP 1 lacks something
     return gate
+
+
+# --- parts of objects ------------------------------------------------------------------------------
+
+
+def map_key_value(block: Node, translate: Callable[[Node], Node]) -> Node:
+    """The KeyBlock with its KeyValue translated, if it has one that is no octets."""
+
+    def translate_structure(value: Node) -> Node:
+        return translate(value) if isinstance(value.value, tuple) else value
+
+    return map_child(block, "KeyValue", translate_structure)
+
+
+def map_child(node: Node, tag: str, translate: Callable[[Node], Node]) -> Node:
+    if not isinstance(node.value, tuple):
+        return node  # which the declaration refuses
+    before = node.value
+    after = tuple([translate(child) if child.tag == tag else child for child in before])
+    is_same = all(map(operator.is_, before, after))
+    return node if is_same else node._replace(value=after)

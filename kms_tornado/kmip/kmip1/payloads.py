@@ -6,18 +6,18 @@ repeated Attribute and references become names wherever they stand.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...errors import InvalidField, InvalidMessage, MissingData, OperationNotSupported
 from ..attribute_index import Retired
 from ..attribute_instance import AttributeInstance, write_instance
+from ..attributes import Attributes
 from ..enums import Operation
 from ..required_fields import ATTRIBUTE_SETS
-from ..schema import Declared
-from ..tables import ENUMERATIONS, OPERATION_TAGS
+from ..schema import Declared, to_node
+from ..tables import OPERATION_TAGS
 from ..ttlv import Node, children_of, structure
 from ..version_gate import VersionGate
 from .attributes import (
@@ -33,7 +33,15 @@ from .attributes import (
     write_references,
     write_set,
 )
-from .key_values import read_key_value, write_key_value, write_pkcs12
+from .key_formats import write_format
+from .key_values import (
+    OBJECT_TAGS,
+    map_child,
+    map_key_value,
+    read_key_value,
+    write_key_value,
+    write_pkcs12,
+)
 from .names import TAGS
 
 _ONE = {"TemplateAttribute": "Attributes"}
@@ -106,11 +114,8 @@ ROWS: Mapping[Operation, Row] = {
 #: What KMIP 2 has in the places that the rows translate.
 _ONLY_IN_2 = ATTRIBUTE_SETS | {"AttributeReference"}
 
-_OBJECT_TAGS = frozenset(ENUMERATIONS["ObjectType"].oasis.values())
-
-
 #: Fields that no request is left alone with.
-_CHANGED_ANYWHERE = _ONLY_IN_2 | _OBJECT_TAGS | {"KeyWrappingSpecification"}
+_CHANGED_ANYWHERE = _ONLY_IN_2 | OBJECT_TAGS | {"KeyWrappingSpecification"}
 
 #: Fields of answers that KMIP 1 has in another shape.
 _SETS = frozenset({"Attributes", "AttributeReference"})
@@ -177,6 +182,10 @@ class _Request:
             self.attributes.append(field)
         elif tag == "Attribute" and row.instance is not None:
             node, self.index = read_attribute(field, gate)
+            if self.index and not row.is_numbered:
+                raise InvalidField(
+                    "the server numbers a new value: leave AttributeIndex out of AddAttribute"
+                )
             self.fields.append(structure(row.instance, node))
         elif tag == "AttributeName" and row.has_names:
             self.names.append(read_name(field))
@@ -185,10 +194,10 @@ class _Request:
             self.index = read_index(field)
         elif tag in _ONLY_IN_2:
             raise InvalidField(f"KMIP {gate.version} has no {tag} in {self.operation}")
-        elif tag in _OBJECT_TAGS:
+        elif tag in OBJECT_TAGS:
             self.fields.append(_read_object(field, gate))
         elif tag == "KeyWrappingSpecification":
-            self.fields.append(_map_child(field, "AttributeName", _read_wrapped_name))
+            self.fields.append(map_child(field, "AttributeName", _read_wrapped_name))
         else:
             self.fields.append(field)
 
@@ -215,15 +224,16 @@ def _read_wrapped_name(node: Node) -> Node:
 
 def _read_object(node: Node, gate: VersionGate) -> Node:
     """The object, with the attributes beside its key as KMIP 2 has them."""
-    return _map_child(
+    return map_child(
         node,
         "KeyBlock",
-        lambda block: _map_key_value(block, lambda value: read_key_value(value, gate)),
+        lambda block: map_key_value(block, lambda value: read_key_value(value, gate)),
     )
 
 
 def _write_block(block: Node, gate: VersionGate) -> Node:
-    return _map_key_value(write_pkcs12(block), lambda value: write_key_value(value, gate))
+    block = write_format(write_pkcs12(block))
+    return map_key_value(block, lambda value: write_key_value(value, gate))
 
 
 # --- answers ------------------------------------------------------------------------------------
@@ -251,15 +261,15 @@ def write_payload(
     retired: Retired = getattr(response, "retired_indices", ())
     fields: list[Node] = []
     for child in children_of(gate.restrict_payload(operation, payload, type(response))):
-        if child.tag in _OBJECT_TAGS:
+        if child.tag in OBJECT_TAGS:
             # Export has the attributes before the object, and no other answer has both.
             fields += _write_sets(attributes, gate, attribute_names, retired)
             attributes = []
-            fields.append(_map_child(child, "KeyBlock", lambda block: _write_block(block, gate)))
+            fields.append(map_child(child, "KeyBlock", lambda block: _write_block(block, gate)))
         else:
             fields.append(child)
     fields += _write_sets(attributes, gate, attribute_names, retired)
-    fields += write_references(references, gate)
+    fields += _write_names(references, response, gate)
     fields += _write_changed(response, gate)
     return payload._replace(value=tuple(fields))
 
@@ -274,30 +284,20 @@ def _write_sets(
                 yield attribute
 
 
+def _write_names(references: list[Node], response: Any, gate: VersionGate) -> Iterator[Node]:
+    """The names that are referred to, without those of attributes whose values the version lacks."""
+    listed: Attributes | None = getattr(response, "attributes", None) if references else None
+    names = write_references(references, gate)
+    if listed is None:
+        yield from names
+        return
+    shown = {children_of(node)[0] for node in write_set(to_node(listed, "Attributes"), gate)}
+    yield from (name for name in names if name in shown)
+
+
 def _write_changed(response: Any, gate: VersionGate) -> Iterator[Node]:
     """The Attribute that Add, Modify and Delete Attribute answer with."""
     changed: AttributeInstance | None = getattr(response, "changed_attribute", None)
     if changed is not None:
         (node,) = children_of(write_instance("Attributes", changed))
         yield from write_attribute(node, response.attribute_index or 0, gate)
-
-
-# --- objects ------------------------------------------------------------------------------------
-
-
-def _map_key_value(block: Node, translate: Callable[[Node], Node]) -> Node:
-    """The KeyBlock with its KeyValue translated, if it has one that is no octets."""
-
-    def translate_structure(value: Node) -> Node:
-        return translate(value) if isinstance(value.value, tuple) else value
-
-    return _map_child(block, "KeyValue", translate_structure)
-
-
-def _map_child(node: Node, tag: str, translate: Callable[[Node], Node]) -> Node:
-    if not isinstance(node.value, tuple):
-        return node  # which the declaration refuses
-    before = node.value
-    after = tuple([translate(child) if child.tag == tag else child for child in before])
-    is_same = all(map(operator.is_, before, after))
-    return node if is_same else node._replace(value=after)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from ...errors import FeatureNotSupported, InvalidField, KMIPError, OperationNotSupported
 from ..codecs.json_values import quote
 from ..enums import Operation
+from ..kmip1.key_formats import read_formats
 from ..kmip1.payloads import read_payload
 from ..schema import Custom, Declared, EnumerationNumber, NotSent, Tag, from_node
 from ..suggestions import UnknownOperation, suggest_value
@@ -108,12 +109,13 @@ def _pass_gate(part: Node, item: BatchItem, gate: VersionGate) -> BatchItem:
         return item
     read = read_payload(item.operation, item.request_payload, gate)
     gate.check_item(part, read.payload)
-    if read.payload is item.request_payload:
+    payload = read_formats(read.payload)
+    if payload is item.request_payload:
         return item
-    whole = (*children_of(read.payload), *read.sources)
+    whole = (*children_of(payload), *read.sources)
     return dataclasses.replace(
         item,
-        request_payload=read.payload._replace(value=whole),
+        request_payload=payload._replace(value=whole),
         attribute_index=read.attribute_index,
         attribute_names=read.attribute_names,
     )

@@ -106,8 +106,11 @@ class GetAttributeListRequest:
 
 @dataclass(frozen=True, slots=True)
 class GetAttributeListResponse:
+    """attributes: those that are listed, of which KMIP 1 may be unable to show some; None where that is not known."""
+
     unique_identifier: str
     attribute_references: _References = ()
+    attributes: Annotated[Attributes | None, NotSent()] = None
 
 
 @dataclass(frozen=True, slots=True)

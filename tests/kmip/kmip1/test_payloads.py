@@ -321,6 +321,13 @@ def test_delete_attribute_names_one_value(sent, index):
         ),
         pytest.param(
             V10,
+            Operation.ADD_ATTRIBUTE,
+            [attribute("x-A", "x", index=1)],
+            "the server numbers a new value: leave AttributeIndex out of AddAttribute",
+            id="a number of the client's",
+        ),
+        pytest.param(
+            V10,
             Operation.GET_ATTRIBUTES,
             [text("AttributeName", "State"), text("AttributeName", "State")],
             "an AttributeName is given twice",
@@ -451,6 +458,24 @@ def test_list_of_attributes_is_one_of_names():
     assert names == [
         text("AttributeName", name) for name in ("State", "x-P", "Operation Policy Name")
     ]
+
+
+def test_list_is_without_attributes_whose_values_the_version_lacks():
+    """Or else a client would ask for what it is not told."""
+    listed = Attributes(
+        cryptographic_algorithm=CryptographicAlgorithm.CHACHA20,
+        state=State.ACTIVE,
+        links=(Link(LinkType.PARENT_LINK, "p"),),
+    )
+    references = map(AttributeReference, ("CryptographicAlgorithm", "Link", "State"))
+    response = GetAttributeListResponse("u", tuple(references), listed)
+    for version, names in (
+        (V10, ["State"]),
+        (V12, ["Link", "State"]),
+        (V14, ["Cryptographic Algorithm", "Link", "State"]),
+    ):
+        shown = answer(version, Operation.GET_ATTRIBUTE_LIST, response)[1:]
+        assert shown == [text("AttributeName", name) for name in names]
 
 
 CERTIFICATE = Attributes(
