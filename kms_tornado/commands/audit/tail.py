@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections import deque
 from collections.abc import Mapping
 
-from ...audit.chain import ChainHead
+from ...audit.chain import NOTHING, ChainHead, hash_line
 from ...errors import Unavailable
 from ...store.interface.audit import AuditStore
+from ...store.interface.object_checks import StoredSegment
 from ..opening import open_database
 from ..running import CommandContext
 from .line_output import write_lines
 
 _POLL_S = 0.5
+#: Segments of a chain: what a database that is set back may lose without records being printed twice.
+_MOST_REMEMBERED = 1000
 
 
 async def run(context: CommandContext) -> int:
@@ -23,7 +27,7 @@ async def run(context: CommandContext) -> int:
         heads = await store.audit.heads()
         write_lines(await _read_last(store.audit, number, heads))
         if is_followed:
-            await _follow(store.audit, {chain: head.seq for chain, head in heads.items()})
+            await _follow(store.audit, heads)
     return 0
 
 
@@ -42,14 +46,17 @@ async def _read_last(store: AuditStore, number: int, heads: Mapping[int, ChainHe
     return lines[:number][::-1]
 
 
-async def _follow(store: AuditStore, told: dict[int, int]) -> None:
-    """told: chain → its last record that was told. Ends by a signal, or where nobody reads any more."""
+async def _follow(store: AuditStore, heads: Mapping[int, ChainHead]) -> None:
+    """Print what comes behind the heads. Ends by a signal, or where nobody reads any more."""
     is_away = False
+    chains = {chain: _FollowedChain(store, head) for chain, head in heads.items()}
     while True:
         await asyncio.sleep(_POLL_S)
         try:
             for chain, head in (await store.heads()).items():
-                await _write_new(store, chain, told, head.seq)
+                if chain not in chains:
+                    chains[chain] = _FollowedChain(store, ChainHead(chain, 0, NOTHING))
+                await chains[chain].write_new(head)
         except Unavailable as exc:
             if not is_away:
                 why = f"{exc}: {exc.detail}" if exc.detail else str(exc)
@@ -61,13 +68,70 @@ async def _follow(store: AuditStore, told: dict[int, int]) -> None:
         is_away = False
 
 
-async def _write_new(store: AuditStore, chain: int, told: dict[int, int], last: int) -> None:
-    # The commits of a head and of its segments are one, so that they are there.
-    while told.get(chain, 0) < last:
-        segments = await store.read_segments(chain, told.get(chain, 0))
-        mine = [segment for segment in segments if segment.chain == chain]
-        if not mine:
-            told[chain] = last  # something else moved the head: `audit verify` tells
-        for segment in mine:
-            write_lines(segment.lines)
-            told[chain] = segment.last
+class _FollowedChain:
+    """One chain, of which each record is printed once, and those of another history if the database was set back.
+
+    head: the last record that was printed, or before which the chain is not followed. Its hash is "" where any record may
+    come next.
+    """
+
+    def __init__(self, store: AuditStore, head: ChainHead) -> None:
+        self._store = store
+        self._head = head
+        self._begin = head.seq
+        #: (first record, last one) of the segments that were printed last.
+        self._printed: deque[tuple[int, ChainHead]] = deque(maxlen=_MOST_REMEMBERED)
+
+    async def write_new(self, head: ChainHead) -> None:
+        """Print what is there up to the head of the chain. Raises Unavailable."""
+        if head.seq < self._head.seq or (head.seq == self._head.seq and not self._is_at(head)):
+            await self._go_back(head.seq)
+        # A head and its segments are committed together, so that they are there.
+        while self._head.seq < head.seq:
+            segments = await self._read(self._head.seq)
+            if not segments or not self._goes_on(segments[0]):
+                if not self._head.hash:  # something else moved the head: `audit verify` tells
+                    self._head = head
+                    return
+                await self._go_back(head.seq)
+                continue
+            for segment in segments:
+                write_lines(segment.lines)
+                self._head = _end(segment)
+                self._printed.append((segment.first, self._head))
+
+    def _is_at(self, head: ChainHead) -> bool:
+        return "" in (head.hash, self._head.hash) or head == self._head
+
+    def _goes_on(self, segment: StoredSegment) -> bool:
+        """Whether the segment follows the last record that was printed."""
+        _, seq, text = self._head
+        names_it = f'"prev":"{text}"'.encode() in segment.lines[0]
+        return not text or (segment.first == seq + 1 and names_it)
+
+    async def _go_back(self, last: int) -> None:
+        """To the last record that is printed and still there. last: of the chain as it is now."""
+        known = self._head.seq
+        while self._printed:
+            first, head = self._printed.pop()
+            segments = await self._read(first - 1)
+            if segments and _end(segments[0]) == head:
+                break
+        else:
+            head = ChainHead(self._head.chain, min(self._begin, last), "")
+        self._head = head._replace(hash="")
+        print(
+            f"chain {head.chain} was set back, or changed by something else than a server: it had record "
+            f"{head.chain}/{known}; what it has behind {head.chain}/{head.seq} follows; run kms-tornado audit verify",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    async def _read(self, after: int) -> list[StoredSegment]:
+        chain = self._head.chain
+        segments = await self._store.read_segments(chain, after)
+        return [segment for segment in segments if segment.chain == chain]
+
+
+def _end(segment: StoredSegment) -> ChainHead:
+    return ChainHead(segment.chain, segment.last, hash_line(segment.lines[-1]))

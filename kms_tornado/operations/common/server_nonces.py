@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,8 +32,12 @@ from ...store.interface.objects import Objects
 
 # Keys that are remembered. One that is forgotten loses the rest of its block, and each is about 300 bytes.
 _MAX_KEYS = 20_000
+# No request has read a row for longer than that. A row that has no source afterwards was set back with its database, and
+# a caller may become its source.
+_READ_BEFORE_S = 60.0
 
-_SERVER = NonceSource.SERVER  # Python 3.11 looks a member of an enumeration up in a function
+# Python 3.11 looks a member of an enumeration up in a function.
+_SERVER, _CALLER = NonceSource.SERVER, NonceSource.CALLER
 
 
 @dataclass(slots=True, eq=False)
@@ -40,17 +45,28 @@ class _Budget:
     """left: nonces that may be made without a reservation. pending: the reservation that is on its way.
 
     fixed: the object, as (identifier, sealed material), whose row was last given its source. A request
-    may have read that row before.
+    may have read that row before. fixed_at: when, by the monotonic clock.
     """
 
     left: int = 0
     fixed: tuple[UniqueIdentifier, SealedMaterial | None] | None = None
+    fixed_at: float = 0.0
     pending: asyncio.Task[None] | None = None
 
     def covers(self, target: ManagedObject) -> bool:
         """Whether a nonce is left, and the object's row says that the server makes them."""
-        return self.left > 0 and (
-            target.nonce_source == _SERVER or self.fixed == (target.uid, target.sealed)
+        return self.left > 0 and (target.nonce_source == _SERVER or self._fixed_since(target))
+
+    def fix(self, target: ManagedObject) -> None:
+        """Note that the object's row was given its source."""
+        self.fixed, self.fixed_at = (target.uid, target.sealed), time.monotonic()
+
+    def _fixed_since(self, target: ManagedObject) -> bool:
+        """Whether the row may have been given its source since it was read, when it had another one or none."""
+        return (
+            target.nonce_source != _CALLER
+            and self.fixed == (target.uid, target.sealed)
+            and time.monotonic() - self.fixed_at < _READ_BEFORE_S
         )
 
 
@@ -114,7 +130,7 @@ async def _reserve(
             dataclasses.replace(reservation, count=count), _draft(audit, target, count)
         )
         budget.left += count
-        budget.fixed = (target.uid, target.sealed)
+        budget.fix(target)
     finally:
         budget.pending = None
 

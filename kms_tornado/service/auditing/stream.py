@@ -49,13 +49,15 @@ _Job = tuple[Callable[[], None], asyncio.Future[None]]
 class _Gap:
     """Records of a chain that are not written yet.
 
-    head: the hash of the last one, where it is not known whether they were committed; else None.
+    head: the hash of the last one, by which others in their place are noticed: a database may be set back.
+    is_certain: whether it is known that they were committed.
     """
 
     chain: int
     first: int
     last: int
-    head: str | None
+    head: str
+    is_certain: bool
 
 
 class AuditStream:
@@ -145,7 +147,7 @@ class AuditStream:
     def _add(self, segments: Sequence[Segment], is_certain: bool) -> None:
         if not is_certain:
             chain, last, text = segments[-1].head
-            self._gaps.append(_Gap(chain, segments[0].first, last, text))
+            self._gaps.append(_Gap(chain, segments[0].first, last, text, is_certain=False))
             self._wake()
         elif self._gaps:
             self._add_gaps(segments)
@@ -169,12 +171,12 @@ class AuditStream:
         for item in items:
             if not isinstance(item, Segment):
                 continue
-            chain, last, _ = item.head
+            chain, last, text = item.head
             gap = newest.get(chain)
-            if gap is not None and gap.head is None and gap.last == item.first - 1:
-                gap.last = last
+            if gap is not None and gap.is_certain and gap.last == item.first - 1:
+                gap.last, gap.head = last, text
             else:
-                newest[chain] = _Gap(chain, item.first, last, None)
+                newest[chain] = _Gap(chain, item.first, last, text, is_certain=True)
                 self._gaps.append(newest[chain])
         self._wake()
 
@@ -230,7 +232,8 @@ class AuditStream:
             ]
             if not segments:
                 break  # not committed, or removed since: `audit verify` tells
-            if gap.head is not None and hash_line(segments[-1].lines[-1]) != gap.head:
+            is_last = segments[-1].last == gap.last
+            if is_last and hash_line(segments[-1].lines[-1]) != gap.head:
                 break  # others that came in their place
             await self._write([b"\n".join(segment.lines) for segment in segments])
             gap.first = segments[-1].last + 1

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.audit.chain import ChainHead
+from kms_tornado.audit.chain import NOTHING, ChainHead, hash_line
 from kms_tornado.audit.signing import parse_public_pem
 from kms_tornado.audit.verification import ChainVerifier, CheckpointVerifier
 from kms_tornado.commands.audit import tail as audit_tail
@@ -137,12 +137,66 @@ def test_tail_follows_beyond_an_outage_which_is_told_once(
 
     monkeypatch.setattr(audit_tail, "_POLL_S", 0.0)
     with pytest.raises(KeyboardInterrupt):
-        asyncio.run(audit_tail._follow(Store(), {1: 1}))
+        asyncio.run(audit_tail._follow(Store(), {1: ChainHead(1, 1, "")}))
     told = capfd.readouterr()
     assert told.out == "two\nthree\n"
     assert told.err.splitlines() == [
         "the database is out of reach: connection refused",
         "the database is back",
+    ]
+
+
+class History:
+    """A database whose chain is set back and goes on otherwise. looks: its segments at each look, as (first, records)."""
+
+    def __init__(self, *looks: list[tuple[int, str]]) -> None:
+        self._looks = iter(looks)
+        self._segments: list[StoredSegment] = []
+
+    async def heads(self) -> dict[int, ChainHead]:
+        try:
+            look = next(self._looks)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+        self._segments, head = [], ChainHead(1, 0, NOTHING)
+        for first, names in look:
+            lines = []
+            for seq, name in enumerate(names, first):
+                lines.append(b'{"name":"%s","prev":"%s"}' % (name.encode(), head.hash.encode()))
+                head = ChainHead(1, seq, hash_line(lines[-1]))
+            self._segments.append(StoredSegment(1, first, head.seq, lines, True))
+        return {1: head}
+
+    async def read_segments(self, chain: int, after: int) -> list[StoredSegment]:
+        return [segment for segment in self._segments if segment.first > after]
+
+
+@pytest.mark.parametrize(
+    ("after", "names"),
+    [
+        ([(1, "a"), (2, "b"), (3, "x")], "abcdx"),
+        ([(1, "a"), (2, "b"), (3, "xy")], "abcdxy"),
+        ([(1, "a"), (2, "b"), (3, "xyz")], "abcdxyz"),
+        ([(1, "a"), (2, "b"), (3, "x"), (4, "y"), (5, "z")], "abcdxyz"),
+        ([(1, "a"), (2, "b")], "abcd"),
+    ],
+    ids=["is behind", "is as far again", "is further", "goes on in smaller steps", "stands still"],
+)
+def test_tail_tells_that_the_database_was_set_back_and_prints_what_came_in_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    after: list[tuple[int, str]],
+    names: str,
+) -> None:
+    before = [(1, "a"), (2, "b"), (3, "c"), (4, "d")]
+    monkeypatch.setattr(audit_tail, "_POLL_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(audit_tail._follow(History(before, before, after, after), {}))  # type: ignore[arg-type]
+    told = capfd.readouterr()
+    assert "".join(json.loads(line)["name"] for line in told.out.splitlines()) == names
+    assert told.err.splitlines() == [
+        "chain 1 was set back, or changed by something else than a server: it had record 1/4; what it has behind "
+        "1/2 follows; run kms-tornado audit verify"
     ]
 
 

@@ -107,6 +107,30 @@ def test_another_object_of_the_same_material_has_its_row_written_and_the_block_s
     asyncio.run(main())
 
 
+def test_key_whose_source_a_set_back_database_has_lost_is_given_it_again():
+    """Else a caller could become the source of a key for which the server goes on making nonces."""
+
+    async def main():
+        table, database = ServerNonces(), Database()
+        await take_all(table, database, NEW)
+        table._budgets[KEY].fixed_at -= 3600
+        await take_all(table, database, NEW)
+        assert [each.count for each in database.reservations] == [RESERVED_BLOCK, 0]
+
+    asyncio.run(main())
+
+
+def test_block_of_the_server_is_of_no_use_once_a_caller_is_the_source():
+    async def main():
+        table, database = ServerNonces(), Database(fails_with=[None, WrongNonceSource("callers")])
+        await take_all(table, database, NEW)
+        taken_over = an_object("new", nonce_source=NonceSource.CALLER)
+        (refusal,) = await take_all(table, database, taken_over)
+        assert isinstance(refusal, WrongNonceSource)
+
+    asyncio.run(main())
+
+
 def test_every_key_has_a_block_of_its_own():
     async def main():
         table, database = ServerNonces(), Database()

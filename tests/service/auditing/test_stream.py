@@ -265,6 +265,31 @@ def test_transaction_of_which_nobody_knows_is_looked_for_in_the_database(
     asyncio.run(main())
 
 
+def test_records_that_took_the_place_of_lost_ones_are_left_to_who_wrote_them(
+    place: Place, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that was set back has others there, of another server perhaps, which writes them itself."""
+
+    async def main() -> None:
+        async with streaming(place, path) as (store, stream):
+            chains, told = store.audit.chains, store.audit.chains.on_recorded
+            await create(store, "a")
+            written = []
+            monkeypatch.setattr(chains, "on_recorded", lambda *recorded: written.append(recorded))
+            await create(store, "b")
+            monkeypatch.setattr(chains, "on_recorded", told)
+            [head] = (await store.audit.heads()).values()
+            lost = ChainHead(head.chain, head.seq, "0" * 64)
+            stream._add_gaps([Segment(head.chain, head.seq, lost, b"{}", 0, 0)])
+            await stream.flush()
+            told(*written[0])
+            await asyncio.sleep(0)
+            await stream.flush()
+            check_file(path, await store.audit.heads())
+
+    asyncio.run(main())
+
+
 def test_file_that_cannot_be_opened_at_the_start_is_a_mistake(tmp_path: Path) -> None:
     async def main() -> None:
         async with opened(tmp_path / "kms.db") as store:
