@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
+from .argument_types import make_texts
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.issuer_urls import is_loopback_host
-from .auth.tokens.token_policy import TokenPolicy, make_tuple
+from .auth.tokens.token_policy import TokenPolicy
 from .errors import ConfigurationError
 from .kmip_settings import KMIPSettings, find_kmip_faults
 from .networks import Network
@@ -129,8 +130,8 @@ _FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
     "audit_key_file": Path,
     "master_key": Secret,
     # One name alone is one user: the letters of "alice" are not.
-    "privileged_users": lambda names: frozenset(make_tuple(names)),
-    "auditors": lambda names: frozenset(make_tuple(names)),
+    "privileged_users": lambda names: frozenset(make_texts(names, "privileged_users")),
+    "auditors": lambda names: frozenset(make_texts(names, "auditors")),
 }
 
 

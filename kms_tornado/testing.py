@@ -20,6 +20,7 @@ from tornado.httputil import HTTPHeaders
 from tornado.testing import AsyncHTTPTestCase
 from tornado.web import Application
 
+from .argument_types import check_field_types, check_type
 from .auth.credentials import Credentials
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.key_source import FetchResult, LoadedKeys
@@ -46,6 +47,8 @@ class TestIssuer:
     __test__ = False  # the name begins as pytest's test classes do
 
     def __init__(self, uri: str = "https://issuer.example", *, audience: str = "my-api") -> None:
+        check_type(uri, str, "uri")
+        check_type(audience, str, "audience")
         self.uri = uri
         self.audience = audience
         self._tenant: str | None = None  # the ``tid`` of its tokens
@@ -151,7 +154,7 @@ def fake_auth(principal: Principal | str | None, **claims: Any) -> RequestAuth:
     """A stand-in for `BearerAuth` that lets every request in as this user; None refuses every request.
 
     principal: a `Principal`, or a name, for which one with these claims is made, as ``fake_auth("alice",
-    scope="orders:write")``. Raises TypeError for claims without a name. Called by anything but a test of pytest or
+    scope="orders:write")``. Raises TypeError for claims without a name, and for another principal. Called by anything but a test of pytest or
     unittest, it logs a warning.
     """
     if not _is_in_test():
@@ -166,6 +169,9 @@ def fake_auth(principal: Principal | str | None, **claims: Any) -> RequestAuth:
         )
     elif claims:
         raise TypeError("fake_auth() takes claims with the name of a user only")
+    check_type(principal, Principal | None, "principal")
+    if principal is not None:
+        check_field_types(principal)
     return _FakeAuth(principal)
 
 

@@ -1,7 +1,8 @@
 """The exceptions of the package. A class that only one module raises may be derived there instead.
 
     KMSError
-    ├─ ConfigurationError        start-up only: the option, where it was set, what is wrong
+    ├─ ConfigurationError        start-up only: the option, where it was set, what is wrong; a ValueError, too
+    │  └─ WrongArgumentType      an application's argument has another type; a TypeError, too
     ├─ KeySetError               an issuer's keys could not be fetched or used; KeyCache handles it
     ├─ AuthenticationError       refuses a request; knows its status and its RFC 6750 §3.1 code
     │  ├─ MissingToken           401, a challenge without an error code
@@ -65,6 +66,7 @@ from .base import (
 from .configuration import (
     ConfigurationError,
     KeySetError,
+    WrongArgumentType,
 )
 from .kmip import (
     AttributeInstanceNotFound,
@@ -224,6 +226,7 @@ __all__ = [
     "UnsupportedProtocolVersion",
     "UnverifiedEmail",
     "UsageLimitExceeded",
+    "WrongArgumentType",
     "WrongAudience",
     "WrongCertificate",
     "WrongKeyLifecycleState",

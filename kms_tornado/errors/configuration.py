@@ -5,7 +5,7 @@ from __future__ import annotations
 from .base import KMSError
 
 
-class ConfigurationError(KMSError):
+class ConfigurationError(KMSError, ValueError):
     """A setting is missing or nonsense; exit code 2.
 
     text: what is wrong. fields: the settings concerned, named as in `settings`, starting with the one to
@@ -25,6 +25,10 @@ class ConfigurationError(KMSError):
 
     def __str__(self) -> str:
         return self.text if self.field is None else f"{self.field}: {self.text}"
+
+
+class WrongArgumentType(ConfigurationError, TypeError):
+    """An argument of an application's code has a value of another type."""
 
 
 class KeySetError(KMSError):

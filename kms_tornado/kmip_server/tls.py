@@ -62,13 +62,14 @@ def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
         raise ConfigurationError(text, "kmip_clients_crl_file")
     try:
         ends = read_next_updates(pem)
-        if not ends:
-            text = f"{lists}: holds no list in PEM; openssl crl -inform DER -in FILE makes it of one in DER"
-            raise ConfigurationError(text, "kmip_clients_crl_file")
-        context.load_verify_locations(lists)
+        if ends:
+            context.load_verify_locations(lists)
     except (ValueError, OSError) as exc:
         text = f"{lists}: holds a list that cannot be read: {exc}"
         raise ConfigurationError(text, "kmip_clients_crl_file") from None
+    if not ends:
+        text = f"{lists}: holds no list in PEM; openssl crl -inform DER -in FILE makes it of one in DER"
+        raise ConfigurationError(text, "kmip_clients_crl_file")
     if min(ends) <= time.time():
         ended = datetime.fromtimestamp(min(ends), UTC).isoformat(" ", "seconds")
         log.error(

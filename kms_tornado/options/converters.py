@@ -6,11 +6,10 @@ import json
 import os
 import re
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from ..auth.issuers.issuer_urls import check_issuer_name
+from ..auth.issuers.issuer_urls import check_issuer_name, is_host
 from ..auth.tokens.claim_path import check_claim_path
 from ..auth.tokens.token_policy import RequiredClaim, TokenPolicy
 from ..errors import ConfigurationError
@@ -156,11 +155,8 @@ def parse_host(text: str) -> str:
     bare = text.strip()
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]
-    try:
-        ip_address(bare)
-    except ValueError:
-        if not re.fullmatch(r"[^\s/:@\[\]*]+", bare):
-            raise ConfigurationError(f"{quote(text)} is not a host name or an address") from None
+    if not is_host(bare):
+        raise ConfigurationError(f"{quote(text)} is not a host name or an address")
     return bare
 
 

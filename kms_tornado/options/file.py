@@ -55,12 +55,13 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         with open(path, "rb") as stream:
             content = stream.read(_MAX_FILE_BYTES + 1)
-        if len(content) > _MAX_FILE_BYTES:
-            raise ConfigurationError("larger than 1 MiB")
-        # Editors of Windows put a byte order mark in front.
-        return tomllib.loads(content.decode("utf-8-sig"))
     except OSError as exc:
         raise ConfigurationError(exc.strerror or "input/output error") from None
+    if len(content) > _MAX_FILE_BYTES:
+        raise ConfigurationError("larger than 1 MiB")
+    try:
+        # Editors of Windows put a byte order mark in front.
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise ConfigurationError("not UTF-8") from None
     except tomllib.TOMLDecodeError as exc:

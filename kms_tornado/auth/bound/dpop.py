@@ -19,7 +19,6 @@ from ...errors import (
     NonceNeeded,
     ProofMissing,
     ProofNotFresh,
-    WrongProofKey,
     WrongProofMethod,
     WrongProofSignature,
     WrongProofToken,
@@ -49,13 +48,13 @@ class ProvenRequest:
     proofs: the values of the ``DPoP`` header fields, in the order received.
     method: the HTTP method as it was sent.
     url: the URL by which the client reached the server, in any spelling; None where it is not known.
-    token_digest: the SHA-256 digest of the access token.
+    token_digest: the SHA-256 digest of the access token; None where the request is for a token.
     """
 
     proofs: Sequence[str]
     method: str
     url: str | None
-    token_digest: bytes
+    token_digest: bytes | None
 
 
 class UsedProof(NamedTuple):
@@ -64,11 +63,13 @@ class UsedProof(NamedTuple):
     digest: a digest of the proof's key and its ``jti``, 32 bytes.
     until: when the proof stops being good, in seconds since the Unix epoch.
     nonce: the server's nonce with which the proof was made; empty without one.
+    thumbprint: the thumbprint of the proof's key.
     """
 
     digest: bytes
     until: float
     nonce: str
+    thumbprint: str
 
 
 class ProofVerifier:
@@ -91,13 +92,13 @@ class ProofVerifier:
         self._needs_nonce = needs_nonce
         # Only keys that are accepted are remembered: lru_cache keeps no exception.
         self._parse_header = lru_cache(_REMEMBERED_HEADERS)(
-            lambda segment: parse_proof_header(segment, algorithms)
+            lambda segment, thumbprint: parse_proof_header(segment, algorithms, thumbprint)
         )
 
-    def verify(self, request: ProvenRequest, thumbprint: str, *, now: float) -> UsedProof:
+    def verify(self, request: ProvenRequest, thumbprint: str | None, *, now: float) -> UsedProof:
         """Check everything about a proof that needs no memory.
 
-        thumbprint: the thumbprint of the key to which the token is bound.
+        thumbprint: the thumbprint of the key to which the token is bound; None where there is no token yet.
         Raises ProofMissing, WrongProofKey, InvalidProof, and NonceNeeded with its nonce set.
         """
         proof = _require_one(request.proofs)
@@ -105,9 +106,7 @@ class ProofVerifier:
             header, payload, signature, signing_input = split_compact(
                 proof, MAX_PROOF_LENGTH, "proof"
             )
-            key: ProofKey = self._parse_header(header)
-            if key.thumbprint != thumbprint:  # neither is secret, nor is the digest in `ath`
-                raise WrongProofKey("the proof's key is not the one in cnf")
+            key: ProofKey = self._parse_header(header, thumbprint)
             if not key.verify(signing_input, decode_segment(signature)):
                 raise WrongProofSignature("its key does not verify the signature")
             claims = parse_object(payload, "payload of the proof")
@@ -116,7 +115,7 @@ class ProofVerifier:
         _check_request(claims, request)
         jti = _require_text(claims, "jti")
         until, nonce = self._check_freshness(claims, now)
-        return UsedProof(_digest_use(thumbprint, jti), until, nonce)
+        return UsedProof(_digest_use(key.thumbprint, jti), until, nonce, key.thumbprint)
 
     def _check_freshness(self, claims: Mapping[str, Any], now: float) -> tuple[float, str]:
         """(when the proof stops being good, the nonce that it has).
@@ -165,7 +164,8 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)
-    if _require_text(claims, "ath") != encode_base64url(request.token_digest):
+    digest = request.token_digest  # which is no secret
+    if digest is not None and _require_text(claims, "ath") != encode_base64url(digest):
         raise WrongProofToken("ath is another token's")
 
 

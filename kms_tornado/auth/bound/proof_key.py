@@ -12,6 +12,7 @@ from ...errors import (
     MalformedToken,
     ProofAlgorithmNotAllowed,
     ProofKeyRefused,
+    WrongProofKey,
 )
 from ..issuers.jwk import UnusableKey, key_from_jwk
 from ..tokens.binding import encode_digest
@@ -42,17 +43,23 @@ class ProofKey:
 
 
 def compute_thumbprint(jwk: Mapping[str, Any]) -> str:
-    """The SHA-256 thumbprint of a public key, in base64url. Raises LookupError where the JWK is not a public key."""
+    """The SHA-256 thumbprint of a public key, in base64url.
+
+    Raises LookupError where the JWK is not a public key, or lacks a member. The types of members are not checked.
+    """
     members = {name: jwk[name] for name in _REQUIRED_MEMBERS[jwk["kty"]]}
     return encode_digest(json.dumps(members, separators=(",", ":")).encode())
 
 
-def parse_proof_header(segment: bytes, algorithms: frozenset[str]) -> ProofKey:
+def parse_proof_header(
+    segment: bytes, algorithms: frozenset[str], thumbprint: str | None = None
+) -> ProofKey:
     """Read the first part of a proof.
 
     algorithms: the algorithms that are allowed.
+    thumbprint: the thumbprint of the expected key; None where any key is accepted.
     Members that the RFC does not name are ignored: a ``kid``, ``jku``, ``x5u`` or ``x5c`` is never followed.
-    Raises MalformedProof, ProofAlgorithmNotAllowed, ProofKeyRefused.
+    Raises MalformedProof, ProofAlgorithmNotAllowed, WrongProofKey, ProofKeyRefused.
     """
     try:
         header = parse_object(segment, "header of the proof")
@@ -69,10 +76,21 @@ def parse_proof_header(segment: bytes, algorithms: frozenset[str]) -> ProofKey:
         raise ProofAlgorithmNotAllowed("alg is not in the allow-list")
     if not isinstance(jwk, dict):
         raise MalformedProof("jwk is absent or not an object")
-    return _read_key(jwk, normalise_algorithm(alg))
+    found = _read_thumbprint(jwk)
+    if thumbprint is not None and found != thumbprint:  # neither is secret
+        # Before the key is made, which takes ten times as long: whoever stole a token makes keys as he likes.
+        raise WrongProofKey("the proof's key is not the one in cnf")
+    return ProofKey(found, _build_verify(jwk, normalise_algorithm(alg)))
 
 
-def _read_key(jwk: Mapping[str, Any], alg: str) -> ProofKey:
+def _read_thumbprint(jwk: Mapping[str, Any]) -> str:
+    try:
+        return compute_thumbprint(jwk)
+    except (LookupError, TypeError):  # TypeError: `kty` is a list or an object
+        raise ProofKeyRefused("jwk is of another kind, or lacks a member") from None
+
+
+def _build_verify(jwk: Mapping[str, Any], alg: str) -> Verify:
     try:
         key = key_from_jwk(jwk)
     except UnusableKey as exc:
@@ -82,4 +100,4 @@ def _read_key(jwk: Mapping[str, Any], alg: str) -> ProofKey:
         raise ProofKeyRefused("jwk has members of a private key")
     if alg not in key.algorithms:
         raise ProofAlgorithmNotAllowed("the key cannot serve alg")
-    return ProofKey(compute_thumbprint(jwk), build_verify(key.public_key, alg))
+    return build_verify(key.public_key, alg)

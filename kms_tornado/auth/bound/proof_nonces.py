@@ -17,6 +17,8 @@ from ..tokens.compact import decode_segment
 #: Seconds for which a nonce is good. A client that is idle for longer asks twice.
 NONCE_LIFETIME_S = 120
 
+LEAST_KEY_BYTES = 16
+
 _TIME, _CODE = 6, 16  # bytes; a guess at a code of 128 bits is hopeless
 
 
@@ -28,8 +30,8 @@ class ProofNonces:
     """
 
     def __init__(self, key: bytes, leeway_s: float) -> None:
-        if len(key) < 16:
-            raise ValueError("a key of nonces has 16 bytes at least")
+        if len(key) < LEAST_KEY_BYTES:
+            raise ValueError(f"a key of nonces has {LEAST_KEY_BYTES} bytes at least")
         self._key = key
         self._leeway_s = leeway_s
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ...errors import TooManyRequests, Unavailable
+from ...argument_types import check_type
+from ...errors import ConfigurationError, TooManyRequests, Unavailable
+from .proof_nonces import LEAST_KEY_BYTES
 
 #: Proofs that a process remembers for itself, of some 200 bytes each: those of two minutes, 1,600 a second.
 MOST_PROOFS = 200_000
@@ -41,6 +43,12 @@ class SharedProofs:
 
     replays: ReplayMemory
     nonce_key: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Raises ConfigurationError."""
+        check_type(self.nonce_key, bytes, "nonce_key")
+        if len(self.nonce_key) < LEAST_KEY_BYTES:
+            raise ConfigurationError(f"{LEAST_KEY_BYTES} bytes or more are needed", "nonce_key")
 
 
 class UserShares:

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
+from ...argument_types import check_field_types, make_path, make_texts, make_tuple
 from ...errors import ConfigurationError
 from ...user_names import find_user_fault
 from ..request_url import normalise_url
-from ..tokens.token_policy import RequiredClaim, TokenPolicy, make_tuple
+from ..tokens.token_policy import RequiredClaim, TokenPolicy
 from .issuer_urls import (
     TENANT_PLACE,
     check_file_url,
@@ -21,6 +23,7 @@ from .issuer_urls import (
     check_key_set_place,
     check_tenant_place,
     find_origin,
+    is_host,
 )
 
 _GOOGLE = "https://accounts.google.com"
@@ -66,10 +69,9 @@ class TrustedIssuer:
     tenants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
-        for name in ("audiences", "jwks_allow_http", "tenants"):
-            object.__setattr__(self, name, frozenset(make_tuple(getattr(self, name))))
-        hosts = frozenset(host.lower().strip("[]") for host in self.jwks_allow_http)
-        object.__setattr__(self, "jwks_allow_http", hosts)
+        self._normalise()
+        check_field_types(self)
+        hosts = self.jwks_allow_http
         if self.jwks_uri is None:
             check_issuer_url(self.uri, "issuer URI", http_hosts=hosts)
             if "?" in self.uri:
@@ -78,6 +80,8 @@ class TrustedIssuer:
         else:
             check_issuer_name(self.uri, "issuer URI")
             self._check_key_set_uri(self.jwks_uri)
+        if not all(map(is_host, hosts)):
+            raise ConfigurationError("a host name or an address is needed", "jwks_allow_http")
         check_tenant_place(self.uri, has_tenants=bool(self.tenants))
         if TENANT_PLACE in self.uri and self.jwks_uri is None:
             raise ConfigurationError(
@@ -87,11 +91,30 @@ class TrustedIssuer:
         check_for_placeholders(self.uri)
         if "" in self.audiences:
             raise ConfigurationError("audience: an empty one accepts no token")
-        if not all(isinstance(audience, str) for audience in self.audiences):
-            raise ConfigurationError("audience: a text is needed")
         for tenant in self.tenants:
             if not _TENANT.fullmatch(tenant):
                 raise ConfigurationError("tenant: letters, digits, dots, dashes and underscores")
+
+    def _normalise(self) -> None:
+        """Any iterable is taken, and a text alone."""
+        hosts = make_texts(self.jwks_allow_http, "jwks_allow_http")
+        # What it sets by itself has to make sense without other settings, too.
+        policy = TokenPolicy(**self.own_rules)
+        fields: dict[str, object] = {
+            "audiences": frozenset(make_texts(self.audiences, "audiences")),
+            "tenants": frozenset(make_texts(self.tenants, "tenants")),
+            "jwks_allow_http": frozenset(host and host.lower().strip("[]") for host in hosts),
+            "jwks_token_file": make_path(self.jwks_token_file, "jwks_token_file"),
+            **{name: getattr(policy, name) for name in self.own_rules},
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def own_rules(self) -> dict[str, Any]:
+        """{field of TokenPolicy: the issuer's own value} of those that it has."""
+        own = {name: getattr(self, name) for name in _OWN_RULES}
+        return {name: value for name, value in own.items() if value is not None}
 
     def _check_key_set_uri(self, url: str) -> None:
         if url.lower().startswith("file:"):
@@ -153,10 +176,10 @@ def make_trusted_issuer(
     return TrustedIssuer(
         uri,
         jwks_uri,
-        frozenset(make_tuple(audiences)),
-        jwks_token_file=None if jwks_token_file is None else str(jwks_token_file),
-        jwks_allow_http=frozenset(make_tuple(jwks_allow_http)),
-        tenants=frozenset(make_tuple(tenants)),
+        frozenset(make_texts(audiences, "audience")),
+        jwks_token_file=make_path(jwks_token_file, "jwks_token_file"),
+        jwks_allow_http=frozenset(make_texts(jwks_allow_http, "jwks_allow_http")),
+        tenants=frozenset(make_texts(tenants, "tenants")),
     )
 
 
@@ -180,6 +203,8 @@ class RefreshPolicy:
     ca_file: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "ca_file", make_path(self.ca_file, "ca_file"))
+        check_field_types(self)
         if not self.interval_s >= 1:
             raise ConfigurationError("refresh interval: at least 1 second")
         if not self.cooldown_s >= 0:
@@ -211,6 +236,8 @@ class TrustSettings:
     public_url: str | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "issuers", make_tuple(self.issuers, "issuers"))
+        check_field_types(self)
         if self.public_url is not None:
             object.__setattr__(self, "public_url", self.public_url.rstrip("/"))
             if normalise_url(self.public_url) is None or {"?", "#"} & set(self.public_url):
@@ -221,8 +248,7 @@ class TrustSettings:
             raise ConfigurationError("at least one issuer is needed")
         if self.cache_size < 0:
             raise ConfigurationError("token cache size: must not be negative")
-        for uri, issuer in self.by_spelling().items():
-            self.policy_of(issuer)  # what it sets by itself has to make sense, too
+        for uri in self.by_spelling():
             if self.policy.namespace_by_issuer and ("#" in uri or find_user_fault(f"{uri}#user")):
                 # <issuer>#<name> has to tell where the issuer ends, and to be a name that a grant can have.
                 raise ConfigurationError(
@@ -251,9 +277,8 @@ class TrustSettings:
 
     def policy_of(self, issuer: TrustedIssuer) -> TokenPolicy:
         """What a token of the issuer must satisfy."""
-        own = {name: getattr(issuer, name) for name in _OWN_RULES}
-        changes = {name: value for name, value in own.items() if value is not None}
-        return replace(self.policy, **changes) if changes else self.policy
+        own = issuer.own_rules
+        return replace(self.policy, **own) if own else self.policy
 
     @property
     def naming_claim(self) -> str:

@@ -23,6 +23,15 @@ _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"\\^`]*")
 _MAX_ISSUER_LENGTH = 1024
 
 
+def is_host(text: str) -> bool:
+    """Whether it can be a host name, or is an address, without the brackets that stand around one in a URL."""
+    try:
+        ip_address(text)
+    except ValueError:
+        return re.fullmatch(r"[^\s/:@\[\]*]+", text) is not None
+    return True
+
+
 def is_loopback_host(host: str | None) -> bool:
     """Whether the host of a URL is certainly this machine; no resolver is asked."""
     if host is None:

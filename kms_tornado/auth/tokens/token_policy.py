@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, TypedDict, Unpack
 
-from ...errors import ConfigurationError
+from ...argument_types import check_field_types, check_type, make_path, make_texts
+from ...errors import ConfigurationError, WrongArgumentType
 from .binding import BINDING_RULES
 from .claim_path import check_claim_path
 
@@ -24,7 +26,6 @@ ALGORITHMS = (
 DEFAULT_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt", "at+jwt"})
 
 ClaimValue = str | int | float | bool
-Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +43,13 @@ class RequiredClaim:
     value: ClaimValue | tuple[ClaimValue, ...]
 
     def __post_init__(self) -> None:
+        check_type(self.name, str, "name")
         if not self.name:
             raise ConfigurationError("required claim: a name is needed, as NAME=VALUE")
         check_claim_path(self.name, "required claim")
         if self.value == ():
             raise ConfigurationError("required claim: a value is needed")
-        if not all(isinstance(value, (str, int, float)) for value in self.values):
+        if not all(is_claim_value(value) for value in self.values):
             raise ConfigurationError(
                 "required claim: a value is a text, a number, True or False; several stand in a tuple"
             )
@@ -96,8 +98,8 @@ class TokenPolicy:
     needs_dpop_nonce: bool = False
 
     def __post_init__(self) -> None:
-        algorithms = map(normalise_algorithm, make_tuple(self.algorithms))
-        object.__setattr__(self, "algorithms", frozenset(algorithms))
+        self._normalise()
+        check_field_types(self)
         unknown = sorted(self.algorithms - set(ALGORITHMS))
         if unknown:
             raise ConfigurationError(
@@ -109,20 +111,33 @@ class TokenPolicy:
             raise ConfigurationError("leeway: 0 to 300 seconds")
         if self.max_age_s is not None and not self.max_age_s > 0:
             raise ConfigurationError("maximum age: more than 0 seconds")
-        for name, what in (("audience_claim", "audience claim"), ("user_claim", "user claim")):
-            names = make_tuple(getattr(self, name))
+        for names, what in (
+            (self.audience_claims, "audience claim"),
+            (self.user_claims, "user claim"),
+        ):
             if not names or "" in names:
                 raise ConfigurationError(f"{what}: a name is needed")
-            object.__setattr__(self, name, names)
         if self.group_claim is not None:
             check_claim_path(self.group_claim, "group claim")
         if self.bound_tokens not in BINDING_RULES:
             raise ConfigurationError(f"bound tokens: one of {' '.join(BINDING_RULES)}")
         if not self.token_types:
             raise ConfigurationError("token types: at least one is needed")
-        types = frozenset(map(normalise_type, make_tuple(self.token_types)))
-        object.__setattr__(self, "token_types", types)
-        object.__setattr__(self, "required_claims", _make_claims(self.required_claims))
+
+    def _normalise(self) -> None:
+        """Any iterable is taken, and a text alone."""
+        types = map(normalise_type, make_texts(self.token_types, "token_types"))
+        algorithms = make_texts(self.algorithms, "algorithms")
+        fields: dict[str, object] = {
+            "algorithms": frozenset(one and normalise_algorithm(one) for one in algorithms),
+            "audience_claim": make_texts(self.audience_claim, "audience_claim"),
+            "user_claim": make_texts(self.user_claim, "user_claim"),
+            "token_types": frozenset(types),
+            "required_claims": _make_claims(self.required_claims),
+            "deny_file": make_path(self.deny_file, "deny_file"),
+        }
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
 
     @property
     def audience_claims(self) -> tuple[str, ...]:
@@ -161,28 +176,28 @@ def make_token_policy(**arguments: Unpack[TokenPolicyArguments]) -> TokenPolicy:
     Raises ConfigurationError as TokenPolicy does.
     """
     fields: dict[str, Any] = dict(arguments)
-    if fields.get("deny_file") is not None:
-        fields["deny_file"] = str(fields["deny_file"])
     return TokenPolicy(**fields)
 
 
-def make_tuple(names: str | Iterable[Name]) -> tuple[Name | str, ...]:
-    """The names as a tuple. A string alone counts as one entry, since its letters are never meant."""
-    return (names,) if isinstance(names, str) else tuple(names)
+def is_claim_value(value: object) -> bool:
+    """Whether a claim can have the value: JSON has no NaN and no Infinity."""
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _make_claims(claims: RequiredClaim | Iterable[RequiredClaim]) -> tuple[RequiredClaim, ...]:
+def _make_claims(claims: object) -> tuple[RequiredClaim, ...]:
     """The required claims.
 
-    Raises ConfigurationError for a value that no claim can equal. If it were found only at the first token, nobody
+    Raises WrongArgumentType for a value that no claim can equal. If it were found only at the first token, nobody
     could get in.
     """
-    found = (claims,) if isinstance(claims, RequiredClaim) else tuple(claims)
-    if not all(isinstance(claim, RequiredClaim) for claim in found):
-        raise ConfigurationError(
-            'required claim: write it as RequiredClaim("scope", "orders:read")'
-        )
-    return found
+    several = (claims,) if isinstance(claims, RequiredClaim) else claims
+    if isinstance(several, Iterable) and not isinstance(several, (str, bytes, Mapping)):
+        found = tuple(several)
+        if all(isinstance(claim, RequiredClaim) for claim in found):
+            return found
+    raise WrongArgumentType(
+        'write each as RequiredClaim("scope", "orders:read")', "required_claims"
+    )
 
 
 def normalise_algorithm(alg: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, Unpack
 
+from ...argument_types import check_type
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import BEARER, DPOP, SCHEMES, OfferedToken, is_compact, parse_authorization
 from ...auth.bound.replays import SharedProofs
@@ -92,6 +93,8 @@ class BearerAuth:
         Raises ConfigurationError for a CA file, a deny file or a proxy that cannot be used, for python-jose without
         its cryptography backend, and for a version of Tornado that lacks a name which the token layer needs.
         """
+        check_type(settings, TrustSettings, "settings")
+        check_type(shared_proofs, SharedProofs | None, "shared_proofs")
         check_tornado(TOKEN_LAYER)
         mask_logs()
         check_backend()
@@ -163,7 +166,7 @@ class BearerAuth:
             TrustSettings(
                 issuers=(trusted,),
                 policy=make_token_policy(**policy),
-                refresh=refresh or RefreshPolicy(),
+                refresh=RefreshPolicy() if refresh is None else refresh,
                 realm=realm,
                 cache_size=cache_size,
                 public_url=public_url,

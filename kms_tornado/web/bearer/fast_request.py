@@ -11,7 +11,9 @@ from urllib.parse import parse_qs
 
 from tornado.httputil import HTTPHeaders
 
+from ...argument_types import check_type
 from ...auth.principal import Principal
+from ...errors import WrongArgumentType
 
 _TYPES: dict[type, str] = {
     dict: "application/json; charset=UTF-8",
@@ -59,7 +61,8 @@ class FastAnswer:
     body: a dict is sent as JSON, a str as ``text/plain`` in UTF-8, bytes as ``application/octet-stream``, unless a
     header ``Content-Type`` says otherwise.
     headers: the headers beside those that every answer has (`OWN_HEADERS`), each name once.
-    Raises ValueError for a status or a header that cannot be sent, and for a body with a status that has none.
+    Raises ValueError for a status or a header that cannot be sent, and for a body with a status that has none;
+    TypeError for a body, a status or headers of another type.
     """
 
     body: bytes | str | dict[str, Any] = b""
@@ -67,15 +70,26 @@ class FastAnswer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if type(self.body) not in _TYPES:
+            raise WrongArgumentType(
+                f"dict, str or bytes are needed, not {type(self.body).__name__}", "body"
+            )
+        if type(self.status) is not int:
+            check_type(self.status, int, "status")
+        if type(self.headers) is not dict:
+            check_type(self.headers, Mapping, "headers")
         if not 200 <= self.status <= 599:
             raise ValueError(f"{self.status} is no status of an answer")
         if self.body and self.status in _WITHOUT_BODY:
             raise ValueError(f"an answer with the status {self.status} has no body")
-        for name, value in self.headers.items():
-            if not _NAME.fullmatch(name) or name.title() in OWN_HEADERS:
-                raise ValueError(f"{name} is no header that an answer may have")
-            if not _VALUE.fullmatch(value):
-                raise ValueError(f"the value of the header {name} cannot be sent")
+        try:
+            for name, value in self.headers.items():
+                if not _NAME.fullmatch(name) or name.title() in OWN_HEADERS:
+                    raise ValueError(f"{name} is no header that an answer may have")
+                if not _VALUE.fullmatch(value):
+                    raise ValueError(f"the value of the header {name} cannot be sent")
+        except TypeError:
+            raise WrongArgumentType("names and values are texts", "headers") from None
 
     def encode(self) -> tuple[dict[str, str], bytes]:
         """The headers, except `Server` and `Date`, and the body."""

@@ -47,6 +47,7 @@ from tornado.log import access_log
 from tornado.routing import URLSpec
 from tornado.web import Application, Finish, OutputTransform
 
+from ...argument_types import check_type
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
@@ -380,7 +381,10 @@ def _format_head(status: int, second: int) -> str:
 
 def _make_specs(fast_routes: Mapping[tuple[str, str], FastFunction]) -> list[URLSpec]:
     functions: dict[str, dict[str, FastFunction]] = {}
-    for (method, path), function in fast_routes.items():
+    check_type(fast_routes, Mapping, "fast_routes")
+    for route, function in fast_routes.items():
+        check_type(route, tuple[str, str], "fast_routes")
+        method, path = route
         if method not in BearerRequestHandler.SUPPORTED_METHODS:
             raise TypeError(f"{method} is no HTTP method in capitals, such as GET: {path}")
         if not callable(function):

@@ -7,6 +7,7 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
+from ...argument_types import check_type, make_texts
 from ...auth.request_auth import RequestAuth
 
 
@@ -61,14 +62,19 @@ class ProtectedResourceMetadataHandler(RequestHandler):
         has_client_certificates: whether tokens may be bound to certificates (RFC 8705), because the application, or the
         proxy in front of it, asks clients for theirs.
         """
+        check_type(resource, str, "resource")
         self._resource = resource
         # One text is a list of scopes as tokens have it, with spaces between.
         self._scopes = (
             scopes_supported.split()
             if isinstance(scopes_supported, str)
-            else list(scopes_supported)
+            else make_texts(scopes_supported, "scopes_supported")
         )
         self._has_certificates = has_client_certificates
+
+    def head(self) -> None:
+        """As for GET, without the document, which Tornado leaves out."""
+        self.get()
 
     def get(self) -> None:
         """The document, without members that would be empty (§2)."""

@@ -10,7 +10,7 @@ from tornado.web import Finish
 
 from ...auth.principal import Principal
 from ...auth.rules.claims import has_claim
-from ...auth.tokens.token_policy import ClaimValue, RequiredClaim
+from ...auth.tokens.token_policy import ClaimValue, RequiredClaim, is_claim_value
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .fast_request import FastRequest
 from .mixin import BearerAuthMixin
@@ -73,7 +73,10 @@ def _list_required(claims: Mapping[str, object]) -> list[RequiredClaim]:
         for name, value in claims.items()
         for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
     ]
-    if not pairs or not all(isinstance(value, (str, int, float)) for _, value in pairs):
+    if not pairs or not all(
+        isinstance(value, str) or (name != "scope" and is_claim_value(value))
+        for name, value in pairs
+    ):
         raise TypeError(
             'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
         )

@@ -246,6 +246,14 @@ def test_the_same_jti_is_another_proof_with_another_key_alone() -> None:
     assert check(proof(jti="b")).digest != first.digest
 
 
+def test_a_request_for_a_token_has_none_and_any_key_is_good() -> None:
+    text = proof(ath=ABSENT, name="anybody")
+    used = verifier().verify(ProvenRequest([text], "POST", URL, None), None, now=NOW)
+    assert used.thumbprint == thumbprint(name="anybody")
+    with pytest.raises(WrongProofMethod):
+        verifier().verify(ProvenRequest([text], "GET", URL, None), None, now=NOW)
+
+
 # --- nonces -------------------------------------------------------------------------------------
 
 

@@ -9,7 +9,12 @@ import pytest
 
 from kms_tornado.auth.bound.proof_key import compute_thumbprint, parse_proof_header
 from kms_tornado.auth.tokens.token_policy import ALGORITHMS
-from kms_tornado.errors import MalformedProof, ProofAlgorithmNotAllowed, ProofKeyRefused
+from kms_tornado.errors import (
+    MalformedProof,
+    ProofAlgorithmNotAllowed,
+    ProofKeyRefused,
+    WrongProofKey,
+)
 
 from ...keys import b64, private_key, rsa_key
 from ...proofs import ABSENT, client_jwk, thumbprint
@@ -123,6 +128,26 @@ def test_headers_that_are_refused(changes: dict[str, Any], error: type[Exception
     header = changed({"typ": "dpop+jwt", "alg": "ES256", "jwk": client_jwk()}, changes)
     with pytest.raises(error):
         parse(header)
+
+
+def test_the_key_is_made_only_where_it_is_the_one_that_is_expected() -> None:
+    """A point that is not on the curve is found when the key is made."""
+    broken = client_jwk(y=client_jwk()["x"])
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": broken}
+    segment = b64(json.dumps(header).encode()).encode()
+    with pytest.raises(WrongProofKey):
+        parse_proof_header(segment, frozenset(ALGORITHMS), thumbprint())
+    with pytest.raises(ProofKeyRefused):
+        parse_proof_header(segment, frozenset(ALGORITHMS), compute_thumbprint(broken))
+
+
+@each_row("kty", [["EC"], {"EC": 1}, None, 5, "ec"])
+def test_a_kind_that_is_none_is_refused_without_the_key_too(kty: Any) -> None:
+    header = {"typ": "dpop+jwt", "alg": "ES256", "jwk": {**client_jwk(), "kty": kty}}
+    segment = b64(json.dumps(header).encode()).encode()
+    for expected in (None, thumbprint()):
+        with pytest.raises(ProofKeyRefused):
+            parse_proof_header(segment, frozenset(ALGORITHMS), expected)
 
 
 @each_row(

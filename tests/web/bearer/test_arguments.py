@@ -103,7 +103,7 @@ def test_a_text_alone_is_one_entry_and_never_its_letters() -> None:
 def test_what_no_token_can_be_compared_with_is_refused_where_it_is_written(
     make: Callable[[], object],
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"^(required claim|audience): "):
+    with pytest.raises(ConfigurationError, match=r"^(required claim|required_claims|audiences): "):
         make()
 
 
@@ -144,7 +144,11 @@ def test_prefix_is_a_path_and_no_pattern(tmp_path: Path) -> None:
 
 
 @each_row(
-    "claims", [{}, {"scope": ""}, {"scope": "  "}, {"scope": ["a"]}, {"role": None}, {"role": {"a"}}]
+    "claims",
+    [
+        {}, {"scope": ""}, {"scope": "  "}, {"scope": ["a"]}, {"scope": 5}, {"scope": True}, {"role": None}, {"role": {"a"}},
+        {"level": float("nan")}, {"level": float("inf")},
+    ],
 )  # fmt: skip
 def test_requires_refuses_what_guards_nothing_or_nobody_could_meet(claims: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"^requires\(\) takes claims"):

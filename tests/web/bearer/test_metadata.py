@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
+import pytest
+from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, ProtectedResourceMetadataHandler
 from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.testing import TestIssuer
 
+from ...rows import each_row
 from ...support import running
 
 RESOURCE = "https://api.example.com/v1"
@@ -27,6 +31,29 @@ def test_document_names_the_issuers_and_no_scopes_where_there_are_none() -> None
                 *("RS256", "RS384", "RS512", "Ed25519"),
             ],
         }
+
+
+def test_head_is_answered_as_get_is_without_the_document() -> None:
+    with running(lambda: Application([ROUTE], bearer_auth=TestIssuer().auth())) as client:
+        whole, head = client.get("/metadata"), client.request("HEAD", "/metadata")
+    assert (head.status, head.body) == (200, b"")
+    for name in ("Content-Length", "Content-Type", "Access-Control-Allow-Origin"):
+        assert head.headers[name] == whole.headers[name]
+
+
+@each_row(
+    ("arguments", "name"), [({"resource": 5}, "resource"), ({"scopes_supported": 5}, "scopes_sup")]
+)
+def test_arguments_of_a_wrong_type_are_told(arguments: dict[str, Any], name: str) -> None:
+    request = HTTPServerRequest(
+        start_line=RequestStartLine("GET", "/", "HTTP/1.1"),
+        headers=HTTPHeaders({"Host": "api.example.com"}),
+        connection=Mock(),
+    )
+    with pytest.raises(TypeError, match=rf"^{name}"):
+        ProtectedResourceMetadataHandler(
+            Application(), request, **{"resource": RESOURCE, **arguments}
+        )
 
 
 def describe(auth: BearerAuth, **more: Any) -> Any:
