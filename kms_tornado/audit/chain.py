@@ -22,7 +22,7 @@ MOST_OBJECTS = 32
 
 
 class ChainHead(NamedTuple):
-    """The last record of a chain. seq: 0 and hash NOTHING before the first one."""
+    """The last record of a chain. Before the first record, seq is 0 and hash is NOTHING."""
 
     chain: int
     seq: int
@@ -31,9 +31,11 @@ class ChainHead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Records of one chain that are stored together. head: behind them. lines: joined by line feeds.
+    """Records of one chain that are stored together.
 
-    since_ms, until_ms: the times of the oldest and of the newest.
+    head: the chain's head after them.
+    lines: joined by line feeds.
+    since_ms, until_ms: the times of the oldest and of the newest record.
     """
 
     chain: int
@@ -49,12 +51,15 @@ Recorded = tuple[Draft, Sequence[State]]
 
 
 def hash_line(line: bytes) -> str:
-    """line: without its end."""
+    """The hash of a line, without its line end."""
     return hashlib.sha256(line).hexdigest()
 
 
 def is_chained(lines: Sequence[bytes]) -> bool:
-    """Whether each line names the hash of the one before it: with the last one, all of them are authentic."""
+    """Whether each line contains the hash of the one before it.
+
+    If so, and the last one is authentic, all of them are.
+    """
     return all(f'"prev":"{hash_line(before)}"'.encode() in line for before, line in pairwise(lines))
 
 
@@ -82,7 +87,7 @@ def extend(head: ChainHead, recorded: Iterable[Recorded]) -> Iterator[Segment]:
 
 
 def _split(recorded: Iterable[Recorded]) -> Iterator[Recorded]:
-    """Records of at most MOST_OBJECTS objects each."""
+    """The records in groups with at most MOST_OBJECTS objects each."""
     for one in recorded:
         draft, objects = one
         if len(objects) <= MOST_OBJECTS:

@@ -1,4 +1,4 @@
-"""Checkpoints: the heads of all chains of a database, numbered, signed, each naming the one before it."""
+"""Checkpoints: the heads of all chains of a database, numbered and signed. Each one names the one before it."""
 
 from __future__ import annotations
 
@@ -29,10 +29,14 @@ class BadSignature(MalformedRecord):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """heads: chain → its last record. previous: the hash of the checkpoint before this one.
+    """The heads of all chains at one moment.
 
-    number: the database's generation, from 1. database: the identifier of the database. key: the fingerprint
-    of the signing key. rollback: the number of the anchor that a database was accepted in spite of.
+    heads: chain → its last record.
+    previous: the hash of the checkpoint before this one.
+    number: the database's generation, from 1.
+    database: the identifier of the database.
+    key: the fingerprint of the signing key.
+    rollback: the number of the anchor in spite of which a database was accepted.
     """
 
     number: int
@@ -53,7 +57,7 @@ def sign_checkpoint(checkpoint: Checkpoint, key: AuditKey) -> str:
 
 
 def parse_checkpoint(line: bytes, keys: Sequence[AuditPublicKey]) -> Checkpoint:
-    """The checkpoint of a line that one of the keys signed. Raises MalformedRecord."""
+    """The checkpoint in a line that one of the keys signed. Raises MalformedRecord."""
     members = parse_object(line)
     checkpoint = read_checkpoint(members)
     signature = members.pop("signature")
@@ -68,7 +72,7 @@ def parse_checkpoint(line: bytes, keys: Sequence[AuditPublicKey]) -> Checkpoint:
 
 
 def read_checkpoint(members: Mapping[str, Any]) -> Checkpoint:
-    """What a checkpoint says, whoever signed it. Raises MalformedRecord."""
+    """The contents of a checkpoint, whoever signed it. Raises MalformedRecord."""
     if members.keys() - {"rollback"} != _MEMBERS:
         raise MalformedRecord("the checkpoint has other members than one has")
     try:
@@ -93,7 +97,7 @@ def read_checkpoint(members: Mapping[str, Any]) -> Checkpoint:
 
 
 def hash_checkpoint(line: str) -> str:
-    """By which the next checkpoint names this one."""
+    """The hash by which the next checkpoint names this one."""
     return hash_line(line.encode())
 
 

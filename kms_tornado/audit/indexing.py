@@ -1,4 +1,4 @@
-"""What the index of the audit takes from records: whom and which objects they are about, and the uses of keys."""
+"""What the index of the audit takes from records: the users and objects that they are about, and the uses of keys."""
 
 from __future__ import annotations
 
@@ -60,10 +60,13 @@ class Uses(NamedTuple):
 
 
 class Indexed(NamedTuple):
-    """What records are about. keys: of `object_key` and `principal_key`. uses: identifier → its uses.
+    """What some records are about.
 
-    uids: of all objects, as far as records have whole ones. made: identifier → when a row of it was added, in
-    milliseconds since the Unix epoch. transfers: (the old owner of some objects, the new one).
+    keys: from `object_key` and `principal_key`.
+    uses: identifier → its uses.
+    uids: of all objects, except identifiers that a record contains only in part.
+    made: identifier → when a row for it was added, in milliseconds since the Unix epoch.
+    transfers: (the old owner of some objects, the new one).
     """
 
     keys: frozenset[int]
@@ -74,17 +77,17 @@ class Indexed(NamedTuple):
 
 
 def object_key(uid: str) -> int:
-    """By which the index finds the records about the object: a number of 64 bits with a sign."""
+    """The key under which the index finds the records about the object: a signed number of 64 bits."""
     return _hash_key(b"object|", uid)
 
 
 def principal_key(name: str) -> int:
-    """By which the index finds the records of what the principal did."""
+    """The key under which the index finds the records of what the principal did."""
     return _hash_key(b"principal|", name)
 
 
 def owner_key(name: str) -> int:
-    """By which the index finds the records about objects that were the owner's when they were indexed."""
+    """The key under which the index finds the records about objects that were the owner's when they were indexed."""
     return _hash_key(b"owner|", name)
 
 
@@ -95,7 +98,7 @@ def _hash_key(kind: bytes, name: str) -> int:
 
 
 class RecordFields(NamedTuple):
-    """What records are found by. uids: as far as the record has whole identifiers."""
+    """The fields by which a record is found. uids: except identifiers that the record contains only in part."""
 
     principal: str | None
     operation: str
@@ -105,7 +108,7 @@ class RecordFields(NamedTuple):
 
 
 def read_fields(line: bytes) -> RecordFields | None:
-    """None of a line that is no record."""
+    """The fields of a record; None where the line is not a record."""
     try:
         if match := _RECORD.fullmatch(line):
             changed, _, operation, principal, result, at, uid = match.groups()
@@ -124,13 +127,13 @@ def read_fields(line: bytes) -> RecordFields | None:
 
 
 def list_uids(record: Mapping[str, Any]) -> set[str]:
-    """The objects that a record is about, or that took part."""
+    """The objects that a record is about, or that were involved."""
     uids = {uid for uid, _, _ in record.get("objects", ())} | set(record.get("also", ()))
     return uids if record["uid"] is None else uids | {record["uid"]}
 
 
 def index_records(segments: Iterable[bytes]) -> Indexed:
-    """Of segments, each some records joined by line feeds. A line that is no record is passed over."""
+    """What the records in the segments are about. A line that is not a record is ignored."""
     principals: set[bytes] = set()
     uids: set[bytes] = set()
     used: dict[bytes, tuple[int, bytes]] = {}
@@ -160,7 +163,10 @@ def index_records(segments: Iterable[bytes]) -> Indexed:
 
 
 def _find_fields(lines: bytes, transfers: set[tuple[str, str]]) -> Iterable[_Fields]:
-    """Of each record, once for each object where there are several. transfers: gets those that there are."""
+    """The fields of each record, once for each object in it.
+
+    transfers: the transfers among the records are added to it.
+    """
     found: list[_Fields] = _RECORD.findall(lines)
     if len(found) == lines.count(b"\n") + 1:
         return found
@@ -199,23 +205,26 @@ def _find_transfer(record: Mapping[str, Any]) -> set[tuple[str, str]]:
 
 
 def _write(text: str) -> bytes:
-    """As records have it, so that each text has one form."""
+    """The value as records write it, so that each text has only one form."""
     return encode_basestring(clean(text)).encode()
 
 
 def is_whole(uid: str) -> bool:
-    """Whether it may be an object's: of a longer one there is only the beginning, and none has a null character."""
+    """Whether this may be a whole identifier.
+
+    Of a longer one, records contain the beginning, and none has a null character.
+    """
     return len(uid) < MOST_CHARACTERS and "\0" not in uid
 
 
 def _read(text: bytes) -> str:
-    """A text of a record."""
+    """A text in a record."""
     value: str = json.loads(text) if b"\\" in text else text[1:-1].decode()
     return value
 
 
 def _read_keys(values: Mapping[bytes, T]) -> Iterator[tuple[str, T]]:
-    """Those of whole identifiers."""
+    """The identifiers among the values that are whole."""
     for text, value in values.items():
         if text != _NULL and is_whole(uid := _read(text)):
             yield uid, value
@@ -226,13 +235,13 @@ def _read_time(at: bytes) -> int:
 
 
 def parse_time(text: str) -> int:
-    """Milliseconds since the Unix epoch of a record's time. Raises ValueError."""
+    """The time of a record, in milliseconds since the Unix epoch. Raises ValueError."""
     if len(text) != 24 or text[23] != "Z":
         raise ValueError("the time is not as records have it")
     return round(datetime.fromisoformat(text).timestamp() * 1000)
 
 
 def format_time(time_ms: int) -> str:
-    """As records have it."""
+    """The time as records write it."""
     seconds, milliseconds = divmod(time_ms, 1000)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{milliseconds:03d}Z"

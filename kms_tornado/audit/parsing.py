@@ -1,4 +1,4 @@
-"""A line of the audit, read back: what a record must have, and the part of it that a chain is verified by."""
+"""A line of the audit, read back: the members of a record, and the part of it by which a chain is verified."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ REQUIRED = frozenset(
 
 
 class MalformedRecord(ValueError):
-    """A line is no record, or no checkpoint. ``str()`` says why, in words of ours."""
+    """A line is not a record or a checkpoint. ``str()`` says why, in words of this program."""
 
 
 class Link(NamedTuple):
-    """What the verification of a chain needs of a record. objects: those whose codes it tells."""
+    """The part of a record by which a chain is verified. objects: the objects whose codes the record contains."""
 
     chain: int
     seq: int
@@ -44,7 +44,7 @@ _USE = re.compile(
 
 
 def read_link(line: bytes) -> Link:
-    """As `parse_line`, of which it takes a part."""
+    """A part of what `parse_line` returns, with the same errors."""
     if match := _USE.fullmatch(line):
         chain, prev, seq = match.groups()
         return Link(int(chain), int(seq), prev.decode(), ())

@@ -1,4 +1,4 @@
-"""ObjectPaths: what the records leave of each object's row, by which the row that is stored is judged."""
+"""ObjectPaths: what the records say about each object's row, by which the stored row is judged."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ _FORKED = "its changes do not follow one another: a row of long ago was put back
 
 
 class ObjectPaths:
-    """Of each object, what the records leave of its codes: each came from one before it, and the last is left.
+    """For each object, the codes that remain after all records, each of which leads from one code to the next.
 
-    A change takes the code before it away and adds the one after it; None stands for "no row". What is left of an
-    object that is there is one code, its last; of one that is gone, nothing. Anything else is a fork: a row of
-    long ago was put back, and changed again. It is also what the records of several chains give until all of them
-    are read.
+    A change removes the code before it and adds the one after it; None stands for "no row". What remains of an existing
+    object is one code, that of its row; of a removed object, nothing. Anything else is a fork: an old row was put back,
+    and changed again. There may also be several codes until the records of all chains have been read.
     """
 
     def __init__(self) -> None:
@@ -32,7 +31,7 @@ class ObjectPaths:
         self._forked: dict[str, Counter[str | None]] = {}
 
     def add(self, objects: Sequence[State]) -> None:
-        """objects: of one record."""
+        """Take the changes of one record."""
         for uid, was, code in objects:
             if uid not in self._forked and self._last.get(uid) == was:
                 self._last[uid] = code
@@ -52,11 +51,11 @@ class ObjectPaths:
         return uid in self._last or uid in self._forked
 
     def list_uids(self) -> Sequence[str]:
-        """Of all objects that are to be there."""
+        """The identifiers of all objects that should exist."""
         return [*(uid for uid, code in self._last.items() if code is not None), *self._forked]
 
     def find_fault(self, uid: str, code: str | None) -> str | None:
-        """What is wrong with the row that the object has. code: of the row; None where there is none."""
+        """What is wrong with the object's row; None where it is right. code: of the row; None where there is none."""
         if uid in self._forked:
             return _FORKED
         last = self._last.get(uid)
@@ -69,7 +68,7 @@ class ObjectPaths:
         return _OLD
 
     def find_missing(self, uid: str, code: str | None) -> Iterator[tuple[str | None, str | None]]:
-        """The changes, (code before, code after), of which no record tells, if the row has rightly this code."""
+        """The changes, (code before, code after), that would have to be on record if the row had this code rightly."""
         left = self._forked.get(uid) or _count(self._last.get(uid))
         missing = _count(code)
         missing.subtract(left)
@@ -79,5 +78,5 @@ class ObjectPaths:
 
 
 def _count(last: str | None) -> Counter[str | None]:
-    """What is left of an object with this last code."""
+    """What remains of an object whose last code is this one."""
     return Counter() if last is None else Counter({None: -1, last: 1})

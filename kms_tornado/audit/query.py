@@ -1,4 +1,4 @@
-"""Which records somebody asks for, and which of them they may read."""
+"""The records that somebody asks for, and which of them they may read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_TERM_LENGTH = MOST_CHARACTERS - 1
 
 
 class Place(NamedTuple):
-    """Where a record stands in a page: the newest come first."""
+    """The position of a record in a page; the newest come first."""
 
     time_ms: int
     chain: int
@@ -24,7 +24,10 @@ class Place(NamedTuple):
 
 
 class FoundRecord(NamedTuple):
-    """line: as it is stored. All others are of the record; uids as far as it has whole identifiers."""
+    """A record that was found. line: as it is stored.
+
+    The other fields are from the record; uids lacks identifiers that it contains only in part.
+    """
 
     place: Place
     line: bytes
@@ -36,10 +39,11 @@ class FoundRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RecordQuery:
-    """Records that are asked for; None stands for any. since_ms, until_ms: seconds since the Unix epoch × 1000.
+    """The records that are asked for; None stands for any.
 
-    only_of: the principal whose own doings, and records of whose own objects alone may be read; None of somebody
-    who may read all that is asked for.
+    since_ms, until_ms: milliseconds since the Unix epoch.
+    only_of: the principal who may read only records of their own actions and of their own objects; None for a user who
+    may read all that is asked for.
     """
 
     uid: str | None = None
@@ -52,9 +56,9 @@ class RecordQuery:
 
     @property
     def keys(self) -> Sequence[int]:
-        """By any of which the index finds the pages; none for all of them.
+        """Keys under any of which the index finds the pages; none for all pages.
 
-        To somebody who may not read what others did, not even the time that it takes tells how much that is.
+        For a user who may not read what others did, even the time that a query takes must not show how much that is.
         """
         if self.only_of is not None:
             return principal_key(self.only_of), owner_key(self.only_of)
@@ -63,15 +67,15 @@ class RecordQuery:
         return () if self.principal is None else (principal_key(self.principal),)
 
     def matches_times(self, since_ms: int, until_ms: int) -> bool:
-        """Whether any record of this span may be one."""
+        """Whether a record in this period may match."""
         return (self.since_ms is None or until_ms >= self.since_ms) and (
             self.until_ms is None or since_ms <= self.until_ms
         )
 
     def find(self, chain: int, first: int, lines: Sequence[bytes]) -> Iterator[FoundRecord]:
-        """Those among some records that follow one another in a chain, whoever may read them.
+        """Those of some records in a row in a chain that match, whether or not the caller may read them.
 
-        A line that is no record is passed over.
+        A line that is not a record is ignored.
         """
         needed = [*self._write_members()]
         for seq, line in enumerate(lines, first):
@@ -84,7 +88,7 @@ class RecordQuery:
                     )
 
     def _write_members(self) -> Iterator[bytes]:
-        """What stands in each line that is found, so that most others need not be parsed."""
+        """Texts that each matching line contains, so that most other lines need not be parsed."""
         for name, value in (
             ("principal", self.principal), ("operation", self.operation), ("result", self.result),
         ):  # fmt: skip

@@ -50,10 +50,12 @@ State = tuple[str, str | None, str | None]
 
 
 class Origin:
-    """Where a request comes from; one is made for each, so it is a plain class.
+    """Where a request comes from. One is made for each request, so it is a plain class.
 
-    principal: None before a token was accepted. issuer: of the principal, or of a refused token as far as known.
-    protocol: http, kmip, command or server. is_noted: whether any record tells of this request.
+    principal: None before a token was accepted.
+    issuer: of the principal, or of a refused token if it is known.
+    protocol: http, kmip, command or server.
+    is_noted: whether there is any record of this request.
     """
 
     __slots__ = ("is_noted", "issuer", "principal", "protocol", "remote_ip", "request_id")
@@ -79,10 +81,10 @@ SERVER, COMMAND = (Origin(None, None, None, None, name) for name in ("server", "
 
 
 class RenderedDraft(NamedTuple):
-    """A record without its place in a chain, in the pieces around that.
+    """A record in pieces, without its place in a chain.
 
-    uids: of the objects whose codes the record is to tell, if it is one of a change.
-    is_read: whether it tells of no change.
+    uids: for the record of a change, the objects whose codes the record is to contain.
+    is_read: whether it is not the record of a change.
     """
 
     before_chain: str
@@ -96,9 +98,10 @@ class RenderedDraft(NamedTuple):
 
 
 class UseDraft(NamedTuple):
-    """The draft of a use of one object, of which there are more than of all others: rendered where it has its place.
+    """The draft for a use of one object, the most frequent kind.
 
-    So those of half a second are rendered one behind the other, which takes half as long as within each request.
+    It is rendered only when its place in a chain is known.
+    The uses of half a second are then rendered one after the other, which takes half as long as within each request.
     """
 
     origin: Origin
@@ -117,7 +120,8 @@ Draft = RenderedDraft | UseDraft
 class AuditEntry:
     """One operation while it runs, and what its record will say.
 
-    touched: the identifiers of the objects that it was given, in order. is_recorded: a commit took its record.
+    touched: the identifiers of the objects that the operation was given, in order.
+    is_recorded: whether a commit contained its record.
     """
 
     __slots__ = ("is_recorded", "item", "operation", "origin", "time_ms", "touched")
@@ -131,12 +135,12 @@ class AuditEntry:
         self.is_recorded = False
 
     def begin_again(self) -> None:
-        """The operation is run once more, from its start."""
+        """The operation runs once more, from its start."""
         self.touched.clear()
         self.is_recorded = False
 
     def draft_change(self, uids: Sequence[str], detail: Mapping[str, Any] | None = None) -> Draft:
-        """The record of a change of these objects, the first of which is the one that it is about."""
+        """The record of a change to these objects. The first of them is the object that the record is about."""
         also = list(dict.fromkeys((*uids[1:], *(uid for uid in self.touched if uid not in uids))))
         return make_draft(
             self.origin, self.operation, uid=uids[0] if uids else None, time_ms=self.time_ms,
@@ -144,9 +148,9 @@ class AuditEntry:
         )  # fmt: skip
 
     def draft_reservation(self, uid: str, count: int) -> Draft:
-        """The record of nonces that are reserved, for this operation and others to come.
+        """The record of reserved nonces, which this operation and later ones will use.
 
-        It has a name of its own: what is done with the nonces are uses, each with its own record.
+        It has an operation name of its own, since what is done with the nonces are uses, each with a record of its own.
         """
         return make_draft(
             self.origin, RESERVE_NONCES, uid=uid, time_ms=self.time_ms, item=self.item,
@@ -195,8 +199,9 @@ def make_draft(
     detail: Mapping[str, Any] | None = None,
     changes: Sequence[str] | None = None,
 ) -> Draft:
-    """Render what does not depend on the record's place. changes: the objects that a change's record is about.
+    """Render everything that does not depend on the record's place.
 
+    changes: for a change, the objects that the record is about.
     detail: texts, numbers and lists of them, none of which comes from a key, a token or a plaintext.
     """
     if time_ms is None:
@@ -242,7 +247,7 @@ def _render_origin(
     operation: str,
     reason: str | None,
 ) -> tuple[str, str, str]:
-    """The pieces before `objects`, before the value of `prev`, and behind that up to `request_id`."""
+    """The pieces before `objects`, before the value of `prev`, and from there up to `request_id`."""
     return (
         f',"issuer":{_quote(issuer)}',
         f',"operation":{_quote(operation)},"prev":"',
@@ -252,7 +257,10 @@ def _render_origin(
 
 
 def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[State] = ()) -> str:
-    """The line of the draft in this place of a chain, without its end. objects: sorted by `State`'s identifier."""
+    """The line for the draft in this place of a chain, without its line end.
+
+    objects: sorted by `State`'s identifier.
+    """
     told = f',"objects":{canonical(list(map(list, objects))).decode()}' if objects else ""
     if isinstance(draft, UseDraft):
         return _render_use(draft, chain, seq, prev, told)
@@ -263,7 +271,7 @@ def render(draft: Draft, chain: int, seq: int, prev: str, objects: Sequence[Stat
 
 
 def _render_use(use: UseDraft, chain: int, seq: int, prev: str, told: str) -> str:
-    """As `make_draft` and `render` have it. told: the member `objects`."""
+    """The line for a use, the same as `make_draft` and `render` would make. told: the member `objects`."""
     origin = use.origin
     before_objects, before_prev, before_request = _render_origin(
         origin.principal, origin.issuer, origin.remote_ip, origin.protocol, use.operation, None
@@ -279,7 +287,7 @@ def _render_use(use: UseDraft, chain: int, seq: int, prev: str, told: str) -> st
 
 
 def canonical(value: Any) -> bytes:
-    """RFC 8785 of a value without fractions, whose members' names are ASCII and whose texts are whole characters."""
+    """The form of RFC 8785, for a value without fractions, whose members' names are ASCII and texts whole characters."""
     return _encode(value).encode()
 
 
@@ -288,7 +296,7 @@ _encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", 
 
 
 def clean(value: Any) -> Any:
-    """The value with texts that can be written: half a character becomes U+FFFD, and what is long is cut."""
+    """The value with texts that can be written: half a character becomes U+FFFD, and long texts are shortened."""
     if isinstance(value, str):
         return _clean_text(value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Whether a database is older than the checkpoint that its server saw last."""
+"""Whether a database is older than the checkpoint that its server last saw."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from .checkpoint import Checkpoint
 
 @dataclass(frozen=True, slots=True)
 class AuditPosition:
-    """What a database has of what an anchor names.
+    """What a database contains of the things that an anchor names.
 
-    database: its identifier; None of one without an audit. newest: its last checkpoint; None where it has none.
-    line: its line of the anchor's checkpoint, or None. hashes: of the records in the anchor's places, as far as
-    they are there.
+    database: the database's identifier; None where it has no audit.
+    newest: its last checkpoint; None where it has none.
+    line: its line of the anchor's checkpoint, or None.
+    hashes: of the records in the anchor's places, if they exist.
     """
 
     database: str | None
@@ -25,7 +26,7 @@ class AuditPosition:
 
 
 def find_rollback(anchor: Checkpoint, line: str, position: AuditPosition) -> str | None:
-    """Why the database is not the anchor's, or older; None where it is the same, or newer. line: of the anchor."""
+    """Why the database is not the anchor's, or is older; None where it is the same or newer. line: of the anchor."""
     newest = position.newest
     told = "none" if newest is None else f"{newest.number} ({newest.time})"
     knows = f"the anchor knows generation {anchor.number} ({anchor.time}), the database ends with {told}"

@@ -44,7 +44,7 @@ class AuditPublicKey:
 
 
 class AuditKey:
-    """Signs checkpoints. It stays in the process."""
+    """Signs checkpoints. The private key stays in the process."""
 
     __slots__ = ("_key", "public")
 
@@ -66,7 +66,7 @@ def make_private_pem() -> bytes:
 
 
 def parse_private_pem(content: bytes) -> AuditKey:
-    """Raises ValueError that says what is wrong, and repeats nothing of the content."""
+    """The key in PEM. Raises ValueError, which says what is wrong, and repeats nothing of the content."""
     try:
         key = load_pem_private_key(content, password=None)
     except _NO_KEY:
@@ -77,12 +77,12 @@ def parse_private_pem(content: bytes) -> AuditKey:
 
 
 def parse_public_pems(content: bytes) -> list[AuditPublicKey]:
-    """Of one key or several, one behind the other. Raises ValueError."""
+    """The keys in a text with one or several of them. Raises ValueError."""
     return [parse_public_pem(block) for block in _PEM.findall(content) or [content]]
 
 
 def parse_public_pem(content: bytes) -> AuditPublicKey:
-    """Of a public key, or of a private one. Raises ValueError."""
+    """The public key in PEM, or that of a private key in PEM. Raises ValueError."""
     if b"PRIVATE KEY" in content:
         return parse_private_pem(content).public
     try:

@@ -1,4 +1,4 @@
-"""Verifying chains and checkpoints: what is wrong, in whole sentences that name the record."""
+"""Verification of chains and checkpoints. Faults are reported in whole sentences that name the record."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .signing import AuditPublicKey
 
 
 class ChainVerifier:
-    """Takes the records of chains, each in its order, and compares each with the one before it.
+    """Takes the records of each chain in their order, and compares each with the one before it.
 
-    Where a record does not name the hash of the one before, either of the two was edited. The record after them
-    tells which: it names the hash of the later one, if that is as it was written.
-    paths: of the objects whose changes the records tell.
+    If a record does not contain the hash of the one before it, either of the two was edited. The record after them
+    shows which: it contains the hash of the second one, if that is as it was written.
+    paths: of the objects whose changes the records contain.
     """
 
     def __init__(self, heads: Mapping[int, Mapping[int, str]]) -> None:
-        """heads: chain → number of a record → its hash, of checkpoints whose signatures were checked."""
+        """heads: chain → number of a record → its hash, from checkpoints whose signatures were checked."""
         self.paths = ObjectPaths()
         self.records = 0
         #: chain → its last record.
@@ -39,7 +39,7 @@ class ChainVerifier:
             yield from self._feed_line(chain, line)
 
     def finish(self) -> Iterator[str]:
-        """What is wrong at the end of the last chain, and with chains that end before a checkpoint's head."""
+        """What is wrong at the end of the last chain, and with chains that end before a head in a checkpoint."""
         yield from self.settle()
         for chain, heads in sorted(self._heads.items()):
             end = self.ends.get(chain)
@@ -51,7 +51,7 @@ class ChainVerifier:
                 )
 
     def settle(self) -> Iterator[str]:
-        """What is wrong with the last record that was fed, told without the one after it."""
+        """What is wrong with the last record that was fed, as far as that is known without the one after it."""
         yield from self._settle(None)
 
     def _feed_line(self, chain: int, line: bytes) -> Iterator[str]:
@@ -83,7 +83,7 @@ class ChainVerifier:
         self.paths.add(link.objects)
 
     def _settle(self, prev: str | None) -> Iterator[str]:
-        """Tell which of two records was edited. prev: the hash that the record after them names, if there is one."""
+        """Find out which of two records was edited. prev: the hash in the record after them, if there is one."""
         doubt, self._doubt = self._doubt, None
         if doubt is None:
             return
@@ -104,14 +104,14 @@ def _describe_gap(chain: int, last: int, seq: int) -> str:
 
 
 class CheckpointHeads(Mapping[int, str]):
-    """Number of a record of one chain → its hash: 40 bytes each, of which a busy year leaves millions."""
+    """Number of a record of one chain → its hash. Each takes 40 bytes, since a busy year leaves millions of them."""
 
     def __init__(self) -> None:
         self._numbers = array("Q")
         self._hashes = bytearray()
 
     def add(self, head: ChainHead) -> None:
-        """Nearly always behind all others. A hash that is none is kept as one that no record has."""
+        """Add a head, nearly always after all others. A malformed hash is kept as one that no record has."""
         try:
             digest = bytes.fromhex(head.hash)
         except ValueError:
@@ -138,7 +138,7 @@ class CheckpointHeads(Mapping[int, str]):
 
 
 class CheckpointVerifier:
-    """Takes the lines of checkpoints in their order. heads: as `ChainVerifier` wants them."""
+    """Takes the lines of checkpoints in their order. heads: as `ChainVerifier` needs them."""
 
     def __init__(self, keys: Sequence[AuditPublicKey], database: str | None = None) -> None:
         self._keys = keys
@@ -149,7 +149,7 @@ class CheckpointVerifier:
         self._line: str | None = None
 
     def feed(self, line: str) -> Iterator[str]:
-        """What is wrong with it."""
+        """What is wrong with the next line."""
         self.number += 1
         try:
             checkpoint = parse_checkpoint(line.encode(), self._keys)

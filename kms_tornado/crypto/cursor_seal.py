@@ -1,4 +1,4 @@
-"""CursorSeal: short values that a client carries to the server and back, and can neither read nor make.
+"""CursorSeal: short values that a client carries to the server and back, but can neither read nor forge.
 
 AES-SIV (RFC 5297), which needs no nonce: the same value for the same user has the same text.
 """
@@ -12,7 +12,7 @@ KEY_BYTES = 64
 
 
 class CursorSeal:
-    """user: for whom a value is sealed; it opens for nobody else."""
+    """Seals values for one user each; nobody else can have them opened."""
 
     __slots__ = ("_cipher",)
 
@@ -23,7 +23,7 @@ class CursorSeal:
         return self._cipher.encrypt(value, [user.encode()])
 
     def open(self, sealed: bytes, user: str) -> bytes | None:
-        """The value; None where it was altered, or sealed for somebody else or by another database."""
+        """The value; None where it was altered, or sealed for another user or by another database."""
         try:
             return self._cipher.decrypt(sealed, [user.encode()])
         except InvalidTag:

@@ -25,7 +25,7 @@ MAX_INPUT_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class DerivationInputs:
-    """What a derivation takes besides the key. length: of the result, in bytes."""
+    """The inputs of a derivation besides the key. length: of the result, in bytes."""
 
     length: int
     hash: HashingAlgorithm
@@ -64,10 +64,10 @@ def check_iterations(inputs: DerivationInputs, iterations: int) -> None:
 def derive_by_pbkdf2(
     password: KeyMaterial, inputs: DerivationInputs, iterations: int
 ) -> KeyMaterial:
-    """PBKDF2 (RFC 8018 §5.2) with HMAC. It can take seconds: offload it.
+    """PBKDF2 (RFC 8018 §5.2) with HMAC. It can take seconds, so run it on a thread.
 
-    Raises InvalidField, and UnsupportedCryptographicParameters for a password that is empty, or longer
-    than a block of the hash.
+    Raises InvalidField, and UnsupportedCryptographicParameters for a password that is empty, or longer than a block of
+    the hash.
     """
     check_iterations(inputs, iterations)
     check_hmac_key(inputs.hash, password)

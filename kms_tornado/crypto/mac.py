@@ -73,8 +73,8 @@ def choose_mac_suite(
 def check_hmac_key(algorithm: HashingAlgorithm, key: KeyMaterial) -> None:
     """Raises UnsupportedCryptographicParameters for a key that is empty, or longer than a block of the hash.
 
-    A longer key is hashed before its use, so that its hash is the key: somebody who sees the hash, which
-    is no secret elsewhere, could use it in the key's place.
+    HMAC would hash a longer key, so that the hash becomes the key. A hash is not kept secret elsewhere, and whoever
+    sees it could use it in the key's place.
     """
     find_hash(algorithm)
     if not key.bits:

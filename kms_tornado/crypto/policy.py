@@ -25,7 +25,7 @@ class CryptoPolicy(Enum):
 
 
 class Technique(Enum):
-    """The value is the technique's name in error texts."""
+    """A technique that a policy allows or refuses. The value is its name in error texts."""
 
     # Enum hashes the name by a function in Python; techniques are looked up with every encryption.
     __hash__ = object.__hash__
@@ -64,7 +64,10 @@ class Technique(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PolicyRule:
-    """What `conservative` allows: protecting new data, processing old. reason: ends the refusal."""
+    """What `conservative` allows for a technique: protecting new data, processing old data.
+
+    reason: the end of the refusal.
+    """
 
     protect: bool = True
     process: bool = True

@@ -21,12 +21,15 @@ _CLIENT_SPELLINGS = {Operation.RE_KEY: "rekey", Operation.RE_KEY_KEY_PAIR: "reke
 
 
 def is_owner(principal: str, target: ManagedObject) -> bool:
-    """The owner may do everything; only the owner may grant, withdraw and replace."""
+    """Whether the principal owns the object.
+
+    Its owner may do everything; only the owner may grant, withdraw and replace.
+    """
     return target.owner == principal
 
 
 def may_create_objects(principal: str, privileged_users: Collection[str]) -> bool:
-    """Whether the principal may create objects. privileged_users: where there are none, everybody may."""
+    """Whether the principal may create objects. privileged_users: those who may; where it is empty, everybody may."""
     return not privileged_users or principal in privileged_users
 
 
@@ -67,13 +70,13 @@ def _suggest_operation(misspelt: str) -> str:
 
 
 def check_grantee(user: str) -> None:
-    """Raises InvalidField for what can be no grantee: a user, a group or EVERYONE."""
+    """Raises InvalidField for a text that cannot be a grantee: a user, a group or EVERYONE."""
     if fault := find_grantee_fault(user):
         raise InvalidField(f"user_id {fault}")
 
 
 def check_new_grantee(user: str, *, has_groups: bool) -> None:
-    """Raises InvalidField for a grantee that nobody here could be; what it has may be withdrawn all the same.
+    """Raises InvalidField for a grantee that nobody here could be. Its existing rights can still be withdrawn.
 
     has_groups: whether tokens say to which groups a user belongs.
     """
@@ -91,5 +94,5 @@ def item_not_found(identifier: str) -> ItemNotFound:
 
 
 def identifier_taken() -> ObjectAlreadyExists:
-    """The same error for an identifier in use and for one that stays the owner's of a removed object."""
+    """The same error for an identifier in use and for that of a removed object, which remains its owner's."""
     return ObjectAlreadyExists("the unique identifier is taken")

@@ -38,7 +38,7 @@ def adjust_attribute(
 ) -> AttributeInstance:
     """The attribute with its new value. An absent one counts as 0 or false.
 
-    attributes: of the object before. amount: None stands for 1.
+    attributes: of the object before the change. amount: None stands for 1.
     Raises AttributeReadOnly, InvalidDataType, InvalidField, NumericRange.
     """
     if not rule_for(field).modify:
@@ -54,7 +54,7 @@ def adjust_attribute(
 def adjust_vendor_attribute(
     attributes: Attributes, vendor: str, name: str, kind: AdjustmentType, amount: int | None
 ) -> AttributeInstance:
-    """As `adjust_attribute`. Raises AttributeNotFound for an absent one, whose type nobody knows."""
+    """As `adjust_attribute`. Raises AttributeNotFound for an absent one, because its type is not known."""
     found = [value for value in attributes.vendor_attributes if value.key == (vendor, name)]
     if not found:
         raise AttributeNotFound(f"the object has no {name} of this vendor")
@@ -66,7 +66,7 @@ def adjust_vendor_attribute(
 
 
 def _adjust(present: Node, kind: AdjustmentType, amount: int | None) -> Any:
-    """The new value. present: its tag is what an error calls the attribute."""
+    """The new value. present: the present one; an error names the attribute by its tag."""
     if kind is AdjustmentType.NEGATE and amount is not None:
         raise InvalidField("Negate goes without an AdjustmentValue")
     if present.type is ItemType.BOOLEAN:

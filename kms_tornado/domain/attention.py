@@ -1,4 +1,4 @@
-"""Which objects need somebody's attention, and why: what ends soon, what is not in use yet, what must not be used."""
+"""Which objects need somebody's attention, and why: they end soon, are not in use yet, or must not be used."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ _LITTLE = 0.1
 
 
 class Reason(NamedTuple):
-    """name: pre_active, deactivates, protect_stops, limit_near, compromised or never_used.
+    """Why an object needs attention.
 
-    at: when it will happen or has happened, in seconds since the Unix epoch; None where that has no time.
+    name: pre_active, deactivates, protect_stops, limit_near, compromised or never_used.
+    at: when it will happen or has happened, in seconds since the Unix epoch; None for a reason without a time.
     """
 
     name: str
@@ -28,7 +29,7 @@ class Reason(NamedTuple):
 
 
 def find_reasons(target: ManagedObject, *, is_used: bool | None, now: int) -> tuple[Reason, ...]:
-    """Why the object needs attention; empty where it does not.
+    """The reasons why the object needs attention; empty where there is none.
 
     is_used: whether it was ever used; None where nobody knows. now: in seconds since the Unix epoch.
     """

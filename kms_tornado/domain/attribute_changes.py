@@ -211,7 +211,7 @@ def index_of(attributes: Attributes, retired: Retired, instance: AttributeInstan
 
 
 def retire_indices(retired: Retired, before: Attributes, after: Attributes, field: str) -> Retired:
-    """The object's retired numbers, once values of the attribute are deleted."""
+    """The object's retired numbers, after values of the attribute were deleted."""
     if not is_multi_instance(field):
         return retired
     old, new = getattr(before, field), getattr(after, field)
@@ -224,7 +224,7 @@ def retire_indices(retired: Retired, before: Attributes, after: Attributes, fiel
 
 
 def _name_numbered(field: str, vendor_key: tuple[str, str] | None) -> str:
-    """What the numbers of an attribute's values are kept under (`attribute_index.RetiredIndices`)."""
+    """The name under which the numbers of an attribute's values are kept (`attribute_index.RetiredIndices`)."""
     name = None if vendor_key is None else name_vendor_attribute(*vendor_key)
     return tag_of(Attributes, field) if name is None else name
 
@@ -245,7 +245,7 @@ def _change(state: AttributeState, new: AttributeInstance, value: Any) -> Attrib
 
 
 def _remove(state: AttributeState, field: str, remaining: Any) -> Attributes:
-    """The attributes after the removal. remaining: the values that are left, None or () for none."""
+    """The attributes after the removal. remaining: the values that are left; None or () where none is."""
     rule = rule_for(field)
     if rule.when is not None:
         rule.when(state, None)
@@ -282,7 +282,7 @@ def _positions(values: Iterable[VendorAttribute], sample: VendorAttribute) -> li
 
 
 def _may_repeat(attribute: VendorAttribute) -> bool:
-    """Whether it may have several values."""
+    """Whether the attribute may have several values."""
     return is_custom(attribute.vendor_identification)
 
 

@@ -29,8 +29,10 @@ UNSET_VALUES = (None, ())
 class AttributeState:
     """The attributes of an object at one moment.
 
-    attributes: tags included. now: seconds since the Unix epoch. state: at now, after the dates that
-    have come. retired_indices: of the object.
+    attributes: tags included.
+    now: seconds since the Unix epoch.
+    state: the state at that time, after the dates that have come.
+    retired_indices: of the object.
     """
 
     attributes: Attributes
@@ -44,7 +46,7 @@ Condition = Callable[[AttributeState, Any], None]
 
 
 class Grantees(Enum):
-    """What a caller who has the right to the operation, but is not the owner, may do with an attribute."""
+    """What a caller who is not the owner, but has the right to the operation, may do with an attribute."""
 
     # The default: it decides how the key may be used, or by what name others find it.
     NOTHING = "it is the owner's to change"
@@ -57,10 +59,13 @@ class Grantees(Enum):
 class Rule:
     """What a client may do with an attribute.
 
-    create: set it on a new object. add: give an existing object its first value, or a further one of
-    several. modify: change a value. delete: remove it. when: the condition of the last three.
-    modify_sets: ModifyAttribute may give it its first value, which is how published clients activate
-    keys. grantees: how much of add, modify and delete is for others than the owner.
+    create: set it on a new object.
+    add: give an existing object its first value, or a further one if there may be several.
+    modify: change a value.
+    delete: remove it.
+    when: the condition for the last three.
+    modify_sets: whether ModifyAttribute may give it its first value, which is how published clients activate keys.
+    grantees: how much of add, modify and delete is allowed to others than the owner.
     """
 
     create: bool = False
@@ -97,7 +102,7 @@ def _make_date_check(field: str) -> Condition:
 
 
 def _make_tightening_check(tightened: bool, field: str) -> Condition:
-    """A check that the field, once it is tightened, stays so."""
+    """A check that the field, once it restricts the object, is not relaxed again."""
 
     def check(current: AttributeState, value: Any) -> None:
         if value is not tightened and getattr(current.attributes, field) is tightened:
@@ -183,10 +188,10 @@ def rule_for(field: str) -> Rule:
 def check_grantee(
     current: AttributeState, field: str, value: Any, vendor: str | None = None
 ) -> Operation | None:
-    """The right that a caller who is not the owner needs for a change, besides that to the operation.
+    """The further right that a caller who is not the owner needs for a change; None where the operation's is enough.
 
-    value: the new one, None to delete it. vendor: of a vendor attribute. None: no further right.
-    Raises PermissionDenied where the change is the owner's.
+    value: the new one, None to delete it. vendor: of a vendor attribute.
+    Raises PermissionDenied where only the owner may make the change.
     """
     rule = rule_for(field)
     if not (rule.add or rule.modify or rule.delete):
@@ -203,7 +208,7 @@ def check_grantee(
 
 
 def may_grantees_choose(field: str, vendor: str | None = None) -> bool:
-    """Whether others than the owner choose the attribute's value. vendor: of a vendor attribute."""
+    """Whether others than the owner may choose the attribute's value. vendor: of a vendor attribute."""
     return rule_for(field).grantees is Grantees.EVERYTHING and vendor != TAG_VENDOR
 
 

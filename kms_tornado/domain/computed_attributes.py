@@ -1,4 +1,4 @@
-"""Attributes that GetAttributes tells of every object and that none has stored: what they are, and how to search by them."""
+"""Attributes that GetAttributes shows of every object although none is stored, and how to search by them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROTECTION_STORAGE_MASK = 0x1
 
 
 def lease_time_of(target: ManagedObject) -> int:
-    """Seconds for which a client may rely on what it knows of the object: as it was imported, or LEASE_TIME_S."""
+    """For how many seconds a client may rely on what it knows of the object: the imported value, or LEASE_TIME_S."""
     lease_time = target.attributes.lease_time
     return LEASE_TIME_S if lease_time is None else lease_time
 

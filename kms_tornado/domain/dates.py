@@ -79,10 +79,10 @@ _IN_ORDER = (
 
 
 def check_date_order(attributes: Attributes, changed: str | None = None) -> None:
-    """Raises InvalidAttributeValue where a date lies before one that it must follow, or out of range.
+    """Raises InvalidAttributeValue where a date lies before one that it must follow, or is out of range.
 
-    changed: the only field that is new; None where all are. Activate may set an Activation Date after
-    the Process Start Date, and a later change of the description must not fail because of that.
+    changed: the only field that is new; None where all are. Activate may set an Activation Date after the Process Start
+    Date, and a later change of the description must not fail because of that.
     """
     for first, second in _IN_ORDER:
         if changed is not None and changed not in (first, second):

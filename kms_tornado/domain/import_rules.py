@@ -107,10 +107,9 @@ _DATES = tuple(
 
 
 def check_importable(supplied: Attributes) -> None:
-    """Raises InvalidAttribute, naming the first attribute that no object is imported with.
+    """Raises InvalidAttribute, naming the first attribute that Import does not accept.
 
-    Raises InvalidAttributeValue for dates outside the years 1 to 9999, and for values that contradict
-    one another.
+    Raises InvalidAttributeValue for dates outside the years 1 to 9999, and for values that contradict each other.
     """
     for field in supplied.set_fields():
         if field not in IMPORT_RULES and not rule_for(field).create:
@@ -126,9 +125,10 @@ def check_importable(supplied: Attributes) -> None:
 
 
 def check_matches(supplied: Attributes, shown: Attributes) -> None:
-    """Check what can be compared with the object. shown: the attributes that the object itself shows.
+    """Check the supplied attributes that can be compared with the object.
 
-    Digests are compared in `operations.objects.digests`. Raises InvalidAttributeValue.
+    shown: the attributes that the object itself shows. Digests are compared in `operations.objects.digests`.
+    Raises InvalidAttributeValue.
     """
     for field, rule in IMPORT_RULES.items():
         if rule is OnImport.CHECKED and field != "digests":
@@ -140,7 +140,7 @@ def check_matches(supplied: Attributes, shown: Attributes) -> None:
 
 
 def select_kept(supplied: Attributes) -> dict[str, Any]:
-    """{field: value} of the supplied attributes that are kept, or were checked, in place of the server's."""
+    """{field: value} of the supplied attributes that are kept, or were checked, in place of the server's values."""
     return {
         field: value
         for field, value in supplied.set_fields().items()
@@ -186,12 +186,13 @@ def is_supplied_destroyed(supplied: Attributes) -> bool:
 
 
 def choose_state(supplied: Attributes, *, has_material: bool, now: int) -> State:
-    """The state in which an object is imported, before dates that have passed since advance it.
+    """The state in which an object is imported, before dates that have passed since then advance it.
 
-    The supplied one, or the one that the other attributes tell of. Nothing makes an object usable again that
-    they say was compromised or destroyed. now: seconds since the Unix epoch.
-    Raises InvalidAttributeValue for a State that the other attributes contradict, and InvalidField for
-    key material of a destroyed object.
+    It is the supplied one, or the one that follows from the other attributes. If these say that the object was
+    compromised or destroyed, nothing makes it usable again.
+    now: seconds since the Unix epoch.
+    Raises InvalidAttributeValue for a State that the other attributes contradict, and InvalidField for key material of
+    a destroyed object.
     """
     state = supplied.state or _infer_state(supplied)
     if has_material and (state in DESTROYED_STATES or supplied.destroy_date is not None):

@@ -1,8 +1,8 @@
 """How a key's CryptographicParameters bind the requests that use it (KMIP 2.1 §4.16).
 
-Pure. A field that the key sets holds for every use: a request may repeat it or leave it out. A field that
-the key leaves open is the request's. If the request could change the key's fields, who may only encrypt
-would choose the mode: ECB with a key for GCM gives the key stream, and so the plaintext, of GCM's messages.
+Pure. A field that the key sets holds for every use: a request may repeat it or leave it out. A field that the key
+leaves open is decided by the request. If a request could change the key's fields, a user who may only encrypt would
+choose the mode: ECB with a key for GCM gives the key stream, and so the plaintext, of GCM's messages.
 """
 
 from __future__ import annotations

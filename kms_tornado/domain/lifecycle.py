@@ -30,7 +30,7 @@ def choose_activation_date(
 
 
 class Event(Enum):
-    """What moves an object from state to state. REVOKE is for any reason other than a compromise."""
+    """An event that moves an object from state to state. REVOKE is for any reason other than a compromise."""
 
     ACTIVATE = "activate"
     REVOKE = "revoke"
@@ -88,7 +88,8 @@ def format_state(state: State) -> str:
 class Use(Enum):
     """What an operation does with an object.
 
-    states: those that allow it. is_of_archived: whether it is allowed while the object is archived, too.
+    states: the states that allow it.
+    is_of_archived: whether it is also allowed while the object is archived.
     """
 
     PROTECT = "encrypt, sign, MAC", frozenset({ACTIVE})

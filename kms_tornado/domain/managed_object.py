@@ -23,7 +23,7 @@ STORED_WRAPPED_TAG = "_wrapped"
 
 @dataclass(frozen=True, slots=True)
 class ManagedObject:
-    """One key, certificate or secret with everything that is known of it; its material stays sealed.
+    """One key, certificate or secret with everything that is known of it. Its material stays sealed.
 
     attributes: all except uid, object type, state and tags, which have fields of their own here.
     tags: the user's tags and the system tag of the object's type (``_kk``, …).
@@ -31,8 +31,8 @@ class ManagedObject:
     version: counts the replacements of the material; the envelope is bound to it.
     generation: counts all changes; a writer names the one that it has read (compare and set).
     created_at: seconds since the Unix epoch.
-    nonce_source: who chooses the nonces of encryption with it; None before the first.
-    retired_indices: those of attributes' deleted values (`kmip.attribute_index`).
+    nonce_source: who makes the nonces for encrypting with it; None before the first encryption.
+    retired_indices: the numbers of deleted values of its attributes (`kmip.attribute_index`).
     """
 
     uid: UniqueIdentifier

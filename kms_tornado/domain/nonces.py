@@ -1,15 +1,15 @@
-"""Nonces: whose nonces a key takes, and how many of them the server may make.
+"""Nonces: who makes the nonces for a key, and how many of them the server may make.
 
-Two messages under one nonce of GCM, ChaCha20 or CTR expose each other, and with GCM the key of all tags.
-A record of the nonces that callers brought does not suffice: a caller could bring one that the server
-made. So each key has one source of nonces, which its first encryption fixes for ever:
+Two messages with the same nonce in GCM, ChaCha20 or CTR expose each other, and in GCM also the key of all tags. It
+would not be enough to record the nonces that callers bring: a caller could bring one that the server made. So each key
+has one source of nonces, which its first encryption determines for ever:
 
-    the server    96 random bits each, so there is nothing to record but how many were made
-    the callers   each nonce is recorded, and refused when it comes again
+    the server     96 random bits each; only their number has to be recorded
+    the callers    each nonce is recorded, and refused when it comes again
 
-The key is the key's material here, not its identifier: the same material under two identifiers has one
-source and one record of nonces. Only `permissive` keeps them apart by object, since the published test
-cases register the same keys again and again, and repeat their nonces.
+A key means key material here, not an identifier: the same material under two identifiers has one source and one record
+of nonces. Only `permissive` keeps them apart by object, since the published test cases register the same keys again and
+again, and repeat their nonces.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _check_not_mixed(fixed: int | None) -> None:
 
 
 def mix_sources(fixed: NonceSource, added: NonceSource) -> NonceSource:
-    """The source of a material that has objects with either. added: SERVER or CALLER."""
+    """The source of a material that has objects with either source. added: SERVER or CALLER."""
     return fixed if fixed is added else _MIXED
 
 

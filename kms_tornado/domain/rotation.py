@@ -37,7 +37,7 @@ _WEAKER = (("sensitive", False), ("extractable", True))
 
 
 def check_not_replaced(old: Attributes) -> None:
-    """Raises WrongKeyLifecycleState for a second replacement: it would have no Name to take over."""
+    """Raises WrongKeyLifecycleState for a second replacement, which would have no Name to take over."""
     if any(link.link_type is LinkType.REPLACEMENT_OBJECT_LINK for link in old.links):
         raise WrongKeyLifecycleState("the key was replaced before: replace its replacement")
 
@@ -58,9 +58,9 @@ def check_grantee_replaces(
 ) -> None:
     """Check that a replacement which a grantee makes is what its owner would expect of the old key.
 
-    The new key is the owner's and takes the old one's Name, so a grantee chooses neither how it may be used
-    and until when, nor what it is called; and a key that the owner ended stays without a successor.
-    requested: the client's attributes, identifier included. Raises PermissionDenied.
+    The new key is the owner's and takes the old one's Name. So a grantee chooses neither how and until when it may be
+    used, nor its name; and a key that its owner ended gets no successor.
+    requested: the client's attributes, including the identifier. Raises PermissionDenied.
     """
     attributes = old.attributes
     if state_at(old, now) not in {PRE_ACTIVE, ACTIVE} or has_come(
@@ -124,7 +124,7 @@ def mark_latest(new: Attributes, old: Attributes, *, now: int) -> Attributes:
 
 
 def mark_replaced(old: Attributes, *, new_uid: str, now: int) -> Attributes:
-    """The old key's attributes after the replacement: its Name is the new key's, and a link leads there."""
+    """The old key's attributes after the replacement: its Name has moved to the new key, and a link leads there."""
     return dataclasses.replace(
         old,
         names=(),
@@ -147,10 +147,10 @@ def _check_requested(old: Attributes, requested: Attributes) -> None:
 
 
 def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | None]:
-    """The old key's dates; an offset shifts each by as much as it shifts the Activation Date.
+    """The old key's dates. An offset shifts each of them by as much as it shifts the Activation Date.
 
-    A date that has passed is left out: an end would stop the new key at once, which is not why anybody
-    replaces a key, and a start that has passed limits nothing.
+    A date that has passed is left out. If it was an end, it would stop the new key at once, although keys are replaced
+    to be used; if it was a start, it has no effect.
     """
     dates: dict[str, int | None] = {name: getattr(old, name) for name in _SHIFTED_DATES}
     dates["activation_date"] = old.activation_date
@@ -168,7 +168,7 @@ def _dates(old: Attributes, offset: int | None, now: int) -> dict[str, int | Non
 
 
 def _vendor_attributes(old: Attributes, requested: Attributes) -> tuple[VendorAttribute, ...]:
-    """The old key's and the requested ones; of the same vendor and name the requested one wins, tags too."""
+    """The old key's and the requested ones. Of two with the same vendor and name, the requested one wins; tags, too."""
     requested_keys = {attribute.key for attribute in requested.vendor_attributes}
     taken_over = tuple(
         attribute for attribute in old.vendor_attributes if attribute.key not in requested_keys

@@ -100,7 +100,7 @@ class LocateSearch:
 
 
 class Standing(IntEnum):
-    """How a principal comes to find an object, the nearest first."""
+    """How a principal comes to find an object, in order of nearness."""
 
     OWN = 0
     GRANTED_BY_NAME = 1  # to the principal, or to one of its groups
@@ -130,9 +130,9 @@ class LocatedPage(NamedTuple):
 
 
 def choose_placeholder(page: LocatedPage) -> UniqueIdentifier | None:
-    """The object that a later operation means which names none: the only one on the page that is addressable.
+    """The object that a later operation means if it names none: the only addressable one on the page.
 
-    None where there are several, as the next operation must fail rather than act on a wrong object.
+    None where there are several, because the next operation must fail rather than work on a wrong object.
     """
     found = [located.uid for located in page.objects if located.standing is page.addressable]
     return found[0] if len(found) == 1 else None
@@ -141,10 +141,11 @@ def choose_placeholder(page: LocatedPage) -> UniqueIdentifier | None:
 def build_filter(
     criteria: LocateCriteria, storage: int | None = None, member: ObjectGroupMember | None = None
 ) -> ObjectFilter:
-    """The filter of a Locate request. storage: a mask of StorageStatus. member: fresh, or the default one.
+    """The filter of a Locate request.
 
-    It is the caller who picks the default member of a group, the first that is found. Raises InvalidField,
-    MissingData and InvalidAttributeValue for criteria that would otherwise have to be ignored.
+    storage: a mask of StorageStatus.
+    member: the fresh member of a group, or the default one; the caller then takes the first object that is found.
+    Raises InvalidField, MissingData and InvalidAttributeValue for criteria that would otherwise have to be ignored.
     """
     if sum(map(_count_values, criteria.attributes)) > MAX_SOUGHT_VALUES:
         raise InvalidField(f"Locate looks for at most {MAX_SOUGHT_VALUES} values at once")

@@ -1,7 +1,7 @@
 """Storage status: whether an object is on-line, archived or destroyed (KMIP 2.1 §12.3, §6.1.4, §6.1.42).
 
-An object is archived from Archive until Recover, and has an Archive Date meanwhile (§4.5). It stays where it is
-stored; but nothing is done with it, and its key material leaves its envelope for nobody.
+An object is archived from Archive until Recover, and has an Archive Date during that time (§4.5). It stays where it is
+stored, but no operation works on it, and its key material does not leave its envelope.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ class StorageStatus(IntFlag):
 
 
 def is_archived(target: ManagedObject) -> bool:
-    """A destroyed object is not, whatever its attributes tell: one may have been imported with an Archive Date."""
+    """Whether the object is archived.
+
+    A destroyed object never is, although it may have been imported with an Archive Date.
+    """
     return target.attributes.archive_date is not None and target.state not in DESTROYED_STATES
 
 

@@ -87,10 +87,10 @@ _DEFAULT_MASKS: Mapping[tuple[ObjectType, CryptographicAlgorithm], int] = Mappin
 
 
 def default_usage_mask(object_type: ObjectType, algorithm: CryptographicAlgorithm | None) -> int:
-    """The usage mask of an object for which no client named one.
+    """The usage mask of an object for which no client stated one.
 
-    Secret data, of whatever algorithm, may be derived from: a key is made of a password in that way. A
-    password as the key of a MAC could be guessed from the MACs of data that the guesser chose.
+    Secret data, for whatever algorithm, may be used to derive keys, which is how a password becomes a key. It is not
+    for MACs: a password could be guessed from the MACs of data that the guesser chose.
     """
     if object_type is _O.SECRET_DATA:
         return int(_M.DERIVE_KEY)
@@ -114,9 +114,9 @@ def split_usage_mask(mask: int) -> tuple[CryptographicUsageMask, ...]:
 
 
 def is_opaque_key(target: ManagedObject) -> bool:
-    """Whether the object is a symmetric key of which only its client knows what its octets mean.
+    """Whether the object is a symmetric key whose octets only its client understands.
 
-    Not secret data: its octets are the secret in either format, and PyKMIP calls all of it Opaque.
+    Secret data never is: its octets are the secret in either format, and PyKMIP calls all of it Opaque.
     """
     return (
         target.object_type is ObjectType.SYMMETRIC_KEY
@@ -125,7 +125,7 @@ def is_opaque_key(target: ManagedObject) -> bool:
 
 
 def check_is_not_opaque(target: ManagedObject) -> None:
-    """Refuse to use a key that is only kept. Raises KeyFormatTypeNotSupported."""
+    """Refuse to use a key that the server only keeps. Raises KeyFormatTypeNotSupported."""
     if is_opaque_key(target):
         raise KeyFormatTypeNotSupported(
             "the key is Opaque: it is kept and given back, and not used, as only its client knows what its "
@@ -208,8 +208,8 @@ def allocate_usage(limits: UsageLimits | None, units: int) -> UsageLimits:
 def consume_usage(limits: UsageLimits, size: int) -> UsageLimits:
     """The limits after protecting size bytes once: the unit Byte counts bytes, Object counts operations.
 
-    size: of everything that the key's use covers: data, and additional data beside it. A use without
-    any counts as one byte, for even the tag of an empty message is worth something to a forger.
+    size: of everything that this use of the key covers: data, and additional data beside it. A use without any data
+    counts as one byte, because even the tag of an empty message is of value to a forger.
     Raises PermissionDenied where that is more than is left.
     """
     check_usage_left(limits)

@@ -1,4 +1,4 @@
-"""UserNaming: how tokens name the users that own objects, and why another way would lose them their keys."""
+"""UserNaming: how tokens name the users who own objects, and why another naming would separate them from their keys."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, slots=True)
 class UserNaming:
-    """by_issuer: whether names are ``<issuer>#<name>``. claim: the claim that the name is taken from.
+    """How users are named.
 
-    former: while objects are on their way to it, and some may still belong to names of another naming: that one.
-    own: (issuer, claim) of those whose users are named by another claim, in the order of the issuers.
+    by_issuer: whether names are ``<issuer>#<name>``.
+    claim: the claim from which the name is taken.
+    former: the naming before, while objects are being moved from it to this one.
+    own: (issuer, claim) of those issuers whose users are named by another claim, in the order of the issuers.
     """
 
     by_issuer: bool
@@ -20,14 +22,17 @@ class UserNaming:
     own: tuple[tuple[str, str], ...] = ()
 
     def remember(self, configured: UserNaming) -> UserNaming:
-        """This naming, with the claims of issuers that have come since; those that have gone may come back."""
+        """This naming, with the claims of issuers that were added since.
+
+        Those of removed issuers stay, as they may come back.
+        """
         own = {**dict(self.own), **dict(configured.own)}
         return replace(self, own=tuple(sorted(own.items())))
 
     def list_changes(
         self, configured: UserNaming, issuers: Collection[str]
     ) -> Iterator[tuple[str, str, str]]:
-        """(issuer, its claim here, its configured one) where the two differ. issuers: that are configured."""
+        """(issuer, its claim here, its configured claim) where the two differ. issuers: the configured ones."""
         configured_own = dict(configured.own)
         for issuer, claim in self.own:
             now = configured_own.get(issuer, configured.claim)
@@ -38,9 +43,9 @@ class UserNaming:
 def find_naming_fault(
     kept: UserNaming, configured: UserNaming, issuers: Collection[str] = ()
 ) -> tuple[str, str] | None:
-    """(what is wrong, the setting to change) where users would no longer have the names that own objects.
+    """(what is wrong, the setting to change) where users would lose the names that own objects; None otherwise.
 
-    kept: of the objects in the database. issuers: that are configured. None where their owners keep their names.
+    kept: the naming of the objects in the database. issuers: the configured ones.
     """
     if kept.former is not None:
         namespace = "issuer" if kept.by_issuer else "shared"

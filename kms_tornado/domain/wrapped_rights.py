@@ -36,7 +36,7 @@ _ENDED = frozenset({State.DEACTIVATED, State.COMPROMISED})
 
 @dataclass(frozen=True, slots=True)
 class WrappedRights:
-    """What was wrapped beside a key. attributes: those of RIGHTS, and of _SERVER_RIGHTS."""
+    """The rights that were wrapped together with a key. attributes: those of RIGHTS, and of _SERVER_RIGHTS."""
 
     owner: str
     attributes: Attributes
@@ -102,7 +102,7 @@ def check_comes_back(rights: WrappedRights, owner: str, object_type: ObjectType)
 
 
 def bind_rights(requested: Attributes, rights: WrappedRights) -> Attributes:
-    """The attributes of the request, tightened to what the object had."""
+    """The attributes of the request, restricted to what the object had."""
     wrapped = rights.attributes
     values: dict[str, Any] = {}
     for field, tightest in RIGHTS.items():
@@ -115,7 +115,7 @@ def bind_rights(requested: Attributes, rights: WrappedRights) -> Attributes:
 def restore_object(
     target: ManagedObject, rights: WrappedRights, bound: Attributes, now: int
 ) -> ManagedObject:
-    """The object with what no client states: how much is left of its limits, flags, a compromise.
+    """The object with what no client may state: the rest of its limits, flags, a compromise.
 
     bound: what `bind_rights` returned, with which the object was made. now: seconds since the Unix epoch.
     """
@@ -143,7 +143,7 @@ _UNRESTRICTED = int(CryptographicUsageMask.UNRESTRICTED)
 
 
 def _choose_narrower_mask(had: int, wants: int) -> int:
-    """The bits of both; where they have none in common, those that the object had."""
+    """The bits that both have; where there are none, those that the object had."""
     if had & _UNRESTRICTED:
         return wants
     return had if wants & _UNRESTRICTED else (had & wants or had)

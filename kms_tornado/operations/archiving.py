@@ -13,7 +13,7 @@ from .common.call import Call
 
 
 async def archive(call: Call, request: ArchiveRequest) -> ArchiveResponse:
-    """Archive the object, which is at once: nothing but its attributes is to be had until it is recovered.
+    """Archive the object; this happens at once. Only its attributes can be read until it is recovered.
 
     Raises ObjectArchived where it is archived already.
     """
@@ -23,7 +23,7 @@ async def archive(call: Call, request: ArchiveRequest) -> ArchiveResponse:
 
 
 async def recover(call: Call, request: RecoverRequest) -> RecoverResponse:
-    """Bring the object back on-line; one that is on-line stays as it is."""
+    """Bring the object back on-line. An object that is on-line already does not change."""
     target = await call.fetch_for(request.unique_identifier, Use.RECOVER)
     if is_archived(target):
         await _set_archive_date(call, target, None)

@@ -1,9 +1,9 @@
-"""The attributes of an object, read and changed one by one: GetAttributes, GetAttributeList, AddAttribute,
-SetAttribute, ModifyAttribute, AdjustAttribute and DeleteAttribute (KMIP 2.1 §6.1).
+"""The operations on an object's attributes, which are read and changed one by one (KMIP 2.1 §6.1).
 
-`domain.attribute_changes` decides which changes of an attribute are allowed, and `attribute_rules` which of
-them are the owner's. This module fetches the
-object, adds its tags to the attributes, takes them out again after the change, and commits the result.
+They are GetAttributes, GetAttributeList, AddAttribute, SetAttribute, ModifyAttribute, AdjustAttribute and
+DeleteAttribute. `domain.attribute_changes` decides which changes of an attribute are allowed, and `attribute_rules`
+which of them are the owner's. This module fetches the object, adds its tags to the attributes, takes them out again
+after the change, and commits the result.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ from .objects.digests import read_digests
 
 
 async def get_attributes(call: Call, request: GetAttributesRequest) -> GetAttributesResponse:
-    """All attributes, or the referenced ones that are set; those of a destroyed object, too."""
+    """All attributes, or those of the referenced ones that are set; also of a destroyed object."""
     target = await call.fetch_for(request.unique_identifier, Use.INSPECT)
     attributes = describe_object(target)
     names = {reference.attribute_name for reference in request.attribute_references}
@@ -157,7 +157,10 @@ async def modify_attribute(call: Call, request: ModifyAttributeRequest) -> Modif
 def _describe_change(
     target: ManagedObject, after: Attributes, new: AttributeInstance
 ) -> tuple[AttributeInstance, int]:
-    """(the value as it is kept, its number), for the answer of KMIP 1. after: the object's attributes now."""
+    """(the value as it is stored, its number), for the answer of KMIP 1.
+
+    after: the object's attributes after the change.
+    """
     if is_multi_instance(new.field):
         return new, index_of(after, target.retired_indices, new)
     return AttributeInstance(new.field, getattr(after, new.field)), 0
@@ -166,7 +169,7 @@ def _describe_change(
 async def adjust_attribute_value(
     call: Call, request: AdjustAttributeRequest
 ) -> AdjustAttributeResponse:
-    """Add to a number, subtract from it, or negate a value; an attribute that is not set counts as 0 or false."""
+    """Add to a number, subtract from it, or negate a value. An attribute that is not set counts as 0 or false."""
     target = await call.fetch_for(request.unique_identifier, Use.CHANGE)
     field, vendor = _find_referenced(request.attribute_reference)
     # Before the value is looked at, which the caller may be unable to read: even a refusal would tell of it.
@@ -199,7 +202,7 @@ async def delete_attribute(call: Call, request: DeleteAttributeRequest) -> Delet
 async def _delete_by_index(
     call: Call, target: ManagedObject, request: DeleteAttributeRequest, field: str, index: int
 ) -> DeleteAttributeResponse:
-    """Delete one value. It is in the answer, if the caller may read it."""
+    """Delete one value. The answer contains it, if the caller may read it."""
     state, reference = _state_of(call, target), request.attribute_reference
     key = None
     if reference is not None and reference.vendor_identification is not None:
@@ -213,7 +216,7 @@ async def _delete_by_index(
 
 
 def _retire(target: ManagedObject, after: Attributes, field: str) -> ManagedObject:
-    """The object, of which the numbers of deleted values are retired. after: its attributes without them."""
+    """The object, with the numbers of the deleted values retired. after: its attributes without these values."""
     retired = retire_indices(target.retired_indices, target.attributes, after, field)
     return dataclasses.replace(target, retired_indices=retired)
 
@@ -231,7 +234,7 @@ def _find_deleted(request: DeleteAttributeRequest) -> tuple[str, str | None]:
 
 
 def _find_referenced(reference: AttributeReference) -> tuple[str, str | None]:
-    """(field, vendor of a vendor attribute) of an attribute that is to be changed. Raises InvalidField."""
+    """(field, vendor of a vendor attribute) of the attribute that is to be changed. Raises InvalidField."""
     if reference.vendor_identification is not None:
         return "vendor_attributes", reference.vendor_identification
     field = field_of_tag(Attributes, reference.attribute_name)
@@ -265,7 +268,7 @@ def _vendor_of(instance: AttributeInstance) -> str | None:
 async def _check_caller(
     call: Call, target: ManagedObject, field: str, value: Any, vendor: str | None
 ) -> None:
-    """Check that the caller may change this attribute, before anything is said about its values.
+    """Check that the caller may change this attribute, before the answer reveals anything about its values.
 
     value: the new one, None to delete it. Raises PermissionDenied.
     """
@@ -277,9 +280,9 @@ async def _check_caller(
 
 
 async def _check_new(call: Call, target: ManagedObject, new: AttributeInstance) -> None:
-    """Check that the caller may set the value, and what `domain.attribute_rules` cannot see.
+    """Check that the caller may set the value, and everything that `domain.attribute_rules` cannot know.
 
-    The caller must be allowed to know of the object that a link names.
+    The caller must be allowed to know of the object to which a link leads.
     """
     await _check_caller(call, target, new.field, new.value, _vendor_of(new))
     if new.field == "vendor_attributes":
@@ -291,7 +294,7 @@ async def _check_new(call: Call, target: ManagedObject, new: AttributeInstance) 
 
 
 async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> None:
-    """Commit the attributes, which include the user's tags, in place of the object's."""
+    """Commit the attributes, which include the user's tags, in place of the object's former ones."""
     system_tags = target.tags - select_user_tags(target.tags)
     after = dataclasses.replace(
         target,

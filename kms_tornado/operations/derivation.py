@@ -72,8 +72,9 @@ class Derivation:
 class MethodRule:
     """One derivation method.
 
-    needs: fields of DerivationParameters that must be present. takes: fields that may be. Other fields are
-    refused, as they would have no effect. is_slow: whether it is computed on a thread.
+    needs: fields of DerivationParameters that must be present.
+    takes: fields that may be present. Other fields are refused, because they would have no effect.
+    is_slow: whether the derivation is computed on a thread.
     """
 
     technique: Technique
@@ -201,9 +202,9 @@ def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> Non
 
 
 def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
-    """The hash that the parameters name; else that of the HMAC which they name, or which the base is a key of.
+    """The hash that the parameters name; else that of the HMAC which they name, or for which the base is a key.
 
-    If there is none, SHA-256.
+    If there is none of these, it is SHA-256.
     """
     requested = parameters.cryptographic_parameters or CryptographicParameters()
     if requested.hashing_algorithm is not None:
@@ -218,7 +219,7 @@ def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> Hashi
 
 
 def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
-    """The first bytes of the encrypted data. The IV is the client's, so that the result is reproducible."""
+    """The first bytes of the encrypted data. The client states the IV, so that the result is reproducible."""
     iv = derivation.parameters.initialization_vector
     algorithm = derivation.base.attributes.cryptographic_algorithm
     suite = choose_suite(algorithm, derivation.parameters.cryptographic_parameters, iv)
@@ -315,7 +316,7 @@ def _make_derived_object(
 def _record_use(
     call: Call, base: ManagedObject, after: ManagedObject, new: ManagedObject
 ) -> Sequence[Change]:
-    """The change of a base, if any: usage is consumed, and a base of the caller's links to the new object.
+    """The change of a base, if any: usage is consumed, and a base of the caller's own gets a link to the new object.
 
     after: the base with the record of its results.
     """

@@ -39,8 +39,9 @@ from .common.new_object import SERVER_RNG
 class Profile:
     """A profile of KMIP 2.1.
 
-    number: of Profile Name (KMIP 2.1 §11.41). cases: the common prefix of its mandatory test cases' names.
-    permissive: whether those cases pass with --crypto-policy permissive only.
+    number: of Profile Name (KMIP 2.1 §11.41).
+    cases: the common prefix of the names of its mandatory test cases.
+    permissive: whether these cases pass only with --crypto-policy permissive.
     """
 
     number: int
@@ -117,5 +118,5 @@ def _list_profiles(call: Call) -> tuple[ProfileInformation, ...]:
 async def discover_versions(
     call: Call, request: DiscoverVersionsRequest
 ) -> DiscoverVersionsResponse:
-    """The versions that both sides support, newest first; all of the server's if the client names none."""
+    """The versions that both sides support, the newest first; all of the server's where the client names none."""
     return DiscoverVersionsResponse(protocol_versions=select_versions(request.protocol_versions))

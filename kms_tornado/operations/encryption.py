@@ -118,7 +118,10 @@ def _place_tag(call: Call, ciphertext: bytes, tag: bytes | None) -> tuple[bytes,
 def _find_tag(
     call: Call, plan: DecryptionPlan, data: bytes, tag: bytes | None
 ) -> tuple[bytes, bytes | None]:
-    """(ciphertext, tag) of the request. Too short data has none, and fails as one with a wrong tag does."""
+    """(ciphertext, tag) of the request.
+
+    If the data is too short it has no tag, and fails as one with a wrong tag does.
+    """
     length = plan.suite.tag_bytes
     if tag is None and call.client.has_tag_behind_data and 0 < length <= len(data):
         return data[:-length], data[-length:]
@@ -128,7 +131,7 @@ def _find_tag(
 async def _plan_encryption(
     call: Call, target: ManagedObject, request: EncryptRequest
 ) -> EncryptionPlan:
-    """The plan, if the caller may do all that it needs. Raises the plan's errors, PermissionDenied."""
+    """The plan, if the caller may do everything that it requires. Raises the plan's errors, PermissionDenied."""
     plan = plan_encryption(
         request, target.attributes, target.nonce_source, call.context.crypto_policy, call.client
     )
@@ -144,7 +147,8 @@ async def _plan_encryption(
 async def _check_may_read(call: Call, target: ManagedObject, subject: str) -> None:
     """Check that the caller may decrypt with the key, by right and by the key's usage mask.
 
-    subject: what decryption could be done by. Raises PermissionDenied, IncompatibleCryptographicUsageMask.
+    subject: for the message, what requires the right to decrypt. Raises PermissionDenied,
+    IncompatibleCryptographicUsageMask.
     """
     await check_also_allowed(call, target, Operation.DECRYPT, subject)
     if not is_owner(call.principal, target):
@@ -154,7 +158,7 @@ async def _check_may_read(call: Call, target: ManagedObject, subject: str) -> No
 async def _plan_decryption(
     call: Call, target: ManagedObject, request: DecryptRequest
 ) -> DecryptionPlan:
-    """The plan, if the caller may do all that it needs. Raises the plan's errors, PermissionDenied."""
+    """The plan, if the caller may do everything that it requires. Raises the plan's errors, PermissionDenied."""
     plan = plan_decryption(request, target.attributes, call.context.crypto_policy, call.client)
     if plan.needs_encrypt:
         await check_also_allowed(call, target, Operation.ENCRYPT, "decryption in this mode")

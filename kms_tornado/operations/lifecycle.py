@@ -42,7 +42,7 @@ _COMPROMISES = frozenset({RevocationReasonCode.KEY_COMPROMISE, RevocationReasonC
 
 
 async def activate(call: Call, request: ActivateRequest) -> ActivateResponse:
-    """Make a Pre-Active object Active, with now as its Activation Date in place of a planned one."""
+    """Make a Pre-Active object Active. Its Activation Date is then now, in place of a planned one."""
     target = await call.fetch_for(request.unique_identifier, Use.ACTIVATE)
     state = next_state(target.state, Event.ACTIVATE)
     if has_come(target.attributes.deactivation_date, call.now):
@@ -74,11 +74,11 @@ async def check(call: Call, request: CheckRequest) -> CheckResponse:
 
 
 async def obtain_lease(call: Call, request: ObtainLeaseRequest) -> ObtainLeaseResponse:
-    """Tell for how long, and since when unchanged, the client may rely on what it knows of the object.
+    """How long, and since which change, the client may rely on what it knows about the object.
 
-    No lease is recorded: it binds the client alone, who asks for another one when it is over. It is as long
-    as the attribute Lease Time says, or ends with a use whose end is known. A compromised object has none,
-    so that its users notice. Raises PermissionDenied for it, ObjectDestroyed.
+    No lease is recorded: it binds only the client, which asks for another one when it has ended. Its length is the
+    attribute Lease Time, or the time until a known end of a use. A compromised object has no lease, so that its users
+    notice. Raises PermissionDenied for such an object, and ObjectDestroyed.
     """
     target = await call.fetch_for(request.unique_identifier, Use.READ)
     if target.state is State.COMPROMISED:
@@ -97,7 +97,7 @@ async def get_usage_allocation(
 ) -> GetUsageAllocationResponse:
     """Take units off the object's Usage Limits for a client that applies the protection itself.
 
-    All of them count as used, and none come back. Raises WrongKeyLifecycleState where the object does not
+    All of them count as used, and none can be given back. Raises WrongKeyLifecycleState where the object does not
     protect now, IncompatibleCryptographicUsageMask where it never does, AttributeNotFound, InvalidField,
     UsageLimitExceeded.
     """
@@ -112,7 +112,7 @@ async def get_usage_allocation(
 
 
 async def revoke(call: Call, request: RevokeRequest) -> RevokeResponse:
-    """Deactivate an object, or record that it was compromised. A repetition has no effect and succeeds."""
+    """Deactivate an object, or record that it was compromised. A repetition succeeds without any effect."""
     check_revocation_message(request.message)
     if request.compromise_occurrence_date is not None:
         if request.reason not in _COMPROMISES:

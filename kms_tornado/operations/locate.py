@@ -12,10 +12,10 @@ MAX_LOCATED = 1000  # as cosmian_kms; with OffsetItems a client asks for further
 
 
 async def locate(call: Call, request: LocateRequest) -> LocateResponse:
-    """The matching objects that the caller owns or has any right to.
+    """The matching objects that the caller owns or has any right on.
 
-    The caller's own come first, then those that were granted to the caller by name, then those that were
-    granted to everybody, the newest first among each. For the default member of a group, only the first.
+    The caller's own come first, then those granted to the caller by name, then those granted to everybody; in each
+    group the newest first. If the default member of a group is asked for, only the first one is returned.
     """
     for value in (request.maximum_items, request.offset_items):
         if value is not None and value < 0:

@@ -73,7 +73,7 @@ async def hash_(call: Call, request: HashRequest) -> HashResponse:
 def _start_mac(
     call: Call, key: UsableKey, request: MACRequest | MACVerifyRequest, use: Use
 ) -> MACContext:
-    """The MAC computation. request: the one with the whole data or its first part, whose parameters count."""
+    """The MAC computation. request: the one with all of the data or its first part, whose parameters count."""
     attributes = key.target.attributes
     requested = bind_parameters(
         attributes.cryptographic_parameters, request.cryptographic_parameters

@@ -55,9 +55,10 @@ async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
 
 
 async def import_(call: Call, request: ImportRequest) -> ImportResponse:
-    """Store an object from outside under the identifier that the client chose, or a new one for "".
+    """Store an object from outside under the identifier that the client chose, or under a new one for "".
 
-    One that was destroyed has no Object: what is known of it is stored, and that it is destroyed.
+    An object that was destroyed elsewhere comes without an Object; what is known about it is stored, and that it is
+    destroyed.
     """
     call.check_may_create()
     _check_object_type(request.object_type, request.attributes)
@@ -94,7 +95,7 @@ def _replace(
 async def _make_imported(
     call: Call, request: ImportRequest
 ) -> tuple[ManagedObject, KeyMaterial | None, tuple[Insert, ...]]:
-    """(the new object, its material, which a destroyed one has not, what is inserted beside it)."""
+    """(the new object; its material, which a destroyed one lacks; the objects that are inserted beside it)."""
     object_type, attributes = request.object_type, request.attributes
     if request.object is None and is_supplied_destroyed(attributes):
         uid = new_identifier(request.unique_identifier or attributes.unique_identifier)
@@ -110,7 +111,7 @@ async def _make_imported(
 async def _parse_all(
     call: Call, request: RegisterRequest | ImportRequest, wrap_type: KeyWrapType | None
 ) -> tuple[ParsedObject, ParsedPKCS12 | None]:
-    """The object, and where it came as a PKCS#12, what else is in that."""
+    """The object and, if it came as a PKCS#12, the other objects in that file."""
     incoming = request.object
     if isinstance(incoming, PrivateKey) and is_pkcs12(request.object_type, incoming):
         file = await parse_pkcs12(call, incoming, request.attributes)
@@ -132,7 +133,10 @@ async def _parse(
     requested: Attributes,
     wrap_type: KeyWrapType | None,
 ) -> ParsedObject:
-    """Parse the object. A wrapped one is unwrapped for KeyWrapType Not Wrapped, else stored as it came."""
+    """Parse the object.
+
+    If it is wrapped, it is unwrapped for KeyWrapType Not Wrapped, and otherwise stored as it came.
+    """
     if incoming is None or isinstance(incoming, Certificate | OpaqueObject):
         return parse_object(object_type, incoming, requested)
     if incoming.key_block.key_wrapping_data is None:

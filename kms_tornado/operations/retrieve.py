@@ -67,10 +67,10 @@ async def export(call: Call, request: ExportRequest) -> ExportResponse:
 
 
 async def _clear_fresh(call: Call, target: ManagedObject) -> None:
-    """Set Fresh to false, as the object is given out for the first time (KMIP 2.1 §4.23).
+    """Set Fresh to false, because the object is given out for the first time (KMIP 2.1 §4.23).
 
-    Raises Unavailable for a member of a group alone, which must not be given out as Fresh twice. Any other
-    object is better given out than kept back while the database takes no changes (a full disk).
+    Only for a member of a group, Unavailable is raised, since that must not be given out as Fresh twice. It is better
+    to give out any other object than to keep it back while the database takes no changes (a full disk).
     """
     after = dataclasses.replace(target, attributes=target.attributes.replace(fresh=False))
     try:
@@ -109,7 +109,10 @@ async def _render(
 
 
 def _check_leaves_in_the_clear(target: ManagedObject) -> None:
-    """Raises SensitiveObject, NotExtractable. A PKCS#12 counts as in the clear: its password is the caller's."""
+    """Check that the object may leave in the clear. Raises SensitiveObject, NotExtractable.
+
+    A PKCS#12 counts as in the clear, because its password is the caller's.
+    """
     if target.attributes.sensitive:
         raise SensitiveObject("the object is Sensitive and leaves the server only wrapped")
     if target.attributes.extractable is False:

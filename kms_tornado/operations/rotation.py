@@ -107,7 +107,7 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
 
 
 async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
-    """(private, public). Clients can set links, so both keys must link to each other and have one owner."""
+    """(private, public). Clients can set links, so both keys must be linked to each other and have the same owner."""
     private = await call.fetch_for(identifier, Use.READ, types=ObjectType.PRIVATE_KEY)
     public_uid = _linked_identifier(private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:

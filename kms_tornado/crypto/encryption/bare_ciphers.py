@@ -55,8 +55,8 @@ class BlockEncryptor:
 class BlockDecryptor:
     """CBC and ECB. Wrong padding and a wrong length raise the same error.
 
-    The mere fact of an error is enough for a padding oracle, and no server that offers these modes
-    can hide it: hence --crypto-policy conservative.
+    Any error at all is enough for a padding oracle, and no server that offers these modes can hide it; that is why
+    --crypto-policy conservative exists.
     """
 
     def __init__(self, suite: Suite, key: bytes, iv: bytes | None) -> None:

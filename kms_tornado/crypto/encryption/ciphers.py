@@ -82,11 +82,10 @@ def generate_iv(suite: Suite, random: RandomSource = os.urandom) -> bytes | None
 
 
 def normalise_nonce(suite: Suite, iv: bytes) -> bytes:
-    """The part of the IV that must not occur twice under a key, in one form for all of its ciphers.
+    """The part of the IV that must not occur twice under a key, in the same form for all of the key's ciphers.
 
-    GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20
-    with its 8 bytes is the RFC's cipher with four zero bytes in front. So these ciphers share their
-    nonces.
+    GCM counts blocks after a nonce of 12 bytes just as CTR does after its own, and bare ChaCha20 with its 8 bytes is
+    the RFC's cipher with four zero bytes in front. So these ciphers share their nonces.
     """
     if suite.mode is _CTR:
         return iv[:CTR_NONCE_BYTES]

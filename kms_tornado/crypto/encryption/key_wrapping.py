@@ -42,7 +42,10 @@ _EPHEMERAL_KEY_BYTES = 32
 
 
 class WrapAlgorithm(Enum):
-    """RSA_AES: an AES key that is used once wraps by AES-KWP, and RSA-OAEP encrypts that key."""
+    """How a key is wrapped.
+
+    RSA_AES: an AES key that is used once wraps it with AES-KWP, and RSA-OAEP encrypts the AES key.
+    """
 
     KW = "AES-KW"
     KWP = "AES-KWP"
@@ -83,7 +86,8 @@ _TECHNIQUES: Mapping[WrapAlgorithm, Technique] = MappingProxyType(
 class WrappingScheme:
     """An algorithm with its parameters.
 
-    technique: what the crypto policy must allow. rsa: present for WrapAlgorithm.RSA and RSA_AES only.
+    technique: the technique that the crypto policy must allow.
+    rsa: present for WrapAlgorithm.RSA and RSA_AES only.
     """
 
     algorithm: WrapAlgorithm
@@ -92,10 +96,7 @@ class WrappingScheme:
 
     @property
     def parameters(self) -> CryptographicParameters | None:
-        """The parameters that name the algorithm to the unwrapping party.
-
-        None where the type of the wrapping key says enough.
-        """
+        """The parameters that tell the unwrapping party the algorithm; None where the wrapping key's type is enough."""
         if self.algorithm is WrapAlgorithm.RSA_AES and self.rsa is not None:
             return CryptographicParameters(
                 padding_method=PaddingMethod.NONE,

@@ -30,7 +30,11 @@ _OAEP_HASHES = frozenset({_H.SHA_1, _H.SHA_224, _H.SHA_256, _H.SHA_384, _H.SHA_5
 
 @dataclass(frozen=True, slots=True)
 class RSAEncryptionScheme:
-    """technique: what the crypto policy must allow. label: KMIP's P Source."""
+    """RSA encryption with its parameters.
+
+    technique: the technique that the crypto policy must allow.
+    label: KMIP's P Source.
+    """
 
     technique: Technique
     hashing: HashingAlgorithm = HashingAlgorithm.SHA_256

@@ -1,8 +1,8 @@
-"""Suites: ciphers with every choice made that a request may make.
+"""Suites: ciphers for which every choice is made that a request may make.
 
-    parameters of the request, else of the key, else the key's algorithm  →  Suite
+    parameters of the request, else of the key, else the key's algorithm → Suite
 
-`ciphers` computes what a suite says; `policy` decides whether it may be used.
+`ciphers` does the computation for a suite; `policy` decides whether it may be used.
 """
 
 from __future__ import annotations
@@ -45,9 +45,11 @@ class CipherKind(Enum):
 class Suite:
     """One cipher, ready to be used. Lengths are in bytes; 0 where the suite has no such thing.
 
-    new_iv_bytes: of an IV that the server makes. iv_lengths: of an IV that a caller may bring.
-    tag_bytes: of the authentication tag. block_bytes: unpadded data must be a multiple of them.
-    initial_counter: of bare ChaCha20.
+    new_iv_bytes: the length of an IV that the server makes.
+    iv_lengths: the lengths that a caller's IV may have.
+    tag_bytes: the length of the authentication tag.
+    block_bytes: the length of unpadded data must be a multiple of it.
+    initial_counter: for bare ChaCha20.
     """
 
     technique: Technique
@@ -69,7 +71,7 @@ class Suite:
     def has_nonce(self) -> bool:
         """Whether a repeated IV would reveal the data, or the key of the tags.
 
-        Where it has none (CBC, ECB), the caller's data go into the block cipher itself.
+        In a suite without a nonce (CBC, ECB), the block cipher is applied to the caller's data itself.
         """
         return self.kind is not CipherKind.BLOCKS
 
@@ -79,7 +81,7 @@ class Suite:
         return self.kind is CipherKind.KEY_STREAM
 
     def list_techniques(self, iv: bytes | None) -> tuple[Technique, ...]:
-        """Everything that the crypto policy must allow, an IV of another length included."""
+        """All techniques that the crypto policy must allow, including that of an IV of an unusual length."""
         techniques: tuple[Technique, ...] = (self.technique,)
         if 0 < self.tag_bytes < FULL_TAG_BYTES:
             techniques += (Technique.GCM_SHORT_TAG,)
@@ -147,12 +149,12 @@ def choose_suite(
     parameters: CryptographicParameters | None,
     iv: bytes | None,
 ) -> Suite:
-    """The suite that the parameters ask for with a key of the algorithm.
+    """The suite for which the parameters ask with a key for the algorithm.
 
-    iv: as the caller sent it. Its length tells bare ChaCha20 (8 bytes), which the OASIS cases mean
-    by ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
-    Raises UnsupportedCryptographicParameters, BadCryptographicParameters (ImpossibleTagLength for a tag
-    that no cipher has), InvalidField.
+    iv: as the caller sent it. Its length distinguishes bare ChaCha20 (8 bytes), which the OASIS cases mean by
+    ``ChaCha20``, from ChaCha20-Poly1305 (12 bytes), which the published clients mean.
+    Raises UnsupportedCryptographicParameters, BadCryptographicParameters (ImpossibleTagLength for a tag that no cipher
+    has), InvalidField.
     """
     if algorithm is None:
         raise UnsupportedCryptographicParameters("the key has no algorithm")
@@ -217,9 +219,9 @@ def check_aad(suite: Suite, aad: bytes) -> None:
 def _check_algorithm(
     algorithm: CryptographicAlgorithm, requested: CryptographicAlgorithm | None
 ) -> None:
-    """Parameters may repeat the key's algorithm.
+    """Check that the parameters name the key's algorithm or none.
 
-    Clients use ChaCha20 and ChaCha20Poly1305 as synonyms.
+    To clients, ChaCha20 and ChaCha20Poly1305 are synonyms.
     """
     synonyms = {_A.CHACHA20, _A.CHACHA20_POLY1305}
     if requested not in {None, algorithm} and not {algorithm, requested} <= synonyms:
@@ -248,7 +250,10 @@ def _apply_tag_length(suite: Suite, length: int | None) -> Suite:
 
 
 def _apply_initial_counter(suite: Suite, requested: CryptographicParameters) -> Suite:
-    """Only bare ChaCha20 has a counter apart from its IV; a counter elsewhere is refused."""
+    """The suite with the requested counter.
+
+    Only bare ChaCha20 has one apart from its IV; for other suites it is refused.
+    """
     if requested.counter_length is not None:
         raise UnsupportedCryptographicParameters("CounterLength is not offered")
     if requested.initial_counter_value is None:

@@ -1,8 +1,8 @@
-"""BER (ITU-T X.690), as certificates in the field are encoded: a reader that asks no more than it has to know.
+"""BER (ITU-T X.690) as certificates in practice are encoded: a reader that demands only what it needs.
 
-`der` reads keys, of which the server makes copies in other formats: it demands the one encoding that DER has.
-A certificate is kept as the octets that it came in, whatever its maker made of the rules; OpenSSL and Java read
-lengths that are not the shortest and lengths that are not stated, and so does this.
+`der` reads keys, which the server converts into other formats; it demands the one encoding that DER has. A certificate
+is kept as the octets in which it came, whether or not its maker followed the rules. OpenSSL and Java accept lengths
+that are not in the shortest form and lengths that are not stated, and so does this reader.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class MalformedBER(ValueError):
 
 
 class Element(NamedTuple):
-    """tag: the first octet. raw: header, content and end. content: what is between."""
+    """One element. tag: the first octet. raw: header, content and end. content: the octets in between."""
 
     tag: int
     raw: bytes
     content: bytes
 
     def read_string(self) -> bytes:
-        """The octets of a string, whose parts are put together where it came in parts (X.690 §8.7.3)."""
+        """The octets of a string; if it came in parts, joined (X.690 §8.7.3)."""
         if not self.tag & CONSTRUCTED:
             return self.content
         parts = BERReader(self.content).read_all(most=MAX_STEPS)
@@ -69,13 +69,13 @@ class BERReader:
         return Element(tag, self._octets[start : self._at], self._octets[content_at:content_end])
 
     def read(self, tag: int) -> Element:
-        """The next element, which must have this tag; that of a string, constructed or not."""
+        """The next element, which must have this tag. A string may be in parts."""
         if not self.has_next(tag):
             raise MalformedBER
         return self.read_any()
 
     def has_next(self, tag: int) -> bool:
-        """Whether an element with this tag comes next; of a string, constructed or not."""
+        """Whether an element with this tag comes next. A string may be in parts."""
         if not self.remaining:
             return False
         found = self._octets[self._at]
@@ -93,7 +93,7 @@ class BERReader:
         return found
 
     def _find_end(self, at: int) -> int:
-        """Where the end of the contents is marked that begin here."""
+        """The position of the end mark of the contents that begin here."""
         octets, open_ends = self._octets, 1
         while self._steps_left:
             self._steps_left -= 1
@@ -111,7 +111,7 @@ class BERReader:
 
 
 def _read_header(octets: bytes, at: int) -> tuple[int, int, int | None]:
-    """(tag, where the content begins, its length; None where its end is marked instead)."""
+    """(tag, where the content begins, its length; None where an end mark follows it instead)."""
     try:
         tag = octets[at]
         at += 1
@@ -145,7 +145,7 @@ def read_single(octets: bytes, tag: int) -> BERReader:
 
 
 def encode_oid(dotted: str) -> bytes:
-    """The content of an OBJECT IDENTIFIER, as it is compared."""
+    """The content of an OBJECT IDENTIFIER, for comparison."""
     first, second, *others = map(int, dotted.split("."))
     encoded = bytearray()
     for arc in (40 * first + second, *others):

@@ -1,6 +1,6 @@
-"""The names in an X.509 certificate: what KMIP's attributes repeat of them, and what they cannot.
+"""The names in an X.509 certificate: what KMIP's attributes contain of them, and what they cannot contain.
 
-A name that cannot be read makes no certificate unreadable. It is left out of what is told, with the reason.
+If a name cannot be read, the certificate still can. The name is left out, with a reason.
 """
 
 from __future__ import annotations
@@ -47,11 +47,12 @@ _SET = 0x31
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """Subject or issuer.
+    """The subject or the issuer.
 
-    distinguished_name: as in the certificate; None where it is too long. alternative_names: one GeneralName each,
-    encoded. parts: {suffix of the attribute: values}. left_out: {what: why}, by that suffix, or as NAME and
-    ALTERNATIVE_NAMES.
+    distinguished_name: as in the certificate; None where it is too long.
+    alternative_names: one GeneralName each, encoded.
+    parts: {suffix of the attribute: values}.
+    left_out: {what was left out: why}, by that suffix, or as NAME and ALTERNATIVE_NAMES.
     """
 
     distinguished_name: bytes | None
@@ -71,8 +72,8 @@ class _Unreadable(ValueError):
 def read_entity(name: Element, alternative_names: list[bytes], most: int) -> Entity:
     """The subject or the issuer.
 
-    alternative_names: the values of the extension, one for each time that it occurs. most: bytes that are told of
-    them.
+    alternative_names: the values of the extension, one for each time that it occurs.
+    most: how many bytes of them the attributes may contain.
     """
     left_out: dict[str, str] = {}
     parts: Mapping[str, tuple[str, ...]] = {}
@@ -95,7 +96,7 @@ def read_entity(name: Element, alternative_names: list[bytes], most: int) -> Ent
 
 
 def _collect_parts(name: Element, left_out: dict[str, str]) -> Mapping[str, tuple[str, ...]]:
-    """Adds to `left_out` what cannot be decoded. Raises MalformedBER."""
+    """The parts of a name. What cannot be decoded is added to `left_out`. Raises MalformedBER."""
     values_by_suffix: dict[str, list[str]] = {}
     for oid, value in _walk(name):
         suffix = NAME_PARTS.get(oid)
@@ -109,7 +110,7 @@ def _collect_parts(name: Element, left_out: dict[str, str]) -> Mapping[str, tupl
 
 
 def _walk(name: Element) -> Iterator[tuple[bytes, Element]]:
-    """The types and the values, in their order; that of a SET with several is not looked at."""
+    """The types and the values, in their order. A SET with several of them is ignored."""
     for relative in BERReader(name.content).read_all():
         if relative.tag != _SET:
             raise MalformedBER
@@ -134,14 +135,14 @@ def _split_alternative_names(values: list[bytes], most: int) -> tuple[bytes, ...
 
 
 def _decode_ascii(octets: bytes, what: str) -> str:
-    """Only ASCII is sure: others wrote Latin-1 into such strings, or UTF-8."""
+    """The text of a string that must be ASCII. Some programs wrote Latin-1 into such strings, others UTF-8."""
     if not octets.isascii():
         raise _Unreadable(f"{what} with octets beyond ASCII")
     return octets.decode("ascii")
 
 
 def _decode_teletex(octets: bytes) -> str:
-    """Latin-1, as OpenSSL and Java take it, and as whoever uses it means it."""
+    """The text in Latin-1, as OpenSSL and Java read it, and as those who use this type mean it."""
     text = octets.decode("latin-1")
     if any("\x80" <= character <= "\x9f" for character in text):
         raise _Unreadable("a T61String that is not Latin-1")

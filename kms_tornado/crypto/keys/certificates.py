@@ -99,10 +99,12 @@ _MAX_SERIAL_BYTES = 512
 
 @dataclass(frozen=True, slots=True)
 class CertificateFacts:
-    """What KMIP's attributes say about a certificate.
+    """What KMIP's attributes contain about a certificate.
 
-    serial_number: encoded; None where it is too long to be told. public_key: SPKI. algorithm, length: None for a
-    type of key that this server does not know. signature_algorithm: None for one that has no number in KMIP.
+    serial_number: encoded; None where it is too long.
+    public_key: SPKI.
+    algorithm, length: None for a type of key that this server does not know.
+    signature_algorithm: None for one that has no number in KMIP.
     """
 
     subject: Entity
@@ -116,7 +118,7 @@ class CertificateFacts:
 
 @dataclass(frozen=True, slots=True)
 class CertificateFields:
-    """Those of RFC 5280 §4.1, as they stand in the certificate. extensions: the content of the SEQUENCE."""
+    """The fields of RFC 5280 §4.1, as they stand in the certificate. extensions: the content of the SEQUENCE."""
 
     serial_number: Element
     issuer: Element
@@ -157,7 +159,10 @@ def extract_public_key(octets: bytes) -> bytes:
 
 
 def split_fields(octets: bytes) -> CertificateFields:
-    """Raises InvalidField, which says what the octets look like where they are no certificate."""
+    """The fields of a certificate.
+
+    Raises InvalidField, which says what the octets look like if they are no certificate.
+    """
     outer = BERReader(octets)
     try:
         whole = BERReader(outer.read(SEQUENCE).content)
@@ -205,7 +210,7 @@ def _split_body(body: BERReader, signature_algorithm: bytes) -> CertificateField
 
 
 def _read_oid(reader: BERReader) -> bytes:
-    """The type of an AlgorithmIdentifier, which comes next."""
+    """The OID of the AlgorithmIdentifier that comes next."""
     return BERReader(reader.read(SEQUENCE).content).read(OID).content
 
 
@@ -229,7 +234,7 @@ _UNREADABLE_NAMES = [b""]  # which is no SEQUENCE, and so is told to be malforme
 
 
 def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]]:
-    """The values of the two extensions, for each time that they occur: of the subject, of the issuer."""
+    """The values of the extensions (of the subject, of the issuer), one for each time that they occur."""
     found: dict[bytes, list[bytes]] = {_SUBJECT_NAMES: [], _ISSUER_NAMES: []}
     if extensions:
         try:
@@ -246,7 +251,10 @@ def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]
 
 
 def _read_value(fields: BERReader) -> bytes:
-    """The value of an extension, after its OID and whether it is critical. It may be malformed itself."""
+    """The value of an extension, which follows its OID and whether it is critical.
+
+    The value itself may be malformed.
+    """
     rest = fields.read_all(most=2)
     is_there = bool(rest) and rest[-1].tag & ~CONSTRUCTED == OCTET_STRING
     return rest[-1].read_string() if is_there else b""
@@ -256,7 +264,7 @@ def _read_value(fields: BERReader) -> bytes:
 
 
 def _describe_key(public_key: Element) -> tuple[CryptographicAlgorithm | None, int | None]:
-    """(algorithm, length): of a key that the server can use, else as far as the encoding tells them."""
+    """(algorithm, length) of a key that the server can use; for others, as much of it as the encoding shows."""
     with contextlib.suppress(KMIPError):
         key = import_public(public_key.raw, KeyFormatType.X509)
         return determine_algorithm(key), measure_key_length(key)

@@ -153,14 +153,14 @@ def write_spki(key: PublicNumbers) -> bytes:
 
 
 def _read_null(algorithm: DERReader) -> None:
-    """Read the parameters of rsaEncryption: NULL, which some old keys leave out."""
+    """Read the parameters of rsaEncryption: NULL, which some old keys lack."""
     if algorithm.has_next(NULL) and algorithm.read(NULL):
         raise malformed_key_error()
     algorithm.check_end()
 
 
 def _read_pss_parameters(algorithm: DERReader) -> bytes:
-    """They are kept as they are."""
+    """The parameters, which are kept as they are."""
     parameters = algorithm.read_raw(SEQUENCE) if algorithm.has_next(SEQUENCE) else b""
     algorithm.check_end()
     if len(parameters) > _MAX_PSS_PARAMETERS:
@@ -177,7 +177,7 @@ def _write_rsa_algorithm(key: RSAPrivate | RSAPublic) -> bytes:
 def _read_dh_domain(
     oid: bytes, algorithm: DERReader
 ) -> tuple[int, int, int | None, int | None, int | None]:
-    """p, g, q, j, and the length of x."""
+    """(p, g, q, j, the length of x)."""
     domain = algorithm.read_sequence()
     algorithm.check_end()
     p, g = domain.read_integer(), domain.read_integer()

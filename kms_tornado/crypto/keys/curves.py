@@ -87,8 +87,9 @@ def find_curve_by_oid(oid: bytes) -> Curve:
 
 
 def find_described_curve(p: int, a: int, b: int, base: bytes, order: int) -> Curve:
-    """The curve that has all of these parameters. base: its base point, in any form of SEC 1 §2.3.3.
+    """The curve whose parameters are all equal to these.
 
+    base: its base point, in any form of SEC 1 §2.3.3.
     Raises UnsupportedCryptographicParameters, InvalidField.
     """
     for curve in WEIERSTRASS_CURVES.values():
@@ -127,8 +128,8 @@ def unsupported_curve_error() -> UnsupportedCryptographicParameters:
 def uncompress_point(curve: Curve, octets: bytes) -> bytes:
     """The point in the uncompressed form of SEC 1 §2.3.3: 0x04, x, y.
 
-    octets: also compressed (0x02, 0x03), or hybrid (0x06, 0x07). Raises InvalidField where they are no point
-    of the curve; the point at infinity is none.
+    octets: the same, compressed (0x02, 0x03), or hybrid (0x06, 0x07).
+    Raises InvalidField where they are no point of the curve; the point at infinity does not count as one.
     """
     equation, size = curve.equation, curve.size
     assert equation is not None

@@ -57,8 +57,8 @@ _PRIME_FIELD = bytes.fromhex("2a8648ce3d0101")
 def read_curve(parameters: DERReader) -> Curve:
     """The curve of id-ecPublicKey, the last element: an OID, or the whole equation (RFC 3279 §2.3.5).
 
-    Old programs describe a curve instead of naming it. The description must be the one of the curve in every
-    number: who chooses the base point has a key to any public key. Raises UnsupportedCryptographicParameters.
+    Old programs describe a curve instead of naming it. The description must equal the curve's in every number: a person
+    who can choose the base point has a private key for any public key. Raises UnsupportedCryptographicParameters.
     """
     if parameters.has_next(OID):
         curve = find_curve_by_oid(parameters.read(OID))

@@ -124,7 +124,8 @@ def export_public(key: PublicNumbers, key_format: KeyFormatType) -> bytes:
 def choose_default_format(key: KeyNumbers) -> KeyFormatType:
     """The format in which a key that is made here is returned by default (KMIP 2.1 §4.26).
 
-    No transparent format tells the curves of RFC 8410 apart that have one number, so their keys are PKCS#8 and X.509.
+    Several curves of RFC 8410 share a number, and no transparent format distinguishes them, so their keys are PKCS#8
+    and X.509.
     """
     match key:
         case RSAPublic() | RSAPrivate():
@@ -145,7 +146,10 @@ def choose_default_format(key: KeyNumbers) -> KeyFormatType:
 
 
 def _choose_raw_curve(algorithm: CryptographicAlgorithm | None, size: int) -> Curve:
-    """Raw octets do not name their curve; only the algorithm does, and for ECDH their number."""
+    """The curve of a key in the format Raw, whose octets do not name it.
+
+    The algorithm does, and if that is ECDH, the number of octets.
+    """
     if algorithm is CryptographicAlgorithm.ED25519:
         return ED25519
     if algorithm is CryptographicAlgorithm.ED448:

@@ -1,7 +1,7 @@
-"""Private and public keys as the numbers that they consist of, and what these say of a key.
+"""Private and public keys as the numbers of which they consist, and what these numbers say about a key.
 
-The numbers are read and written without arithmetic; `loading` checks whenever a key is used
-whether they make a key that works. A repr never shows secret numbers.
+The numbers are read and written without arithmetic; `loading` checks whenever a key is used whether they make a key
+that works. A repr never shows secret numbers.
 """
 
 from __future__ import annotations
@@ -167,8 +167,8 @@ def measure_key_length(key: KeyNumbers) -> int:
 def list_key_lengths(key: KeyNumbers) -> tuple[int, ...]:
     """The lengths that the key may be said to have, the usual one first.
 
-    A modulus may begin with zero bits, which its maker counts; the 256 bits of Ed25519 and X25519 are 255 in
-    other books.
+    A modulus may begin with zero bits, which some programs count; and some say 255 bits for Ed25519 and X25519, others
+    256.
     """
     measured = measure_key_length(key)
     match key:
@@ -191,7 +191,7 @@ def describe_domain(key: KeyNumbers) -> CryptographicDomainParameters | None:
 
 
 def choose_length(possible: tuple[int, ...], stated: Sequence[int | None]) -> int:
-    """The first stated length that the key may be said to have, else the usual one: clients state wrong ones."""
+    """The first stated length that the key may be said to have, else the usual one: clients state wrong lengths."""
     return next((length for length in stated if length in possible), possible[0])
 
 

@@ -1,7 +1,7 @@
 """What the octets of a key or a certificate look like, for the error where they are not what was stated.
 
-Only shapes are looked at: the first bytes, and the types of the elements in DER. It tells somebody who mixed
-two formats up which one to state; nothing is read from a key because it looks like one.
+Only shapes are looked at: the first bytes, and the types of the elements in DER. A user who mixed up two formats learns
+which one to state; no key is read in a format only because it looks like it.
 """
 
 from __future__ import annotations
@@ -87,10 +87,10 @@ _PKCS8 = ("a private key in PKCS#8: state KeyFormatType PKCS_8", _F.PKCS8)
 
 
 def recognise_key(octets: bytes, stated: KeyFormatType) -> str | None:
-    """What the octets look like, and what to do then, in words.
+    """In words: what the octets look like, and what to do then.
 
-    stated: the format that the octets are not in. None where they look like it all the same, or like
-    nothing that is known here.
+    stated: the format in which the octets are not. None where they look like that format all the same, or like nothing
+    that is known here.
     """
     if len(octets) > _MAX_OCTETS:
         return None
@@ -150,7 +150,7 @@ _SHAPES_BESIDE: Mapping[tuple[int, ...], str] = MappingProxyType(
 
 
 def recognise_certificate(octets: bytes) -> str | None:
-    """What octets look like that are no certificate, and what to do then; None for what is not known here."""
+    """What octets look like that are not a certificate, and what to do then; None where that is not known here."""
     if len(octets) > _MAX_OCTETS:
         return None
     if (text := _recognise_text(octets)) is not None:
@@ -166,7 +166,7 @@ def recognise_certificate(octets: bytes) -> str | None:
 
 
 def _recognise_signed(body: bytes) -> str | None:
-    """What else is signed as a certificate is."""
+    """Which other kind of signed data this is, if it is known."""
     try:
         tags = tuple(element.tag for element in BERReader(body).read_all(most=8))
     except MalformedBER:
@@ -179,7 +179,7 @@ def _recognise_signed(body: bytes) -> str | None:
 
 
 def _recognise_beginning(octets: bytes) -> str | None:
-    """Whether the end of a DER SEQUENCE is missing, as its length says."""
+    """The text for a DER SEQUENCE whose end is missing, according to its length."""
     if octets[:2] == b"\x30\x82" and len(octets) >= 4:
         stated = 4 + int.from_bytes(octets[2:4], "big")
         if len(octets) < stated:

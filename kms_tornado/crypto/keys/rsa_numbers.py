@@ -54,7 +54,7 @@ def _has_prime_exponents(key: TransparentRSAPrivateKey) -> bool:
 
 
 def check_can_be_completed(key: TransparentRSAPrivateKey) -> None:
-    """Refuse, in microseconds, what no key can be made of. Raises InvalidField, MissingData."""
+    """Refuse, within microseconds, numbers from which no key can be made. Raises InvalidField, MissingData."""
     n, e = key.modulus, key.public_exponent
     numbers = [number for field in fields(key) if (number := getattr(key, field.name)) is not None]
     if any(number < 0 or number.bit_length() > MAX_STORED_BITS for number in numbers):
@@ -84,9 +84,9 @@ def check_can_be_completed(key: TransparentRSAPrivateKey) -> None:
 
 
 def complete_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
-    """All eight numbers, which fit together. It takes up to seconds: run it in a thread.
+    """All eight numbers, which fit together.
 
-    Raises InvalidField, MissingData.
+    This can take seconds, so run it on a thread. Raises InvalidField, MissingData.
     """
     check_can_be_completed(key)
     try:
@@ -129,7 +129,10 @@ def _find_second_prime(key: TransparentRSAPrivateKey) -> tuple[int, int]:
 
 
 def _complete(key: TransparentRSAPrivateKey, p: int, q: int, e: int | None = None) -> RSAPrivate:
-    """e: where it was found out. Raises InvalidField, ValueError, ZeroDivisionError."""
+    """All eight numbers. e: the public exponent, if it was found.
+
+    Raises InvalidField, ValueError, ZeroDivisionError.
+    """
     if p * q != key.modulus or p == q or min(p, q) < 3:
         raise _contradiction()
     period = lcm(p - 1, q - 1)
@@ -175,7 +178,7 @@ def _find_public_exponent(n: int, d: int) -> int:
 
 
 def _factor(n: int, multiple: int) -> int:
-    """A prime factor of n, of two. multiple: of λ(n), if the key is one. Raises InvalidField."""
+    """One of the two prime factors of n. multiple: of λ(n), if the numbers belong to a key. Raises InvalidField."""
     odd, twos = multiple, 0
     while not odd & 1:
         odd, twos = odd >> 1, twos + 1
@@ -198,7 +201,7 @@ def _factor(n: int, multiple: int) -> int:
 
 
 def _check_not_power_of_prime(n: int) -> None:
-    """Of a prime or a power of one no base shows a factor: there are no roots of 1 but 1 and -1."""
+    """Refuse a prime or the power of a prime, of which no base shows a factor: the only roots of 1 are 1 and -1."""
     if gcd(_power(2, n, n) - 2, n) != 1:
         raise _contradiction()
 
@@ -228,10 +231,10 @@ def _choose_bases(n: int) -> Iterator[int]:
 
 
 def _power(base: int, exponent: int, n: int) -> int:
-    """pow(base, exponent, n), which lets other threads run. base: short.
+    """pow(base, exponent, n), computed so that other threads can run. base: short.
 
-    A thread that only lets go of the interpreter's lock has it back before another one has woken up, so it
-    sleeps, for a tenth of the time that it takes.
+    A thread that only releases the interpreter's lock has it back before another one has woken up. So this one sleeps,
+    for a tenth of the time that it computes.
     """
     steps_at_once = max(1, (1 << 27) // n.bit_length() ** 2)  # about a millisecond
     result = 1

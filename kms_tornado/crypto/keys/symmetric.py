@@ -18,9 +18,11 @@ _A = CryptographicAlgorithm
 
 @dataclass(frozen=True, slots=True)
 class KeyLengths:
-    """The lengths that an algorithm allows, in bits. wording: how an error lists those of new keys.
+    """The lengths that an algorithm allows, in bits.
 
-    known: of any key. new: of a key that is generated here; a key from outside may be weaker.
+    wording: how an error lists those of new keys.
+    known: the lengths of any key.
+    new: the lengths of a key that is generated here; a key from outside may be weaker.
     """
 
     known: Container[int]
@@ -38,9 +40,9 @@ _TDES = KeyLengths((112, 128, 168, 192), (168, 192), "168 or 192")
 
 
 def _hmac_lengths(block: int) -> KeyLengths:
-    """Keys of any length can be stored (RFC 2104 §3), but SP 800-131A §10 allows no new one under 112 bits.
+    """Any length may be stored (RFC 2104 §3), but no new key is shorter than 112 bits (SP 800-131A §10).
 
-    block: of the hash, in bits. An HMAC with the hash takes no longer key (`mac.check_hmac_key`).
+    block: of the hash, in bits. HMAC with this hash takes no longer keys here (`mac.check_hmac_key`).
     """
     return KeyLengths(
         range(8, 65_537, 8), range(112, block + 1, 8), f"112 to {block}, a multiple of 8,"
@@ -106,14 +108,14 @@ def list_lengths(algorithm: CryptographicAlgorithm, bits: int) -> tuple[int, ...
 
 
 def count_octets(algorithm: CryptographicAlgorithm, length: int) -> int:
-    """The size of a key of this length in bits: a 3DES key has its parity bits, counted or not."""
+    """The number of octets of a key with this length in bits. A 3DES key contains its parity bits, counted or not."""
     if algorithm is _A.THREE_DES and length % 7 == 0:
         return length // 7
     return length // 8
 
 
 def set_odd_parity(octets: bytes) -> bytes:
-    """A DES key with its parity bits: the lowest bit of each byte makes its number of ones odd."""
+    """A DES key with its parity bits set: the lowest bit of each byte makes the number of ones odd."""
     return bytes(octet ^ (octet.bit_count() + 1) % 2 for octet in octets)
 
 

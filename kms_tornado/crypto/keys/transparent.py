@@ -118,7 +118,7 @@ def _parse_rsa_private(key: TransparentRSAPrivateKey) -> RSAPrivate:
 
 
 def _check_natural(*numbers: int) -> tuple[int, ...]:
-    """The numbers, checked before any arithmetic, which would take long with long numbers."""
+    """Check the numbers before any arithmetic, which takes long with long numbers."""
     if any(number < 0 or number.bit_length() > MAX_STORED_BITS for number in numbers):
         raise InvalidField(
             f"a key's numbers have at most {MAX_STORED_BITS} bits and are not negative: a BigInteger is signed, so a"

@@ -1,7 +1,7 @@
-"""BER to DER (ITU-T X.690 §8, §10), as far as PKCS#12 files have it: some programs write indefinite lengths.
+"""BER to DER (ITU-T X.690 §8, §10), as far as PKCS#12 files need it: some programs write indefinite lengths.
 
-What is DER already stays as it is, to the byte. Every element is looked at once, so that a file that nests them
-costs no more than another one of its size. `ber_reader` is for values that are kept as they came.
+What is DER already does not change. Each element is looked at once, so that deep nesting costs no more than any other
+file of the same size. `ber_reader` is for values that are kept as they came.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _INDEFINITE = 0x80
 
 
 def convert_to_der(octets: bytes) -> bytes:
-    """The first element, in DER. What follows it is left out: some files have zeros behind them.
+    """The first element, in DER. Anything after it is left out: some files end with zeros.
 
-    An OCTET STRING in parts becomes a whole one; what stands inside it stays as it is. Raises MalformedKey.
+    An OCTET STRING in parts becomes a whole one; its content does not change. Raises MalformedKey.
     """
     return _convert(octets, 0, len(octets), 0)[0]
 
@@ -53,7 +53,7 @@ def _convert(octets: bytes, at: int, end: int, depth: int) -> tuple[bytes, int]:
 
 
 def join_parts(parts: list[bytes]) -> bytes:
-    """The content of an OCTET STRING that came in parts, which are OCTET STRINGs in DER."""
+    """The content of an OCTET STRING that came in parts; these are OCTET STRINGs in DER."""
     contents = []
     for part in parts:
         if part[0] != OCTET_STRING:

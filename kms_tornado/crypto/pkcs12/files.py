@@ -1,7 +1,7 @@
-"""PKCS#12 files (RFC 7292), taken apart: private keys, certificates, and what they are called.
+"""PKCS#12 files (RFC 7292), taken apart: private keys, certificates, and their names.
 
-The keys come out as they are, whether or not an operation could use them: the library loads only those that it
-can use, one of them, and says nothing of the others. What this module does not take is an error, never left out.
+The keys come out as they are, whether or not an operation could use them. The library loads only keys that it can use,
+and only one of them, and does not report the others. What this module does not accept is an error, and never left out.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class PKCS12Entry:
 
 @dataclass(frozen=True, slots=True)
 class PKCS12Contents:
-    """In the order of the file."""
+    """The contents, in the order of the file."""
 
     keys: tuple[PKCS12Entry, ...]
     certificates: tuple[PKCS12Entry, ...]
@@ -64,7 +64,7 @@ class PKCS12Contents:
 
 @dataclass(frozen=True, slots=True)
 class _Opening:
-    """What opening one file takes, and what was found so far."""
+    """What is needed to open one file, and what was found so far."""
 
     password: Password
     budget: WorkBudget
@@ -76,10 +76,10 @@ class _Opening:
 
 
 def open_pkcs12(octets: bytes, password: bytes | None) -> PKCS12Contents:
-    """What is in the file. Takes up to a second: run it on a thread.
+    """The contents of the file. This can take a second, so run it on a thread.
 
-    password: in UTF-8; None or b"" for an empty one, or none. Raises BadPassword, InvalidField, MalformedKey,
-    UnsupportedCryptographicParameters.
+    password: in UTF-8; None or b"" for an empty one, or none.
+    Raises BadPassword, InvalidField, MalformedKey, UnsupportedCryptographicParameters.
     """
     candidates = (Password.of(password),) if password else NO_PASSWORDS
     budget = WorkBudget()
@@ -188,7 +188,7 @@ def _read_bags(octets: bytes, opening: _Opening, depth: int) -> None:
 
 
 def _decrypt_key(value: bytes, opening: _Opening) -> bytes:
-    """Raises MalformedKey for what is no SEQUENCE: a wrong password gives such a key."""
+    """The decrypted key. Raises MalformedKey for what is no SEQUENCE: a wrong password gives such a result."""
     shrouded = read_sequence(value)
     key = opening.decrypt(shrouded.read_sequence(), shrouded.read(OCTET_STRING))
     read_sequence(convert_to_der(key))
@@ -203,7 +203,7 @@ def _read_certificate(value: bytes) -> bytes:
 
 
 def _read_attributes(bag: DERReader) -> tuple[str | None, bytes | None]:
-    """(friendlyName, localKeyId). Other attributes, and odd values of these, say nothing that is kept."""
+    """(friendlyName, localKeyId). Other attributes, and odd values of these two, contain nothing that is kept."""
     name: str | None = None
     key_id: bytes | None = None
     attributes = DERReader(bag.read(_SET)) if bag.has_next(_SET) else DERReader(b"")

@@ -1,4 +1,4 @@
-"""What belongs together in a PKCS#12: the key that is meant, its certificate, and who issued which."""
+"""What belongs together in a PKCS#12: the key that is meant, its certificate, and which certificate issued which."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def choose_key(contents: PKCS12Contents, friendly_name: str | None) -> PKCS12Ent
 
 
 def find_certificate(contents: PKCS12Contents, key: PKCS12Entry) -> int | None:
-    """The index of the key's certificate: the one with its public key; where none can be computed, of its id."""
+    """The index of the key's certificate: the one with its public key, or if that cannot be computed, with its id."""
     try:
         public = derive_public_key(key.octets).reveal()
     except KMIPError:  # a key that the server keeps, and does not use
@@ -63,7 +63,7 @@ def select_chain(
 
 
 def find_issuers(certificates: Sequence[PKCS12Entry]) -> tuple[int | None, ...]:
-    """For each, the index of the one whose subject is its issuer; None for a root, or where that is not there.
+    """For each certificate, the index of the one whose subject is its issuer; None for a root, or where it is missing.
 
     Names are compared, and no signature is checked: whom to trust is the client's decision.
     """
@@ -79,7 +79,7 @@ def find_issuers(certificates: Sequence[PKCS12Entry]) -> tuple[int | None, ...]:
 
 
 def _split(certificate: PKCS12Entry) -> CertificateFields | None:
-    """None for octets that are no certificate."""
+    """The fields of a certificate; None where the octets are not one."""
     try:
         return split_fields(certificate.octets.reveal())
     except InvalidField:

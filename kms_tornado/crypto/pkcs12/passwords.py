@@ -1,7 +1,7 @@
-"""Encryption and MACs by a password, as PKCS#12 files have them.
+"""Encryption and MACs by a password, as in PKCS#12 files.
 
-PBES2 and PBMAC1 (RFC 8018 §6.2, §7.1; RFC 9579), and the schemes and the key derivation of RFC 7292, appendices
-B and C. Reading only. What a file asks for is counted before anything is derived.
+PBES2 and PBMAC1 (RFC 8018 §6.2, §7.1; RFC 9579), and the schemes and the key derivation of RFC 7292, appendices B and
+C. For reading only. The work for which a file asks is limited before anything is derived.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ _OLD_SCHEMES: Mapping[bytes, tuple[bool, int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A password as PBES2 takes it (UTF-8), and as the derivation of PKCS#12 does (RFC 7292 appendix B.1)."""
+    """A password in the form for PBES2 (UTF-8), and for the derivation of PKCS#12 (RFC 7292 appendix B.1)."""
 
     octets: bytes = field(repr=False)
     bmp: bytes = field(repr=False)
 
     @classmethod
     def of(cls, octets: bytes) -> Self:
-        """octets: in UTF-8; any others are taken as Latin-1, as openssl does."""
+        """The password. octets: in UTF-8; any others are read as Latin-1, as openssl does."""
         try:
             text = octets.decode()
         except UnicodeDecodeError:
@@ -97,7 +97,7 @@ NO_PASSWORDS = (Password(b"", b"\0\0"), Password(b"", b""))
 
 
 class WorkBudget:
-    """Counts the rounds that a file asks for, before they are done."""
+    """Counts the rounds for which a file asks, before they are computed."""
 
     __slots__ = ("_left",)
 
@@ -153,7 +153,10 @@ def verify_mac(
     digest_info: DERReader, salt: bytes, rounds: int, content: bytes, password: Password,
     budget: WorkBudget,
 ) -> bool:  # fmt: skip
-    """Whether the MAC of a PKCS#12 is that of the content (RFC 7292 §5.1, RFC 9579). Raises as `decrypt_by_password`."""
+    """Whether this is the MAC of the content of a PKCS#12 (RFC 7292 §5.1, RFC 9579).
+
+    Raises as `decrypt_by_password`.
+    """
     algorithm, stated = digest_info.read_sequence(), digest_info.read(OCTET_STRING)
     oid = algorithm.read(OID)
     if oid == PBMAC1:
@@ -210,7 +213,7 @@ def _decrypt_pbes2(
 def _derive_pbkdf2(
     derivation: DERReader, password: Password, size: int | None, budget: WorkBudget
 ) -> bytes:
-    """size: in bytes; None for the one that the parameters state."""
+    """PBKDF2 with the parameters in a file. size: in bytes; None for the size that the parameters state."""
     if derivation.read(OID) != _PBKDF2:
         raise _unsupported_error("key derivation")
     parameters = derivation.read_sequence()

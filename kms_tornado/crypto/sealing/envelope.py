@@ -102,7 +102,7 @@ class SealBroken(GeneralFailure):
 
 
 class EnvelopeContext(NamedTuple):
-    """The object that sealed material is bound to. object_type: its KMIP number."""
+    """The object to which sealed material is bound. object_type: its KMIP number."""
 
     uid: str
     owner: str
@@ -111,10 +111,10 @@ class EnvelopeContext(NamedTuple):
 
 
 class MasterKey:
-    """A key that protects everything in the database; only values derived from it are in memory.
+    """A key that protects everything in the database. Only values derived from it are in memory.
 
-    key_id: tells master keys apart; it stands in the clear in every envelope and reveals nothing.
-    own_bundle: of a database whose first master key this is.
+    key_id: distinguishes master keys; it stands in the clear in every envelope and reveals nothing.
+    own_bundle: the key bundle of a database whose first master key this is.
     """
 
     __slots__ = (
@@ -157,7 +157,7 @@ class MasterKey:
         return self._former_check
 
     def seal_bundle(self, bundle: KeyBundle, check: bytes) -> bytes:
-        """Seal a database's bundle. check: the database's check value, of its first master key."""
+        """Seal a database's key bundle. check: the check value of the database's first master key."""
         nonce = os.urandom(_NONCE)
         sealed = self._bundle_aead.encrypt(nonce, bundle.reveal(), _BUNDLE_LABEL + check)
         return _BUNDLE_FORMAT + nonce + sealed
@@ -183,10 +183,11 @@ class MasterKey:
 
 
 class KeyRing:
-    """The master keys of this server: the newest seals, and each opens what it sealed.
+    """The master keys of this server: the newest one seals, and each opens what it sealed.
 
-    row_mac, kept_keys_mac: as in `KeyBundle`. read_again: gives the master keys as they are configured now,
-    or () where they were read a moment ago; asked when an envelope names a key that is not here.
+    row_mac, kept_keys_mac: as in `KeyBundle`.
+    read_again: returns the master keys that are configured now, or () if they were read a moment ago; called when an
+    envelope names a key that is missing here.
     """
 
     __slots__ = ("_bundle", "_by_id", "_read_again", "kept_keys_mac", "newest", "row_mac")
@@ -205,7 +206,7 @@ class KeyRing:
         self.use(keys)
 
     def use(self, keys: Sequence[MasterKey]) -> None:
-        """Take these keys from now on, the first of them to seal."""
+        """Use these keys from now on. The first of them seals."""
         self.newest = keys[0]
         self._by_id = {key.key_id: key for key in keys}
 
@@ -218,7 +219,7 @@ class KeyRing:
         return self._bundle
 
     def find(self, key_id: bytes) -> MasterKey | None:
-        """The key that sealed an envelope, if it is here or, by now, configured."""
+        """The key that sealed an envelope, if it is here or has been configured since."""
         key = self._by_id.get(key_id)
         if key is None:
             # Another server seals under it already. Here it only opens: what seals is chosen by
@@ -229,9 +230,9 @@ class KeyRing:
         return key
 
     def identify_material(self, material: bytes) -> bytes:
-        """32 bytes that are the same for the same key material, whatever object holds it.
+        """32 bytes that are the same for the same key material, whichever object has it.
 
-        Without the master key they reveal nothing of the material.
+        Without the master key they reveal nothing about the material.
         """
         return self._bundle.identify(material)
 
@@ -298,9 +299,9 @@ def open_sealed(ring: KeyRing, sealed: SealedMaterial, context: EnvelopeContext)
 
 
 def _encode_context(context: EnvelopeContext) -> bytes:
-    """The context as bytes. Two contexts never share an encoding, as each length precedes its text.
+    """The context as bytes. Each length precedes its text, so two different contexts never have the same encoding.
 
-    `surrogatepass`: a lone surrogate must not raise here, and must have an encoding of its own.
+    `surrogatepass`: a lone surrogate must not raise an error here, and must have an encoding of its own.
     """
     uid, owner = (
         context.uid.encode("utf-8", "surrogatepass"),

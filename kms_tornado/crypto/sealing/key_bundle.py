@@ -1,7 +1,7 @@
 """KeyBundle: the keys of a database that stay the same whichever master key seals.
 
-They are derived from the database's first master key, so that a database with one master key stores nothing
-more. Under every other master key of it, they stand sealed in the database, and so outlast the first:
+They are derived from the database's first master key, so a database with one master key stores nothing more. For every
+other master key of the database, they are stored sealed under that key, and so outlast the first one:
 
     sealed bundle = format (1) | nonce (12) | keys (3 x 32) and tag (16)
 """
@@ -23,15 +23,17 @@ BUNDLE_BYTES = 3 * _KEY
 
 
 class KeyBundle:
-    """row_mac: authenticates the rows of the database. kept_keys_mac: the issuers' keys that a restart uses.
+    """The keys that belong to a database.
 
-    identify: makes the identity of key material, by which its nonces are recorded.
+    row_mac: authenticates the rows of the database.
+    kept_keys_mac: authenticates the issuers' keys that are kept for a restart.
+    identify: makes the identity of key material, under which its nonces are recorded.
     """
 
     __slots__ = ("_keys", "identify", "kept_keys_mac", "row_mac")
 
     def __init__(self, keys: bytes) -> None:
-        """keys: BUNDLE_BYTES, those of row MACs, of identities and of kept keys."""
+        """keys: BUNDLE_BYTES, the keys for row MACs, for identities and for kept keys."""
         self._keys = keys
         self.row_mac = RowMAC(keys[:_KEY])
         self.identify = RowMAC(keys[_KEY : 2 * _KEY])
@@ -42,7 +44,10 @@ class KeyBundle:
         return self._keys
 
     def make_cursor_seal(self) -> CursorSeal:
-        """The same on all servers of the database. HKDF-Expand is enough (RFC 5869 §3.3): the keys are uniformly random."""
+        """The seal for cursors, the same on all servers of the database.
+
+        HKDF-Expand is enough (RFC 5869 §3.3), because the keys are uniformly random.
+        """
         label = b"kms_tornado key bundle: cursors"
         return CursorSeal(HKDFExpand(SHA256(), CURSOR_KEY_BYTES, label).derive(self._keys))
 

@@ -1,7 +1,7 @@
-"""RowMAC: the code by which the server knows that it wrote a row of its database, or a file, itself.
+"""RowMAC: the MAC by which the server recognises a row of its database, or a file, that it wrote itself.
 
-Keyed BLAKE2b with 32 bytes (RFC 7693 §2.9), which takes less than half the time of HMAC-SHA-256 for the
-few hundred bytes of a row. The store decides what a row's message is; it has no access to the key.
+Keyed BLAKE2b with 32 bytes (RFC 7693 §2.9), which takes less than half the time of HMAC-SHA-256 for the few hundred
+bytes of a row. The store decides what a row's message is; it has no access to the key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAC_BYTES = 32
 
 
 class RowMAC:
-    """``row_mac(message)`` is the code of the message. It stays in the process."""
+    """Computes MACs: ``row_mac(message)``. The key stays in the process."""
 
     __slots__ = ("_keyed",)
 

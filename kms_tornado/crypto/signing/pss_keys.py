@@ -1,8 +1,8 @@
-"""Keys of id-RSASSA-PSS, which make no other signatures, and may say with which parameters (RFC 4055 §3.1).
+"""Keys of id-RSASSA-PSS, which make no other signatures, and may state their parameters (RFC 4055 §3.1).
 
-A signature has the hashes that the key names, and a salt of at least the length that it names. How long the salt of
-a signature is, the library does not tell who verifies it; so that limit is kept when the server signs, and where a
-request to verify states a length.
+The signatures of such a key use the hashes that it names, and a salt of at least the length that it names. The library
+does not tell a verifier how long the salt of a signature is. So that limit is enforced when the server signs, and when
+a request to verify states a length.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _HASH, _MASK, _SALT, _TRAILER = 0xA0, 0xA1, 0xA2, 0xA3
 
 @dataclass(frozen=True, slots=True)
 class PSSLimits:
-    """salt_length: the least one, in bytes."""
+    """The limits that a key states. salt_length: the least one, in bytes."""
 
     hashing: HashingAlgorithm
     mask_hashing: HashingAlgorithm
@@ -52,9 +52,9 @@ class PSSLimits:
 
 
 def read_pss_limits(parameters: bytes) -> PSSLimits | None:
-    """parameters: RSASSA-PSS-params in DER; b"", which sets no limits, gives None.
+    """The limits in the parameters; None for b"", which sets none.
 
-    Raises MalformedKey, UnsupportedCryptographicParameters.
+    parameters: RSASSA-PSS-params in DER. Raises MalformedKey, UnsupportedCryptographicParameters.
     """
     if not parameters:
         return None
@@ -95,9 +95,9 @@ def choose_pss_scheme(
     *,
     is_signing: bool,
 ) -> SignatureScheme:
-    """As `choose_signature_scheme`, for a key that is for PSS alone. What is not requested is as the key says.
+    """As `choose_signature_scheme`, for a key for PSS alone. Whatever is not requested follows the key's limits.
 
-    Raises UnsupportedCryptographicParameters for what is beyond its limits.
+    Raises UnsupportedCryptographicParameters for a request beyond these limits.
     """
     if limits is None:
         scheme = choose_signature_scheme(key, requested)

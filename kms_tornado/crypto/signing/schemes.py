@@ -41,8 +41,8 @@ _TECHNIQUES: Mapping[SignatureAlgorithm, Technique] = MappingProxyType(
 class SignatureScheme:
     """A signature algorithm with its parameters.
 
-    hashing: None for Ed25519 and Ed448, which have a hash of their own. mask_hashing, salt_length: of PSS.
-    salt_length None: as long as the hash when signing, any length when verifying.
+    hashing: None for Ed25519 and Ed448, which have a hash of their own.
+    mask_hashing, salt_length: for PSS. salt_length None: as long as the hash when signing, any length when verifying.
     """
 
     algorithm: SignatureAlgorithm
@@ -52,7 +52,7 @@ class SignatureScheme:
 
     @property
     def techniques(self) -> tuple[Technique, ...]:
-        """Everything that the crypto policy must allow."""
+        """All techniques that the crypto policy must allow."""
         own = _TECHNIQUES[self.algorithm]
         if HashingAlgorithm.SHA_1 in {self.hashing, self.mask_hashing}:
             return (own, Technique.SHA_1_SIGNATURE)

@@ -1,1 +1,1 @@
-"""What the server needs to know of TLS certificates, and the throw-away ones of --dev."""
+"""What the server needs to know about TLS certificates, and the throw-away ones of --dev."""

@@ -7,7 +7,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 
 def read_host_names(pem: bytes) -> frozenset[str]:
-    """Those of the first certificate, in lower case, ``*.example.com`` as it is; empty where none can be read."""
+    """The hosts of the first certificate, in lower case, ``*.example.com`` as it is; empty where none can be read."""
     try:
         certificate = x509.load_pem_x509_certificates(pem)[0]
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -19,6 +19,6 @@ def read_host_names(pem: bytes) -> frozenset[str]:
 
 
 def is_named(host: str, names: frozenset[str]) -> bool:
-    """Whether the names have the host, in lower case; a ``*`` stands for its whole first label."""
+    """Whether the host, in lower case, is among the names. A ``*`` stands for its whole first label."""
     label, _, rest = host.partition(".")
     return host in names or (label != "" and f"*.{rest}" in names)

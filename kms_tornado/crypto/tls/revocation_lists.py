@@ -1,4 +1,4 @@
-"""Certificate revocation lists (RFC 5280 §5): until when they are good. What they revoke is OpenSSL's to check."""
+"""Certificate revocation lists (RFC 5280 §5): until when they are good. OpenSSL checks what they revoke."""
 
 from __future__ import annotations
 

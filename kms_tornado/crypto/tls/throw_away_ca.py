@@ -1,4 +1,4 @@
-"""ThrowAwayCA: certificates of --dev, of a CA whose private key nobody keeps."""
+"""ThrowAwayCA: the certificates of --dev, issued by a CA whose private key is never stored."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _BACKDATED = datetime.timedelta(hours=1)  # clocks of containers
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Both in PEM."""
+    """A certificate and its private key, both in PEM."""
 
     certificate: bytes
     key: bytes
 
 
 class ThrowAwayCA:
-    """certificate: its own, in PEM."""
+    """A CA that exists only as long as this object. certificate: its own, in PEM."""
 
     def __init__(self, name: str) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -40,11 +40,11 @@ class ThrowAwayCA:
         self.certificate = self._sign(builder)
 
     def issue_server(self, hosts: list[str]) -> Pair:
-        """For a server of these names and addresses."""
+        """A pair for a server with these names and addresses."""
         return self._issue(hosts[0], [*map(_name_host, hosts)], ExtendedKeyUsageOID.SERVER_AUTH)
 
     def issue_client(self, user: str) -> Pair:
-        """For a user, named by common name and e-mail address."""
+        """A pair for a user, named in the common name and the e-mail address."""
         return self._issue(user, [x509.RFC822Name(user)], ExtendedKeyUsageOID.CLIENT_AUTH)
 
     def _issue(

@@ -258,14 +258,14 @@ class Call:
     # --- its plaintext --------------------------------------------------------------------------
 
     def as_usable(self, target: ManagedObject) -> UsableKey:
-        """The object as a UsableKey, without checking that it may be used."""
+        """The object as a UsableKey, without any check that it may be used."""
         return UsableKey(target, partial(self.open, target))
 
     def open(self, target: ManagedObject) -> KeyMaterial:
-        """The plaintext, to be used while the operation runs only.
+        """The plaintext, which must not be used after the operation has ended.
 
-        Raises ObjectDestroyed, SealBroken, and KeyWrapTypeNotSupported for an object that is stored
-        wrapped, which only `fetch_to_use` unwraps.
+        Raises ObjectDestroyed, SealBroken, and KeyWrapTypeNotSupported for an object that is stored wrapped, which only
+        `fetch_to_use` unwraps.
         """
         if STORED_WRAPPED_TAG in target.tags:
             raise KeyWrapTypeNotSupported("the object is kept wrapped")
@@ -296,8 +296,8 @@ class Call:
 
         size: of the data and of the additional data that is authenticated with it.
         others: changes to commit together with it (a used nonce).
-        Raises PermissionDenied, and Conflict where another request came first: the operation then runs
-        again, so that two requests never share the last permitted use.
+        Raises PermissionDenied, and Conflict where another request came first. The operation then runs again, so that
+        no two requests can both have the last permitted use.
         """
         limits = target.attributes.usage_limits
         if limits is None:
@@ -317,17 +317,17 @@ class Call:
             self.audit.is_recorded = True
 
     async def commit_now(self) -> None:
-        """Make durable on return whatever was committed so far, even within a batch.
+        """Make durable whatever was committed so far, even within a batch.
 
-        Called before work that cannot be done twice. Raises Conflict, and FeatureNotSupported in a batch
-        with the option Undo.
+        Called before work that cannot be done twice. Raises Conflict, and FeatureNotSupported in a batch with the
+        option Undo.
         """
         await self.store.commit_now()
 
     # --- what a caller may do -------------------------------------------------------------------
 
     async def is_allowed(self, target: ManagedObject, operation: Operation) -> bool:
-        """Whether the caller may do the operation with an object that was fetched for another one."""
+        """Whether the caller may perform the operation on an object that was fetched for another one."""
         rights = self.context.sufficient_rights[operation]
         permitted = await self.store.get_for(
             target.uid, principal=self.principal, groups=self.groups, rights=rights

@@ -123,8 +123,8 @@ def plan_encryption(
 def _reveals_other_modes(suite: Suite, own: CryptographicParameters | None) -> bool:
     """Whether the answer could be the key stream of another mode.
 
-    In CBC and ECB the caller decides what the block cipher encrypts: the counter blocks of somebody's
-    GCM or CTR, too, unless the key's own parameters rule those modes out.
+    In CBC and ECB the caller decides what the block cipher encrypts. That could be the counter blocks of somebody
+    else's GCM or CTR, unless the key's own parameters rule those modes out.
     """
     return not suite.has_nonce and (own is None or own.block_cipher_mode is None)
 
@@ -162,7 +162,7 @@ def _choose_allowed_suite(
     client: ClientProfile,
     use: Use,
 ) -> Suite:
-    """The suite that the parameters ask for. Raises where the key or the policy does not allow it."""
+    """The suite for which the parameters ask. Raises where the key or the policy does not allow it."""
     try:
         suite = choose_suite(attributes.cryptographic_algorithm, requested, iv)
     except ImpossibleTagLength as exc:

@@ -115,6 +115,6 @@ def _check_derives_for_owner(call: Call, base: ManagedObject) -> None:
 
 
 def record_results(base: ManagedObject, *, hides: bool) -> ManagedObject:
-    """The base, with the record whether what is derived from it is hidden; the same object if it has it."""
+    """The base, with a record of whether its results are hidden; unchanged where it has that record already."""
     tag = HIDDEN_RESULTS_TAG if hides else READABLE_RESULTS_TAG
     return base if tag in base.tags else dataclasses.replace(base, tags=base.tags | {tag})

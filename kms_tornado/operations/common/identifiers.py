@@ -22,10 +22,10 @@ MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
 def new_identifier(requested: str | None) -> UniqueIdentifier:
-    """The identifier that the client chose, else a random one, which nobody can guess.
+    """The identifier that the client chose, or else a random one, which nobody can guess.
 
-    Raises InvalidAttributeValue for one that looks like a tag list, is too long, has a null character or a token, or
-    that no URL can name.
+    Raises InvalidAttributeValue for one that looks like a tag list, is too long, contains a null character or a token,
+    or cannot stand in a URL.
     """
     if not requested:
         return UniqueIdentifier(str(uuid.uuid4()))

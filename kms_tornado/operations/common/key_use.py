@@ -41,9 +41,10 @@ class DataPart(Part, Protocol):
 async def check_also_allowed(
     call: Call, target: ManagedObject, operation: Operation, subject: str
 ) -> None:
-    """Raises PermissionDenied unless the caller may do this operation with the target, too.
+    """Raises PermissionDenied unless the caller may perform this operation on the target, too.
 
-    For an operation that could amount to it. subject: what needs the further right, for the message.
+    It is for an operation that could have the effect of that one. subject: for the message, what needs the further
+    right.
     """
     if is_owner(call.principal, target):
         return
@@ -67,18 +68,19 @@ def require_data(data: bytes | None, stage: Stage) -> bytes:
 async def run_maybe_offloaded(
     call: Call, size: int, work: Callable[[], T], *, above: int = OFFLOAD_BYTES
 ) -> T:
-    """Run the work, on a thread if its size is `above` a millisecond's. size: in bytes.
+    """Run the work; on a thread, if its size is `above` what takes a millisecond.
 
-    Raises Unavailable where no thread is free: call it before anything is changed.
+    size: in bytes. Raises Unavailable where no thread is free: call it before anything is changed.
     """
     return await call.offload(work, size=size) if size > above else work()
 
 
 async def run_surely(call: Call, size: int, work: Callable[[], T]) -> T:
-    """As `run_maybe_offloaded`, but on a thread apart where the queue is full: for after usage is consumed.
+    """As `run_maybe_offloaded`, but if the queue is full, on a thread outside of the pool.
 
-    Unavailable would tell the client that nothing was changed, and the stream that was taken out of
-    the table would be lost.
+    For work after usage is consumed.
+    Unavailable would tell the client that nothing was changed, and the stream that was taken out of the table would be
+    lost.
     """
     try:
         return await run_maybe_offloaded(call, size, work)
@@ -112,12 +114,12 @@ async def start_stream(
     *changes: Change,
     aad: bytes = b"",
 ) -> Stream:
-    """A new stream, once the usage of its first part is consumed and on disk.
+    """A new stream, after the usage of its first part was consumed and that is on disk.
 
-    protected_bytes: the length of the part; None where nothing is protected. changes: are committed with
-    the usage. start: creates the computation, and feeds it aad, which counts as protected, too.
-    Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could
-    be undone.
+    protected_bytes: the length of the part; None where nothing is protected.
+    changes: committed together with the usage.
+    start: creates the computation, and feeds it aad, which counts as protected, too.
+    Raises PermissionDenied (the limit), Conflict, and FeatureNotSupported within a batch that could be undone.
     """
     if protected_bytes is not None:
         protected_bytes += len(aad)
@@ -133,10 +135,9 @@ async def resume_stream(
     correlation_value: bytes | None,
     protected_bytes: int | None,
 ) -> Stream:
-    """The stream, taken out of the table, once the usage of its next part is consumed and on disk.
+    """The stream, taken out of the table, after the usage of its next part was consumed and that is on disk.
 
-    protected_bytes: as for `start_stream`. Raises InvalidCorrelationValue, and the errors of
-    `start_stream`.
+    protected_bytes: as for `start_stream`. Raises InvalidCorrelationValue, and the errors of `start_stream`.
     """
     if not correlation_value:
         raise InvalidCorrelationValue("CorrelationValue is empty")
@@ -169,10 +170,11 @@ async def feed_stream(
     *,
     protects: bool,
 ) -> Stream:
-    """A stream that has been fed the request's data, and that is in no table until `Streams.keep`.
+    """A stream that has received the request's data. It is in no table until `Streams.keep`.
 
-    For computations without output before their end: MAC, hash, signature.
-    start: creates the computation. protects: whether the data counts against the target's usage limit.
+    It is for computations that have no output before their end: MAC, hash, signature.
+    start: creates the computation.
+    protects: whether the data counts against the target's usage limit.
     """
     stage = determine_stage(request)
     data = require_data(request.data, stage)

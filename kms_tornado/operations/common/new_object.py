@@ -86,10 +86,11 @@ def make_object(
 def _find_first_attributes(
     object_type: ObjectType, requested: Attributes, server_attributes: Attributes, *more: Any
 ) -> Attributes:
-    """As `make_first_attributes`. Raises InvalidAttributeValue and what `check_quantum_safe` raises.
+    """The attributes of a new object, made or shared.
 
-    Most keys that are made in one second have no names, links or tags, and are alike. Their attributes are made,
-    checked and, as they are one object, written once, which is a third of a Create.
+    Raises InvalidAttributeValue and what `check_quantum_safe` raises.
+    Most keys that are made in one second have no names, links or tags, and equal attributes. These are then made and
+    checked once, and, as they are one object, also formatted once. That saves a third of a Create.
     """
     asked, determined = tuple(vars(requested).items()), tuple(vars(server_attributes).items())
     if all(isinstance(value, int) for _, value in asked + determined):
@@ -132,7 +133,7 @@ def make_unsealed_object(
     attributes: Attributes,
     tags: frozenset[str],
 ) -> ManagedObject:
-    """A new object of the caller's, Pre-Active and without material. tags: besides the one for the type."""
+    """A new Pre-Active object of the caller's, without material. tags: the ones besides that of the type."""
     return ManagedObject(
         uid=uid,
         owner=call.principal,
@@ -153,9 +154,9 @@ def make_first_attributes(
     activates_at_once: bool,
     now: int,
 ) -> Attributes:
-    """All attributes of the new object but identifier, type, state and tags, which are stored apart.
+    """All attributes of the new object except identifier, type, state and tags, which are stored separately.
 
-    activates_at_once: whether one without an Activation Date is Active. now: seconds since the Unix epoch.
+    activates_at_once: whether an object without an Activation Date is Active. now: seconds since the Unix epoch.
     """
     sensitive = bool(requested.sensitive)
     extractable = requested.extractable is not False
@@ -197,8 +198,5 @@ def check_object_type(object_type: ObjectType, attributes: Attributes) -> None:
 
 
 def make_digest(octets: bytes, key_format: KeyFormatType) -> Digest:
-    """SHA-256 over the key material in its format (KMIP 2.1 §4.20).
-
-    `objects.digests` says who may know it.
-    """
+    """The SHA-256 digest of the key material in its format (KMIP 2.1 §4.20). `objects.digests` says who may know it."""
     return Digest(HashingAlgorithm.SHA_256, hashlib.sha256(octets).digest(), key_format)

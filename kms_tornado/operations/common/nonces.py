@@ -1,4 +1,4 @@
-"""The nonce of an encryption: claimed before the encryption, counted or recorded for the key's material."""
+"""The nonce of an encryption: claimed before the encryption, and counted or recorded for the key's material."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from .encryption_plan import EncryptionPlan
 async def claim_nonce(
     call: Call, target: ManagedObject, material: KeyMaterial, plan: EncryptionPlan
 ) -> tuple[Change, ...]:
-    """Claim the nonce of the plan, before the encryption: it is never given back.
+    """Claim the nonce of the plan, before the encryption; it cannot be given back.
 
-    Returns the change, if any, that records a caller's nonce; to be committed with the usage. One that
-    the server made is counted at once. material: the target's, which decides what was used with what.
+    Returns the change that records a caller's nonce, if there is one, to be committed together with the usage. A nonce
+    that the server made is counted at once.
+    material: the target's; the nonces of equal material are counted together.
     Raises the errors of `ServerNonces.take`.
     """
     if plan.makes_nonce:
@@ -37,8 +38,8 @@ async def take_server_nonce(call: Call, target: ManagedObject, material: KeyMate
 
 
 def _counts_by_object(call: Call) -> bool:
-    """Whether nonces of other objects with the same material do not count (`domain.nonces`).
+    """Whether the nonces of other objects with the same material do not count (`domain.nonces`).
 
-    Nobody learns anything by such an object: who brings a nonce with it may decrypt with it.
+    Such an object reveals nothing: whoever brings a nonce with it may decrypt with it.
     """
     return call.context.crypto_policy is CryptoPolicy.PERMISSIVE

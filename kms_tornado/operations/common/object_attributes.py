@@ -1,4 +1,4 @@
-"""The attributes of one object: which a client may set, how long they may be, how they are shown and merged.
+"""The attributes of one object: which of them a client may set, how long they may be, how they are shown and merged.
 
 `domain.attribute_rules` has the rules for changing single attributes of an existing object.
 """
@@ -55,7 +55,7 @@ def check_references(requested: Attributes) -> None:
 
 
 def check_vendor_attribute(attribute: VendorAttribute) -> None:
-    """Raises InvalidAttribute for an attribute of the server's own, or one that requests what it does not do."""
+    """Raises InvalidAttribute for an attribute of the server's own, or one that asks for what it does not do."""
     if attribute.vendor_identification == SERVER_VENDOR:
         raise InvalidAttribute(f"attributes of {SERVER_VENDOR} are the server's own")
     if attribute.attribute_name in _REFUSED_VENDOR_ATTRIBUTES:
@@ -63,7 +63,7 @@ def check_vendor_attribute(attribute: VendorAttribute) -> None:
 
 
 def check_link(link: Link) -> None:
-    """Raises InvalidAttributeValue for a link to a list of tags: it would lead each caller somewhere else."""
+    """Raises InvalidAttributeValue for a link to a list of tags, which would lead each caller to a different object."""
     if link.linked_object_identifier.startswith("["):
         raise InvalidAttributeValue("a link names an object by its identifier")
 
@@ -86,10 +86,10 @@ def check_attributes_length(attributes: Attributes, tags: frozenset[str]) -> Non
 
 
 def describe_object(target: ManagedObject) -> Attributes:
-    """The object's attributes, with those that are stored apart or computed.
+    """The object's attributes, together with those that are stored separately or computed.
 
-    Fresh is true from the start until the object is given out for the first time, unless a client said otherwise;
-    for objects that are older than this rule it is false.
+    Fresh is true from the start until the object is given out for the first time, unless a client set it otherwise. For
+    objects that are older than this rule it is false.
     """
     attributes = target.attributes
     return with_user_tags(

@@ -54,7 +54,7 @@ class _Budget:
     pending: asyncio.Task[None] | None = None
 
     def covers(self, target: ManagedObject) -> bool:
-        """Whether a nonce is left, and the object's row says that the server makes them."""
+        """Whether a nonce is left, and the object's row names the server as the source."""
         return self.left > 0 and (target.nonce_source == _SERVER or self._fixed_since(target))
 
     def fix(self, target: ManagedObject) -> None:
@@ -71,7 +71,7 @@ class _Budget:
 
 
 class ServerNonces:
-    """The table of one process. For one event loop."""
+    """The nonces that one process may make, for each key. For one event loop."""
 
     def __init__(self) -> None:
         self._budgets: OrderedDict[bytes, _Budget] = OrderedDict()
@@ -85,11 +85,13 @@ class ServerNonces:
         by_object: bool = False,
         audit: AuditEntry | None = None,
     ) -> None:
-        """Take one nonce, reserving a block where none is left.
+        """Take one nonce; if none is left, reserve a block first.
 
-        objects: those of the call. key: the identity of the target's material. by_object: as for
-        `ReserveNonces`. audit: of the operation that needs it, by which a reservation is recorded.
-        Raises WrongNonceSource, NoncesSpent, Conflict, Unavailable; nothing was taken then.
+        objects: those of the call.
+        key: the identity of the target's material.
+        by_object: as for `ReserveNonces`.
+        audit: of the operation that needs the nonce, for the record of a reservation.
+        Raises WrongNonceSource, NoncesSpent, Conflict, Unavailable; no nonce was then taken.
         """
         budget = self._find_budget(key)
         while not budget.covers(target):
@@ -123,7 +125,7 @@ async def _reserve(
     reservation: ReserveNonces,
     audit: AuditEntry | None,
 ) -> None:
-    """Reserve a block, or only have the source written where the block of another object is left."""
+    """Reserve a block, or if nonces are left from another object's block, only write the source."""
     try:
         count = 0 if budget.left else RESERVED_BLOCK
         await objects.reserve_nonces(
@@ -136,7 +138,7 @@ async def _reserve(
 
 
 def _draft(audit: AuditEntry | None, target: ManagedObject, count: int) -> Sequence[Draft]:
-    """The record of a reservation. The use itself has one of its own."""
+    """The record of a reservation. The use itself has a record of its own."""
     if audit is None:
         return ()
     return [audit.draft_reservation(target.uid, count)]

@@ -66,7 +66,7 @@ _CORRELATION_BYTES = 16
 
 
 class Stage(Enum):
-    """Which part of the data a request has; the values name the fields that say so."""
+    """Which part of the data a request carries. The values name the fields that say so."""
 
     WHOLE = "all of it"
     FIRST = "InitIndicator"
@@ -75,7 +75,7 @@ class Stage(Enum):
 
     @property
     def is_last(self) -> bool:
-        """Whether the data is complete, so that the answer has the result."""
+        """Whether the data is complete, so that the answer contains the result."""
         return self in {Stage.WHOLE, Stage.LAST}
 
 
@@ -174,10 +174,10 @@ class Streams:
         *,
         now: int,
     ) -> Stream:
-        """Remove the stream and return it, for one part.
+        """Remove the stream from the table and return it, for one part.
 
-        Raises InvalidCorrelationValue, the same whether there is no such stream or it belongs to
-        another principal, operation, object or version.
+        Raises InvalidCorrelationValue, with the same text whether no such stream exists, or it belongs to another
+        principal, operation, object or version.
         """
         self._forget_expired(now)
         stream = self._streams.get(correlation_value)

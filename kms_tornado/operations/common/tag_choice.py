@@ -23,14 +23,17 @@ async def choose_by_tags(
     *,
     now: int,
 ) -> ManagedObject | None:
-    """The best usable object with all the tags; else an unusable one, so that the refusal says why.
+    """The best usable object with all the tags.
 
-    granted: the search for what others granted to the caller. suits: whether the operation takes an object in a
-    state that allows the use. now: whole seconds since the Unix epoch.
-    Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So an
-    object of the caller's own is the answer wherever there is one, even a destroyed one, which
-    ends the search. What is granted to everybody is passed over, and what several owners granted is
-    refused. Raises ItemNotFound, InvalidField.
+    If there is none, an unusable one, so that the refusal gives the reason.
+    granted: the search for objects that others granted to the caller.
+    suits: whether the operation accepts an object that is in a state which allows the use.
+    now: whole seconds since the Unix epoch.
+
+    Anybody may put any tags on a key and grant it to others, who would then encrypt with it. So if the caller owns an
+    object with the tags, that one is the answer; even a destroyed one ends the search. Objects that are granted to
+    everybody are ignored, and where several owners granted one with the tags, the request is refused.
+    Raises ItemNotFound, InvalidField.
     """
     own = TagSearch(granted.tags, granted.principal, now=now)
     best = await _find_best(store, own, use, suits, now)
@@ -55,10 +58,10 @@ async def _find_best(
     suits: Callable[[ManagedObject], bool],
     now: int,
 ) -> ManagedObject | None:
-    """The best usable object that the search finds, else an unusable one; destroyed ones are passed over.
+    """The best usable object that the search finds, else an unusable one; destroyed ones are ignored.
 
-    The store is searched for one group of states after the other, not for all at once: a search
-    returns the newest hundred, and a hundred revoked or archived keys must not hide the Active one.
+    The store is searched for one group of states after the other, not for all at once: a search returns the newest
+    hundred objects, and a hundred revoked or archived keys must not hide the Active one.
     """
     unusable = None
     for states, archived in _by_preference(use):
@@ -79,9 +82,9 @@ def _has_state(candidate: ManagedObject, use: Use, now: int) -> bool:
 
 
 def _by_preference(use: Use) -> Sequence[tuple[frozenset[State], bool | None]]:
-    """(states, whether archived), best first: Active if the use allows it, other states that do, the rest.
+    """(states, whether archived), in this order: Active if the use allows it, the other states that do, the rest.
 
-    None of them has destroyed states.
+    None of them includes destroyed states.
     """
     alive = frozenset(State) - DESTROYED_STATES
     active = frozenset({State.ACTIVE})

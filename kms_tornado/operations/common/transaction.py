@@ -36,7 +36,7 @@ class Transaction:
     """An implementation of `Objects` over the store's, to which it commits nothing until `finish`."""
 
     def __init__(self, objects: Objects, *, undoes: bool = False) -> None:
-        """undoes: the whole batch may have to be undone at the end, so `commit_now` is refused."""
+        """undoes: whether the batch may have to be undone at its end, so that `commit_now` is refused."""
         self._objects = objects
         self._undoes = undoes
         #: The changed objects as they are after the changes; None: removed.
@@ -147,9 +147,9 @@ class Transaction:
     async def finish(self) -> None:
         """Commit all of the changes or none; they are durable on return.
 
-        Raises Conflict where an object was changed since it was read: the caller runs the batch again.
-        Raises Refused, with the errors by item, where the database refuses changes: the caller runs the
-        batch again without those items.
+        Raises Conflict where an object was changed since it was read; the caller then runs the batch again.
+        Raises Refused, with the errors by item, where the database refuses changes; the caller then runs the batch
+        again without those items.
         """
         if not any(self._groups):
             return
@@ -174,7 +174,7 @@ class Transaction:
     async def reserve_nonces(
         self, reservation: ReserveNonces, drafts: Sequence[Draft] = ()
     ) -> None:
-        """Not held back: what a batch reserves may be lost, but not used twice."""
+        """Commit the reservation at once. Nonces that a batch reserves may be lost, but must not be used twice."""
         await self._objects.reserve_nonces(reservation, drafts)
 
     def holds_back(self, uid: UniqueIdentifier) -> bool:
@@ -187,14 +187,14 @@ class Transaction:
         return current
 
     async def _fix_source(self, change: UseNonce | ReserveNonces, source: NonceSource) -> None:
-        """Let later items see the source, which the database has at the end only."""
+        """Let later items see the source, which the database contains only at the end."""
         current = await self._check_seen(change.uid, change.seen)
         self._after[change.uid] = dataclasses.replace(current, nonce_source=source)
 
     def _by_item(self, exc: Refused) -> Refused | Conflict:
-        """The refusal with the errors by item instead of by group.
+        """The refusal, with the errors by item instead of by group.
 
-        If the only errors are identifiers that have been taken since they were looked up, a Conflict.
+        If the only errors are identifiers that were taken since they were looked up, it is a Conflict.
         """
         failures: dict[int, KMIPError] = {
             self._items[place]: error

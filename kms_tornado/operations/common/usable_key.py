@@ -12,11 +12,11 @@ from ...domain.managed_object import ManagedObject
 # One is made for each use of a key. Not frozen: a frozen dataclass takes four times as long to make.
 @dataclass(slots=True)
 class UsableKey:
-    """An object whose key material may be used, and a function that gives it.
+    """An object whose key material may be used, and a function that returns it.
 
-    open: returns the plaintext, to be used while the operation runs only. It opens the envelope each time
-    it is called, and not before, so a request that is refused for its parameters costs no decryption.
-    Raises ObjectDestroyed, SealBroken.
+    open: returns the plaintext, which must not be used after the operation has ended. It opens the envelope each time
+    it is called, and not before, so a request that is refused because of its parameters costs no decryption. Raises
+    ObjectDestroyed, SealBroken.
     """
 
     target: ManagedObject

@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 def describe_certificate(octets: bytes) -> Attributes:
     """The attributes of a certificate in DER (KMIP 2.1 §4.6 to §4.9, §4.21, §4.65 to §4.67).
 
-    What cannot be told of it is left out, and a warning says so. Raises InvalidField for octets that are not such
-    a certificate.
+    What cannot be represented is left out, and a warning in the log says so. Raises InvalidField for octets that are
+    not such a certificate.
     """
     facts = read_certificate(octets)
     signature = facts.signature_algorithm
@@ -49,7 +49,7 @@ def describe_certificate(octets: bytes) -> Attributes:
 
 
 def _describe_entities(facts: CertificateFacts) -> dict[str, Any]:
-    """The attributes with encoded names, without those that are too long to be told."""
+    """The attributes with encoded names, without those that are too long."""
     issuer, subject = facts.issuer, facts.subject
     described: dict[str, Any] = {}
     if issuer.distinguished_name is not None:
@@ -68,7 +68,7 @@ def _describe_entities(facts: CertificateFacts) -> dict[str, Any]:
 
 
 def _list_left_out(facts: CertificateFacts) -> list[str]:
-    """What of the certificate its attributes do not tell, each with the reason, for the log."""
+    """What the attributes do not contain of the certificate, each with the reason, for the log."""
     listed: list[str] = []
     for role, entity in (("subject", facts.subject), ("issuer", facts.issuer)):
         for what, why in entity.left_out.items():

@@ -18,7 +18,7 @@ from ..common.call import Call
 
 
 async def complete_numbers(call: Call, incoming: Object) -> Object:
-    """The object with all numbers of its key. What lacks none is returned as it is.
+    """The object with all numbers of its key; unchanged where none is missing.
 
     Raises InvalidField, MissingData, Unavailable.
     """

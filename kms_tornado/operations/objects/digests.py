@@ -32,7 +32,7 @@ _COMPUTED_FOR = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.PRIVATE_KEY})
 
 
 async def read_digests(call: Call, target: ManagedObject) -> tuple[Digest, ...]:
-    """The object's digests, as far as the caller may know them. Raises SealBroken."""
+    """The object's digests, if the caller may know them. Raises SealBroken."""
     if target.object_type not in _COMPUTED_FOR:
         return target.attributes.digests
     if STORED_WRAPPED_TAG in target.tags or not await _may_read(call, target):
@@ -41,7 +41,7 @@ async def read_digests(call: Call, target: ManagedObject) -> tuple[Digest, ...]:
 
 
 async def _may_read(call: Call, target: ManagedObject) -> bool:
-    """Whether the caller may get the object in the clear: by Get, or as it comes with an Export."""
+    """Whether the caller may get the object in the clear, with Get, or in an Export."""
     attributes = target.attributes
     if attributes.sensitive or attributes.extractable is False:
         return False
@@ -53,7 +53,7 @@ async def _may_read(call: Call, target: ManagedObject) -> bool:
 
 
 def _compute_digest(target: ManagedObject, material: KeyMaterial) -> Digest:
-    """Of a symmetric key the digest of its raw octets, in whatever format the key is given out."""
+    """The digest of an object; of a symmetric key that of its raw octets, in whatever format it is given out."""
     if target.object_type is ObjectType.SYMMETRIC_KEY:
         is_opaque = is_opaque_key(target)
         return make_digest(
@@ -88,11 +88,12 @@ _FORMATS = {
 def select_true_digests(
     object_type: ObjectType, material: KeyMaterial, sent: bytes | None, supplied: Iterable[Digest]
 ) -> tuple[Digest, ...]:
-    """The supplied digests, each of which was compared with the object.
+    """Those of the supplied digests that were compared with the object, and are right.
 
-    sent: the octets as the client sent them, which may be encoded otherwise than the server does; None where
-    they are not known. A digest by a hash that is not offered here is left out, and so is one without a value.
-    Raises InvalidAttributeValue for a digest of something else.
+    sent: the octets as the client sent them, which may be encoded differently from the server's; None where they are
+    not known.
+    A digest by a hash that is not offered here is left out, and so is one without a value. Raises InvalidAttributeValue
+    for a digest of something else.
     """
     comparable = [
         digest

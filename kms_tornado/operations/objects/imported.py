@@ -74,7 +74,10 @@ def make_imported_object(
 def make_destroyed_object(
     call: Call, uid: UniqueIdentifier, object_type: ObjectType, supplied: Attributes
 ) -> ManagedObject:
-    """A new object that was destroyed elsewhere: what is known of it, without material. Raises as above."""
+    """A new object that was destroyed elsewhere: what is known about it, without material.
+
+    Raises the errors of `make_imported_object`.
+    """
     return _make_unsealed(call, uid, object_type, supplied, Attributes(), frozenset())
 
 
@@ -86,7 +89,10 @@ def _make_unsealed(
     shown: Attributes,
     system_tags: frozenset[str],
 ) -> ManagedObject:
-    """shown: the attributes that the object itself shows; none where it was destroyed."""
+    """The new object without its material.
+
+    shown: the attributes that the object itself shows; none where it was destroyed.
+    """
     check_object_type(object_type, supplied)
     check_importable(supplied)
     check_references(supplied)
@@ -105,7 +111,10 @@ def _make_unsealed(
 
 
 def _check_quantum_safe(attributes: Attributes) -> None:
-    """The profiles want another reason for this error, where keys are created (case QS-M-2)."""
+    """Check a claim of Quantum Safe.
+
+    The profiles want the reason NotQuantumSafe only where a key is created (case QS-M-2).
+    """
     try:
         check_quantum_safe(attributes)
     except NotQuantumSafe as exc:
@@ -137,10 +146,10 @@ def _make_attributes(
 
 
 def _choose_format(object_type: ObjectType, parsed: ParsedObject) -> Attributes:
-    """The attributes that the server determined, with the supplied KeyFormatType where the object has it.
+    """The attributes that the server determined, with the supplied KeyFormatType if the object has that format.
 
-    Raw is what the published clients call each format of a key pair's in octets, so there it says nothing.
-    Raises KeyFormatTypeNotSupported.
+    The published clients call any format of a key pair's octets Raw, so for such keys it says nothing. Raises
+    KeyFormatTypeNotSupported.
     """
     shown, wanted = parsed.server_attributes, parsed.requested.key_format_type
     if (
@@ -161,10 +170,10 @@ def _choose_format(object_type: ObjectType, parsed: ParsedObject) -> Attributes:
 def _compare_digests(
     object_type: ObjectType, parsed: ParsedObject, shown: Attributes, incoming: Object | None
 ) -> tuple[Digest, ...]:
-    """The digests to store: the server's own and, of what is public, the supplied ones that are right.
+    """The digests to store: the server's own and, for public material, those of the supplied ones that are right.
 
-    Of what came wrapped, the comparison would tell whoever may unwrap it which of two guesses is right. So
-    there is none unless that user may get the object in the clear. Raises InvalidAttributeValue.
+    For an object that came wrapped, the comparison would tell whoever may unwrap it which of two guesses is right. So
+    it is made only if that user may get the object in the clear. Raises InvalidAttributeValue.
     """
     supplied = parsed.requested
     was_wrapped = _is_wrapped(incoming)
@@ -187,7 +196,7 @@ def _is_wrapped(incoming: Object | None) -> bool:
 
 
 def _octets_sent(incoming: Object | None) -> bytes | None:
-    """The octets of an object's material as they were sent; None where it has none, but numbers."""
+    """An object's material as the octets that were sent; None where it has none, or consists of numbers."""
     match incoming:
         case None | Certificate() | OpaqueObject():
             return None  # stored as they came

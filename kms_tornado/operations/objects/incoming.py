@@ -71,9 +71,11 @@ SECRET_FORMATS = frozenset({KeyFormatType.RAW, KeyFormatType.OPAQUE})
 class ParsedObject:
     """The content of an incoming object.
 
-    material: in canonical form. requested: the client's attributes, with those inside the key value.
-    server_attributes: those that the server determined. system_tags: the server's own tags. rights: those
-    that were wrapped with the object; None where there were none.
+    material: in canonical form.
+    requested: the client's attributes, including those inside the key value.
+    server_attributes: the ones that the server determined.
+    system_tags: the server's own tags.
+    rights: the ones that were wrapped with the object; None where there were none.
     """
 
     material: KeyMaterial
@@ -108,9 +110,9 @@ def parse_object(
 def parse_sent_object(
     object_type: ObjectType, incoming: Object, requested: Attributes
 ) -> ParsedObject:
-    """As `parse_object`, for one that was not unwrapped: the error says what its octets look like.
+    """As `parse_object`, for an object that was not unwrapped: the error says what its octets look like.
 
-    Of octets that were unwrapped, that would tell something to somebody who may not read them.
+    For octets that were unwrapped, such an error would tell something to a user who may not read them.
     """
     try:
         return parse_object(object_type, incoming, requested)
@@ -122,7 +124,7 @@ def parse_sent_object(
 
 
 def _recognise_octets(incoming: Object) -> str | None:
-    """What the octets look like of a key that has some, and that stated another format."""
+    """What the octets of a key look like if they are not in the stated format; None for a key without octets."""
     if not isinstance(incoming, PrivateKey | PublicKey):
         return None
     value = incoming.key_block.key_value
@@ -132,10 +134,11 @@ def _recognise_octets(incoming: Object) -> str | None:
 
 
 def check_compression_type(compression: int | None) -> None:
-    """Check that a key comes, or is to be given out, uncompressed: the default, which a client may state.
+    """Check that a key comes, or is to be given out, uncompressed. That is the default, which a client may state.
 
-    compression: a number of KeyCompressionType. Points on curves are stored and given out uncompressed;
-    other keys have nothing to compress. Raises KeyCompressionTypeNotSupported.
+    compression: a number of KeyCompressionType.
+    Points on curves are stored and given out uncompressed; other keys have nothing to compress. Raises
+    KeyCompressionTypeNotSupported.
     """
     if compression not in {None, KeyCompressionType.EC_PUBLIC_KEY_TYPE_UNCOMPRESSED}:
         raise KeyCompressionTypeNotSupported(
@@ -204,7 +207,7 @@ def _parse_symmetric_key(block: KeyBlock, requested: Attributes) -> ParsedObject
 
 
 def _parse_opaque_key(block: KeyBlock, requested: Attributes) -> ParsedObject:
-    """A key of which only its client knows what its octets mean: its algorithm and length are as it states them."""
+    """A key whose octets only its client understands. Its algorithm and length are what the client states."""
     material = _parse_octets(
         block, frozenset({KeyFormatType.OPAQUE}), "an Opaque key is a ByteString"
     )
@@ -222,7 +225,7 @@ def _parse_opaque_key(block: KeyBlock, requested: Attributes) -> ParsedObject:
 
 
 def _parse_octets(block: KeyBlock, formats: frozenset[KeyFormatType], text: str) -> KeyMaterial:
-    """The octets of the block's key. text: of the error for a block in another format."""
+    """The octets of the block's key. text: the error for a block in another format."""
     material = _read_material(block)
     if block.key_format_type not in formats or not isinstance(material, KeyMaterialField):
         raise KeyFormatTypeNotSupported(text)
@@ -282,9 +285,8 @@ def describe_asymmetric_key(
 ) -> Attributes:
     """The attributes that the server determines from a key.
 
-    algorithm: as the client stated it, or None. stated_lengths: likewise, the one that counts first.
-
-    Raises InvalidField where the key is of another algorithm than stated.
+    algorithm: as the client stated it, or None. stated_lengths: likewise; the first one counts first.
+    Raises InvalidField where the key is for another algorithm than stated.
     """
     return Attributes(
         cryptographic_algorithm=determine_algorithm(key, algorithm),

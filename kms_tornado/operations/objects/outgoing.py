@@ -51,7 +51,7 @@ def render_object(
     requested_format: KeyFormatType | None,
     client: ClientProfile,
 ) -> Object:
-    """The object in the clear, in the requested format, or by default in the one it was registered in.
+    """The object in the clear, in the requested format, or by default in the one in which it was registered.
 
     Raises KeyFormatTypeNotSupported where the object cannot have the format.
     """
@@ -97,7 +97,7 @@ def render_key_block(
 def _choose_symmetric_format(
     target: ManagedObject, requested_format: KeyFormatType | None, client: ClientProfile
 ) -> KeyFormatType | None:
-    """The format to give a symmetric key out in; None for the one that it was registered in."""
+    """The format in which to give out a symmetric key; None for the one in which it was registered."""
     if not is_opaque_key(target):
         if requested_format is KeyFormatType.OPAQUE:
             raise _symmetric_format_error()
@@ -177,8 +177,8 @@ _ENCLOSING_OBJECTS: Mapping[ObjectType, Callable[[ManagedObject, KeyBlock], Obje
 def render_inner_attributes(target: ManagedObject, key_format: KeyFormatType) -> Attributes:
     """The attributes inside the key value, which both published clients read.
 
-    cloudproof_kms_js chooses its parser by their KeyFormatType. It knows none but Raw for PKCS#8 and other
-    formats in DER.
+    cloudproof_kms_js chooses its parser by their KeyFormatType, of which it knows only Raw for PKCS#8 and other formats
+    in DER.
     """
     attributes = target.attributes
     values = len(attributes.links) + len(attributes.vendor_attributes) + len(target.tags)

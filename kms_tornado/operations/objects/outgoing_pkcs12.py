@@ -35,7 +35,7 @@ _PRIVATE_KEY = (LinkType.PRIVATE_KEY_LINK,)
 async def fetch_key_of(call: Call, certificate: ManagedObject, use: Use) -> ManagedObject:
     """The private key of the certificate.
 
-    Raises InvalidField where no link leads to one, or several do, and ItemNotFound.
+    Raises InvalidField where no link leads to one or several do, and ItemNotFound.
     """
     uid = _linked(certificate, _PRIVATE_KEY)
     public = _linked(certificate, _PUBLIC_KEY)
@@ -51,10 +51,11 @@ async def fetch_key_of(call: Call, certificate: ManagedObject, use: Use) -> Mana
 async def render_pkcs12(
     call: Call, key: UsableKey, certificate: ManagedObject | None = None
 ) -> PrivateKey:
-    """The key, which may leave in the clear, as a file under its password.
+    """The key, which may leave in the clear, in a file that is encrypted with its password.
 
-    certificate: the key's, where the file was asked for by the certificate's identifier. Raises BadPassword,
-    InvalidField where there is no chain of certificates, or more than one, ItemNotFound, KeyFormatTypeNotSupported.
+    certificate: the key's, if the file was asked for by the certificate's identifier.
+    Raises BadPassword, InvalidField where there is no chain of certificates, or more than one, ItemNotFound,
+    KeyFormatTypeNotSupported.
     """
     call = call.for_operation(Operation.GET)
     target = key.target
@@ -75,7 +76,7 @@ async def render_pkcs12(
 async def _fetch_chain(
     call: Call, key: ManagedObject, certificate: ManagedObject | None
 ) -> list[ManagedObject]:
-    """The certificates, the key's own first: the given one, or that to which its links lead."""
+    """The certificates, the key's own first: the given one, or the one to which the key's links lead."""
     uid = _linked(key, _CERTIFICATE) if certificate is None else certificate.uid
     public = _linked(key, _PUBLIC_KEY) if uid is None else None
     if uid is None and public is not None:
@@ -99,7 +100,10 @@ async def _fetch_chain(
 
 
 def _linked(target: ManagedObject, types: Iterable[LinkType]) -> str | None:
-    """The one object to which links of the first of these types lead; None for none. Raises InvalidField for several."""
+    """The one object to which links of the first of these types lead; None where there is none.
+
+    Raises InvalidField where there are several.
+    """
     links = target.attributes.links
     for link_type in types:
         uids = {link.linked_object_identifier for link in links if link.link_type is link_type}

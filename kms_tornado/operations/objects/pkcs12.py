@@ -1,8 +1,8 @@
-"""A PKCS#12 that comes in as a private key, taken apart (KMIP 2.1 §4.26, §4.39; RFC 7292).
+"""A PKCS#12 file that is imported as a private key, and taken apart (KMIP 2.1 §4.26, §4.39; RFC 7292).
 
-The private key, its certificate and those above it become objects of their own, linked to one another, all of
-them or none. The password is that of the link PKCS12PasswordLink: by the specification, an Active SecretData of
-the caller's; Cosmian's clients write the password itself there. Such a password is in no object, log or error.
+The private key, its certificate and those above it become objects of their own, linked to each other, all of them or
+none. PKCS12PasswordLink leads to the password: by the specification, to an Active SecretData of the caller's; Cosmian's
+clients write the password itself there. Such a password is in no object, log or error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,11 @@ from .incoming import ParsedObject, merge_inner_attributes, parse_object
 
 @dataclass(frozen=True, slots=True)
 class ParsedPKCS12:
-    """key: the private key, linked to its certificate. certificates: (identifier, DER, links), its own first."""
+    """The contents of a file.
+
+    key: the private key, linked to its certificate.
+    certificates: (identifier, DER, links), the key's own first.
+    """
 
     key: ParsedObject
     certificates: tuple[tuple[UniqueIdentifier, KeyMaterial, tuple[Link, ...]], ...]
@@ -42,9 +46,11 @@ class ParsedPKCS12:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """leaf: the index of the key's certificate in contents; None where it has none.
+    """The parts of a file to keep.
 
-    issuers: of each certificate to keep, its own first, the index → that of its issuer's, if the file has it.
+    leaf: the index of the key's certificate in contents; None where it has none.
+    issuers: for each certificate to keep, the key's own first, its index → the index of its issuer's, if the file has
+    that.
     """
 
     contents: PKCS12Contents
@@ -54,7 +60,7 @@ class _Parts:
 
 
 def is_pkcs12(object_type: ObjectType, incoming: PrivateKey) -> bool:
-    """Whether the object is a PKCS#12 that no key wraps: it has an encryption of its own."""
+    """Whether the object is a PKCS#12 that is not wrapped by a key. (It has an encryption of its own.)"""
     return (
         object_type is ObjectType.PRIVATE_KEY
         and incoming.key_block.key_format_type is KeyFormatType.PKCS12
@@ -112,9 +118,9 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
 async def make_certificates(
     call: Call, parsed: ParsedPKCS12, key: ManagedObject
 ) -> tuple[ManagedObject, ...]:
-    """The certificates as new objects, with the key's tags and its Activation Date, its own linked to it.
+    """The certificates as new objects with the key's tags and its Activation Date. The key's own is linked to it.
 
-    Off the event loop: one with long names takes milliseconds, and a file may have dozens.
+    This runs off the event loop: a certificate with long names takes milliseconds, and a file may have dozens.
     """
     return await call.offload(lambda: _make_certificates(call, parsed, key), heavy=True)
 
@@ -159,7 +165,7 @@ def _link_to_issuer(uids: Mapping[int, UniqueIdentifier], issuer: int | None) ->
 
 
 async def _take_password(call: Call, requested: Attributes) -> tuple[bytes | None, Attributes]:
-    """The password that the request names or has, and the attributes without one that is in them."""
+    """(the password that the request names or contains; the attributes without a password in them)."""
     links = [link for link in requested.links if link.link_type is LinkType.PKCS12_PASSWORD_LINK]
     if not links:
         return None, requested
@@ -174,7 +180,10 @@ async def _take_password(call: Call, requested: Attributes) -> tuple[bytes | Non
 
 
 async def fetch_password(call: Call, holders: Iterable[ManagedObject]) -> bytes:
-    """The password for a PKCS#12 that leaves. holders: of the link to it. Raises BadPassword."""
+    """The password for a PKCS#12 that is given out. holders: the objects that may have the link to it.
+
+    Raises BadPassword.
+    """
     uids = {
         link.linked_object_identifier
         for holder in holders
@@ -190,7 +199,7 @@ async def fetch_password(call: Call, holders: Iterable[ManagedObject]) -> bytes:
 
 
 async def _fetch_secret(call: Call, identifier: str) -> ManagedObject | None:
-    """The caller's SecretData of this identifier; None where there is none, so that it is a password."""
+    """The caller's SecretData with this identifier; None where there is none, so that the text is itself a password."""
     if not identifier or identifier.startswith("["):
         return None
     try:

@@ -86,11 +86,10 @@ def parse_wrapped_object(
     requested: Attributes,
     structure_default: EncodingOption,
 ) -> ParsedObject:
-    """Parse an object that stays wrapped. The server knows of its content only what the client states.
+    """Parse an object that stays wrapped. The server knows about its content only what the client states.
 
-    structure_default: as for `determine_encoding`.
-    Raises MissingData, InvalidField, FeatureNotSupported, KeyWrapTypeNotSupported,
-    KeyCompressionTypeNotSupported.
+    structure_default: as for `determine_encoding`. Raises MissingData, InvalidField, FeatureNotSupported,
+    KeyWrapTypeNotSupported, KeyCompressionTypeNotSupported.
     """
     if not isinstance(incoming, OBJECT_CLASSES[object_type]):
         raise MissingData(f"Object is missing, or not of the type {format_name(object_type)}")
@@ -183,9 +182,9 @@ async def wrap_new_object(call: Call, plain: ManagedObject, wrapping_uid: str) -
 
 
 def _complete_block(block: KeyBlock, structure_default: EncodingOption) -> KeyBlock:
-    """The block to store: attributes stand elsewhere, and the EncodingOption that a Structure lacks is stated.
+    """The block to store. Attributes are stored elsewhere, and a Structure without an EncodingOption gets one.
 
-    Otherwise it would depend on the client that uses the key what the one that sent it meant.
+    Without it, what the sending client meant would depend on the client that uses the key.
     """
     value, data = block.key_value, block.key_wrapping_data
     if not isinstance(value, KeyValue) or data is None:
@@ -224,11 +223,11 @@ def render_as_registered(
 
 
 async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
-    """The object, unwrapped by the caller's own right to its wrapping key.
+    """The object, unwrapped with the caller's own right to its wrapping key.
 
-    An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in, and the
-    rights that were wrapped with it bind. The returned target has them, so that an operation which writes
-    the object stores them; its state and usage mask may allow less than those of the stored one.
+    An object wrapped by a Sensitive key is Sensitive, whatever the client stated when it came in, and the rights that
+    were wrapped with it are binding. The returned target has them, so that an operation which writes the object stores
+    them; its state and usage mask may allow less than those of the stored one.
     Raises the errors of fetching the wrapping key, PermissionDenied where the material is not its owner's,
     CryptographicFailure, InvalidField.
     """

@@ -136,7 +136,7 @@ async def wrap_key_block(
 
 
 def _choose_bare_format(target: ManagedObject) -> KeyFormatType | None:
-    """Raw for a key that was stored as a Structure, of which no bare octets could be wrapped; None leaves it."""
+    """Raw for a key that was stored as a Structure, which has no bare octets to wrap; None for no change."""
     stored = target.attributes.key_format_type
     is_structure = stored is KeyFormatType.TRANSPARENT_SYMMETRIC_KEY
     return KeyFormatType.RAW if is_structure else None
@@ -173,10 +173,7 @@ def require_encryption_key(
 def _select_attributes(
     target: ManagedObject, specification: KeyWrappingSpecification
 ) -> Attributes | None:
-    """The attributes to wrap together with the key: a Sensitive object's rights, and those requested.
-
-    None where there are none.
-    """
+    """The attributes to wrap together with the key: a Sensitive object's rights, and the requested ones, if any."""
     rights = describe_rights(target) if target.attributes.sensitive else None
     if not specification.attribute_names:
         return rights
@@ -222,7 +219,10 @@ def _encode_key_value(
 def _make_wrapped_value(
     call: Call, plain: KeyBlock, requested: EncodingOption, wrapped: bytes
 ) -> KeyValue | EncodedKeyValue:
-    """A ByteString (KMIP 2.1 §3.2). A client whose keys are Structures by default reads a wrapped one as such, too."""
+    """A wrapped value: a ByteString (KMIP 2.1 §3.2).
+
+    A client whose keys are Structures by default reads a wrapped one as a Structure, too.
+    """
     if EncodingOption.TTLV_ENCODING in {requested, call.client.default_encoding_option}:
         return EncodedKeyValue(wrapped)
     inner = plain.key_value.attributes if isinstance(plain.key_value, KeyValue) else None
@@ -252,9 +252,11 @@ def _describe_wrapping(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnwrappedBlock:
-    """block: the KeyBlock, unwrapped. wrapping_key: the object by which.
+    """What came out of a wrapped KeyBlock.
 
-    rights: those that were wrapped with the key; None where there were none.
+    block: the KeyBlock, unwrapped.
+    wrapping_key: the object that unwrapped it.
+    rights: the ones that were wrapped with the key; None where there were none.
     """
 
     block: KeyBlock
@@ -263,14 +265,15 @@ class UnwrappedBlock:
 
     @property
     def is_sensitive(self) -> bool:
-        """The wrapping key is Sensitive, so this key is, too."""
+        """Whether the wrapping key is Sensitive, which makes this key Sensitive, too."""
         return bool(self.wrapping_key.attributes.sensitive)
 
 
 def determine_encoding(block: KeyBlock, structure_default: EncodingOption) -> EncodingOption:
     """How the KeyValue of a wrapped block is encoded: as its EncodingOption says, in whatever form it came.
 
-    structure_default: for a Structure without the option. A ByteString is in TTLV by default (KMIP 2.1 §3.2).
+    structure_default: the encoding of a Structure without that option. A ByteString is in TTLV by default (KMIP 2.1
+    §3.2).
     """
     data = block.key_wrapping_data
     if data is not None and data.encoding_option is not None:
@@ -319,7 +322,7 @@ async def unwrap_key_block(
 
 
 async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
-    """The key to unwrap with: the named one, or for a public key, which wrapped, its private key.
+    """The key to unwrap with: the named one, or the private key that belongs to a named public key.
 
     A list of tags is resolved once, so that the key that is used is the one that was checked.
     """
@@ -353,7 +356,7 @@ def read_wrapped_octets(value: KeyValue | EncodedKeyValue) -> bytes:
 def _decode_plain_value(
     block: KeyBlock, value: KeyValue | EncodedKeyValue, plain: bytes, encoding: EncodingOption
 ) -> tuple[KeyValue, WrappedRights | None]:
-    """The KeyValue, and the rights that were wrapped with the key, never those that stand beside it in the clear."""
+    """The KeyValue, and the rights that were wrapped with the key. Rights beside it in the clear do not count."""
     clear = value.attributes if isinstance(value, KeyValue) else None
     # Whatever the request calls it: otherwise it could strip the rights from a key that was wrapped with them.
     if encoding is EncodingOption.TTLV_ENCODING or is_encoded_key_value(plain):
@@ -372,10 +375,9 @@ def _decode_plain_value(
 def _choose_scheme(
     call: Call, wrapping_key: ManagedObject, information: EncryptionKeyInformation, use: Use
 ) -> WrappingScheme:
-    """The scheme of the wrapping key's parameters and the request's, which the key's bind.
+    """The scheme for the parameters of the wrapping key and of the request. The key's parameters are binding.
 
-    Raises BadCryptographicParameters, and UnsupportedCryptographicParameters also where the policy
-    refuses the scheme.
+    Raises BadCryptographicParameters, and UnsupportedCryptographicParameters also where the policy refuses the scheme.
     """
     own, requested = (
         _translate_nist_key_wrap(call, parameters)
@@ -393,7 +395,7 @@ def _choose_scheme(
 def _translate_nist_key_wrap(
     call: Call, parameters: CryptographicParameters | None
 ) -> CryptographicParameters | None:
-    """NISTKeyWrap is what this client means by it, in the key's parameters as in the request's."""
+    """The parameters, with the mode that this client means by NISTKeyWrap; applied to the key's and the request's."""
     if parameters is None or parameters.block_cipher_mode is not BlockCipherMode.NIST_KEY_WRAP:
         return parameters
     return dataclasses.replace(parameters, block_cipher_mode=call.client.nist_key_wrap)

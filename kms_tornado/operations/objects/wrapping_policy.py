@@ -48,7 +48,7 @@ def check_key_may_leave(target: ManagedObject) -> None:
 
 
 def check_rights_are_wrapped(specification: KeyWrappingSpecification) -> None:
-    """Refuse to wrap the key of a Sensitive object bare. Raises SensitiveObject."""
+    """Refuse to wrap the key of a Sensitive object without its rights. Raises SensitiveObject."""
     if specification.encoding_option is EncodingOption.NO_ENCODING:
         raise SensitiveObject(
             "a Sensitive object leaves with its rights, which NoEncoding has no place for: leave it out"
@@ -56,9 +56,9 @@ def check_rights_are_wrapped(specification: KeyWrappingSpecification) -> None:
 
 
 def check_scheme_protects(scheme: WrappingScheme) -> None:
-    """Refuse PKCS#1 v1.5 for Sensitive keys, under any policy: who may unwrap could make it an oracle.
+    """Refuse PKCS#1 v1.5 for Sensitive keys, under any policy. Raises SensitiveObject.
 
-    Raises SensitiveObject.
+    Whoever may unwrap with the key could use the server as an oracle.
     """
     if scheme.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
         raise SensitiveObject("a Sensitive key wraps and unwraps by OAEP, not by PKCS#1 v1.5")
@@ -67,8 +67,9 @@ def check_scheme_protects(scheme: WrappingScheme) -> None:
 def check_comes_back_without_rights(wrapping_key: ManagedObject, owner: str) -> None:
     """Check that a key without rights beside it comes back to the owner of the key that wrapped it.
 
-    Sensitive keys that left an older version of the server have none. Somebody else who may unwrap with the
-    wrapping key would choose their usage mask. owner: of the object that is unwrapped. Raises PermissionDenied.
+    Sensitive keys that left an older version of the server have no rights beside them. Another user who may unwrap with
+    the wrapping key would choose their usage mask.
+    owner: of the object that is unwrapped. Raises PermissionDenied.
     """
     if wrapping_key.attributes.sensitive and wrapping_key.owner != owner:
         raise PermissionDenied(
@@ -116,7 +117,7 @@ def _is_secret_wrapping_key(target: ManagedObject) -> bool:
 async def _fetch_private_half(
     call: Call, public: UsableKey, key: UsableKey
 ) -> ManagedObject | None:
-    """The private key that a public key's link names, if the caller may unwrap with it and the two match.
+    """The private key that a public key's link names, if the caller may unwrap with it and the two belong together.
 
     key: the key to be wrapped, which may be that private key itself, already unwrapped.
     """
