@@ -1649,8 +1649,8 @@ FAULTS: tuple[Fault, ...] = (
         "S15",
         "the repr of a principal has its token",
         "auth/principal.py",
-        "principal._token = token",
-        "principal.key_id = token",
+        'object.__setattr__(principal, "_token", token)',
+        'object.__setattr__(principal, "key_id", token)',
         ("auth/test_principal.py",),
     ),
     Fault(
