@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 
 class RetiredIndices(NamedTuple):
-    """The numbers of deleted values of an attribute, from the first to the last of a row.
+    """A range of the numbers of deleted values of an attribute, from the first to the last.
 
-    tag: ``Name``; of a custom attribute, its name in KMIP 1 (``x-Barcode``).
+    tag: ``Name``; for a custom attribute, its name in KMIP 1 (``x-Barcode``).
     """
 
     tag: str
@@ -30,7 +30,7 @@ Retired = tuple[RetiredIndices, ...]
 
 
 def iterate_indices(retired: Iterable[RetiredIndices], tag: str) -> Iterator[int]:
-    """The numbers of the attribute's values, in their order, and then those that further values will get."""
+    """The numbers of the attribute's values, in their order, followed by those that further values will get."""
     index = 0
     for one, first, last in retired:
         if one == tag:
@@ -45,7 +45,7 @@ def index_at(retired: Iterable[RetiredIndices], tag: str, position: int) -> int:
 
 
 def position_of(retired: Iterable[RetiredIndices], tag: str, index: int) -> int | None:
-    """The reverse of `index_at`; None for the number of a deleted value."""
+    """The inverse of `index_at`; None for the number of a deleted value."""
     position = index
     for one, first, last in retired:
         if one == tag and first <= index:
@@ -58,7 +58,7 @@ def position_of(retired: Iterable[RetiredIndices], tag: str, index: int) -> int 
 def retire_missing(
     retired: Retired, tag: str, before: Sequence[object], after: Sequence[object]
 ) -> Retired:
-    """The retired numbers of an object of which one attribute has lost values.
+    """The retired numbers of an object after one of its attributes has lost values.
 
     before, after: all values of the attribute; the latter are some of the former, in the same order.
     """

@@ -17,7 +17,10 @@ from .ttlv import ItemType, Node
 
 @dataclass(frozen=True, slots=True)
 class AttributeInstance:
-    """field: its name in Attributes ("names"). value: of one instance, a Name and not a tuple of Names."""
+    """One value of one attribute.
+
+    field: its name in Attributes ("names"). value: of one instance, so a Name and not a tuple of Names.
+    """
 
     field: str
     value: Any
@@ -46,5 +49,5 @@ def read_instance(node: Node) -> AttributeInstance:
 
 
 def write_instance(tag: str, instance: AttributeInstance) -> Node:
-    """The reverse of `read_instance`."""
+    """The inverse of `read_instance`."""
     return Node(tag, ItemType.STRUCTURE, (write_field(Attributes, instance.field, instance.value),))

@@ -50,11 +50,10 @@ TAG_NAME = "tag"
 
 @dataclass(frozen=True, kw_only=True)
 class Attributes(Sparse):
-    """Dates are seconds since the Unix epoch. None and () mean that the attribute is not set.
+    """The attributes of a managed object. Dates are seconds since the Unix epoch. None and () mean that one is not set.
 
-    An instance holds the attributes that are set; the others are defaults of the class (see
-    `_init_set_fields`). Fields are declared in the order in which Cosmian's server writes them: by tag,
-    vendor attributes last.
+    An instance holds the attributes that are set; the others are defaults of the class (see `_init_set_fields`). Fields
+    are declared in the order in which Cosmian's server writes them: by tag, vendor attributes last.
     """
 
     # Not an attribute: the store keeps the text here that it stores for these attributes.
@@ -157,14 +156,14 @@ class Attributes(Sparse):
         }
 
     def replace(self, **changes: Any) -> Attributes:
-        """A copy with these changes; `dataclasses.replace` would go through all ninety fields."""
+        """A copy with these changes. `dataclasses.replace` would go through all ninety fields."""
         copy = object.__new__(Attributes)
         vars(copy).update(vars(self))
         _init_set_fields(copy, **changes)
         return copy
 
     def __repr__(self) -> str:
-        """Only the attributes that are set, or a log line would fill three screens."""
+        """Only the attributes that are set; otherwise a log line would fill three screens."""
         shown = (f"{name}={value!r}" for name, value in self.set_fields().items())
         return f"Attributes({', '.join(shown)})"
 
@@ -173,7 +172,7 @@ _NAMES = frozenset(field.name for field in dataclasses.fields(Attributes))
 
 
 def _init_set_fields(self: Attributes, **values: Any) -> None:
-    """Replaces the dataclass's `__init__`, which sets all ninety fields and so takes a tenth of a Get."""
+    """Replaces the dataclass's `__init__`, which sets all ninety fields and takes a tenth of the time of a Get."""
     if not values.keys() <= _NAMES:
         raise TypeError(f"Attributes has no {', '.join(values.keys() - _NAMES)}")
     vars(self).update(values)
@@ -187,7 +186,10 @@ MANY_VALUES = 50
 
 
 def count_values(attributes: Attributes) -> int:
-    """How many values the attributes have that may have any number of them: what work on them grows with."""
+    """The number of values of those attributes that may have any number of them.
+
+    The time for work on them grows with it.
+    """
     return sum([len(value) for value in vars(attributes).values() if type(value) is tuple])
 
 

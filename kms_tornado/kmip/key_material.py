@@ -46,7 +46,10 @@ class TransparentDSAPublicKey:
 
 @dataclass(frozen=True, slots=True)
 class TransparentRSAPrivateKey:
-    """Various subsets of the parts determine the key; `crypto.keys` decides whether those sent suffice."""
+    """The parts of an RSA private key.
+
+    Various subsets determine the key; `crypto.keys` decides whether those sent suffice.
+    """
 
     modulus: BigInteger
     private_exponent: BigInteger | None = field(default=None, repr=False)
@@ -148,7 +151,7 @@ def read_material(
 
 
 def write_material(tag: str, material: KeyMaterialField | TransparentKey) -> Node:
-    """The reverse of `read_material`."""
+    """The inverse of `read_material`."""
     if not isinstance(material, KeyMaterialField):
         return to_node(material, tag)
     if material.transparent:

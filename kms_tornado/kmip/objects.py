@@ -67,7 +67,7 @@ def _write_key_value(tag: str, value: KeyValue | EncodedKeyValue) -> Node:
 
 
 def encode_key_value(value: KeyValue) -> bytes:
-    """The octets to wrap where the Encoding Option is TTLV Encoding, the default: a multiple of 8 bytes."""
+    """The octets to wrap for the Encoding Option TTLV Encoding, which is the default; a multiple of 8 bytes."""
     return binary_codec.format(to_node(value, "KeyValue"))
 
 
@@ -79,16 +79,16 @@ _KEY_VALUE_HEADER = TAG_NUMBERS["KeyValue"].to_bytes(3, "big") + bytes([ItemType
 
 
 def is_encoded_key_value(octets: bytes) -> bool:
-    """Whether the octets begin and end as a KeyValue in TTLV does. Of random octets one in 2^64 does."""
+    """Whether the octets begin and end like a KeyValue in TTLV. One in 2^64 random texts does."""
     return octets[:4] == _KEY_VALUE_HEADER and int.from_bytes(octets[4:8], "big") == len(octets) - 8
 
 
 def decode_key_value(
     octets: bytes, key_format: KeyFormatType, translate: Callable[[Node], Node] = _read_as_is
 ) -> KeyValue:
-    """The reverse of `encode_key_value`, for octets that were unwrapped. Raises InvalidField.
+    """The inverse of `encode_key_value`, for octets that were unwrapped. Raises InvalidField.
 
-    translate: makes it what KMIP 2 has, if it is from a client of KMIP 1.
+    translate: converts it to the form of KMIP 2, if it is from a client that uses KMIP 1.
     """
     try:
         node = translate(binary_codec.parse(octets))
@@ -157,7 +157,7 @@ class KeyBlock:
 
 
 def _read_key_block(node: Node) -> KeyBlock:
-    """Look the format up first, because the shape of the key value depends on it."""
+    """Read a key block. The format comes first, because it determines the shape of the key value."""
     numbers = [child.value for child in children_of(node) if child.tag == "KeyFormatType"]
     key_format = next(
         (transparent for transparent in TRANSPARENT_KEYS if transparent in numbers), None
@@ -175,7 +175,7 @@ def encode_key_block(block: KeyBlock) -> bytes:
 
 
 def decode_key_block(octets: bytes) -> KeyBlock:
-    """The reverse of `encode_key_block`."""
+    """The inverse of `encode_key_block`."""
     return _read_key_block(binary_codec.parse(octets))
 
 
@@ -202,7 +202,7 @@ class PrivateKey:
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    """secret_data_type: first, as binary clients expect it (§2.7); None where Cosmian's `Object` lacks it."""
+    """secret_data_type: first, as binary clients expect it (§2.7); None where Cosmian's `Object` does not have it."""
 
     secret_data_type: SecretDataType | None = None
     key_block: _KeyBlockField = field(kw_only=True)

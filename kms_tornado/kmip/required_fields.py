@@ -1,6 +1,6 @@
-"""Which fields the structures of an answer cannot do without, by tag instead of by class.
+"""Which fields the structures of an answer must have, by tag instead of by class.
 
-For whoever has only the tree of an answer and takes something out of it (`version_gate`).
+This is for code that has only the tree of an answer and removes something from it (`version_gate`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ Required = Mapping[str, frozenset[str]]
 
 @cache  # one entry for each payload of an operation: no bound is necessary
 def collect_required(cls: type[Declared], name: str) -> Required:
-    """For the class, under this name, and all structures that may stand in it. cls: of a payload."""
+    """The required fields of the class, under this name, and of all structures that may stand in it.
+
+    cls: of a payload.
+    """
     required: dict[str, frozenset[str]] = {}
     _add_required(required, name, cls)
     for object_cls in (*OBJECT_CLASSES.values(), KeyBlock):  # behind a `Custom`, as unions are

@@ -141,7 +141,7 @@ def _children_of_sparse(value: Any) -> tuple[Node, ...]:
 # It is bounded, because clients choose which fields are set; one application sets the same few all the time.
 @lru_cache(maxsize=1024)
 def _write_plan_of_sparse(cls: Any, names: tuple[str, ...]) -> WritePlan:
-    """For instances whose dict holds the fields of these names."""
+    """The plan for writing instances that hold the fields with these names."""
     fields = [field for field in _plan(cls).fields if field.name in names]
     return make_write_plan(fields, itemgetter, dict.__getitem__)
 
@@ -152,14 +152,14 @@ def tag_of(cls: type[Declared], field_name: str) -> str:
 
 
 def list_tags(cls: type[Declared]) -> tuple[Sequence[str], Sequence[str]]:
-    """(the tags of the required fields, all other tags that the class takes)"""
+    """(the tags of the required fields, all other tags that the class accepts)"""
     plan = _plan(cls)
     required = [field.tag for field in plan.fields if field.required]
     return required, sorted({*plan.by_tag, *plan.ignored} - {*required})
 
 
 def field_of_tag(cls: type[Declared], tag: str) -> str | None:
-    """The reverse of `tag_of`; None where no field has the tag."""
+    """The inverse of `tag_of`; None where no field has the tag."""
     field = _plan(cls).by_tag.get(tag)
     return None if field is None else field.name
 
@@ -185,7 +185,7 @@ def read_field(cls: type[Declared], node: Node, parent: str) -> tuple[str, Any]:
 
 
 def write_field(cls: type[Declared], field_name: str, value: Any) -> Node:
-    """The reverse of `read_field`."""
+    """The inverse of `read_field`."""
     return _field_of(cls, field_name).write(value)
 
 

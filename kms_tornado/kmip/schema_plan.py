@@ -62,7 +62,10 @@ EnumerationNumber = Annotated[int, ItemType.ENUMERATION]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tag:
-    """The field's tag, where it does not follow from the field's name. others: tags that are read as it."""
+    """The field's tag, if it does not follow from the field's name.
+
+    others: further tags that are read as the same field.
+    """
 
     name: str
     others: tuple[str, ...] = ()
@@ -81,7 +84,7 @@ class Custom:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NotSent:
-    """The field is for the server alone: it is on no wire. It has a default."""
+    """The field is for the server alone, and is never sent. It has a default."""
 
 
 class Declared(Protocol):
@@ -122,7 +125,7 @@ class Field:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that reading and writing need to know of a class. required, repeated: names of fields."""
+    """Everything needed to read and write a class. required, repeated: names of fields."""
 
     fields: tuple[Field, ...]
     by_tag: Mapping[str, Field]
@@ -148,7 +151,7 @@ class WritePlan(NamedTuple):
 
 
 class Nested(NamedTuple):
-    """`schema.from_node` and `schema.to_node`, for fields that are structures themselves."""
+    """`schema.from_node` and `schema.to_node`, for fields that are themselves structures."""
 
     read: Callable[[type[Any], Node], Any]
     write: Callable[[Any, str], Node]
@@ -182,7 +185,10 @@ def make_write_plan(
     getter: Callable[..., Callable[[Any], Iterable[Any]]],
     get: Callable[[Any, str], Any],
 ) -> WritePlan:
-    """getter, get: `attrgetter` and `getattr` for an object, `itemgetter` and `dict.__getitem__` for a dict."""
+    """The plan for writing these fields.
+
+    getter, get: `attrgetter` and `getattr` for an object, `itemgetter` and `dict.__getitem__` for a dict.
+    """
     names = [field.name for field in fields]
     steps = [
         (field.tag, None if field.repeated else field.leaf, field.repeated, field.write)
@@ -216,7 +222,7 @@ def _structure_of(hint: Any) -> type[Any] | None:
 
 
 def _strip(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Take `Annotated` and `| None` off a type: (the type without them, the marks of Annotated)."""
+    """Remove `Annotated` and `| None` from a type: (the type without them, the marks in Annotated)."""
     if get_origin(hint) is Annotated:
         inner, marks = _strip(hint.__origin__)
         return inner, (*hint.__metadata__, *marks)
@@ -256,7 +262,10 @@ def _leaf_converter(tag: str, item_type: ItemType) -> _Converter:
 
 
 def _enumeration_converter(tag: str, cls: type[IntEnum]) -> _Converter:
-    """Members and their nodes are looked up in dicts, in a third of the time that making them takes."""
+    """The functions for an enumeration.
+
+    They look members and nodes up in dicts, in a third of the time of making them.
+    """
     members = {int(member): member for member in cls}
     nodes = {member: Node(tag, ItemType.ENUMERATION, int(member)) for member in cls}
     return None, partial(_read_member, members), nodes.__getitem__

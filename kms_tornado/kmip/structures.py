@@ -72,7 +72,7 @@ class Link:
 
 
 def _read_value(node: Node) -> Node:
-    """Refuse a tag without a number: JSON knows some, and no binary answer could hold them."""
+    """Read a value. A tag without a number is refused: some exist in JSON, and no binary answer could contain them."""
     unchecked = [node]
     while unchecked:
         item = unchecked.pop()
@@ -114,7 +114,7 @@ class VendorAttribute:
 
 @dataclass(frozen=True, slots=True)
 class RevocationReason:
-    """Cosmian's clients send a text or a number alone; the other field is None then."""
+    """Why an object was revoked. Cosmian's clients send either a text or a number; the other field is then None."""
 
     revocation_reason_code: RevocationReasonCode | None = None
     revocation_message: str | None = None
@@ -122,7 +122,7 @@ class RevocationReason:
 
 @dataclass(frozen=True, slots=True)
 class UsageLimits:
-    """KMIP 2.1 §4.64. usage_limits_count: how much is left of the total; None means all of it."""
+    """KMIP 2.1 §4.64. usage_limits_count: how much of the total is left; None means all of it."""
 
     usage_limits_total: LongInteger
     usage_limits_count: LongInteger | None = None

@@ -21,13 +21,14 @@ MAX_MISSPELT_LENGTH = 60
 
 
 class _Misspelt(KMIPError):
-    """A name that nothing has here; the text ends with the name that was probably meant.
+    """An unknown name. The text ends with the known name that was probably meant.
 
-    That one is found when the text is read, since it takes milliseconds: a batch may have a hundred such items.
+    That name is looked for only when the text is read, since this takes milliseconds, and a batch may have a hundred
+    such items.
     """
 
     def __init__(self, text: str, suggest: Callable[..., str], *arguments: str) -> None:
-        """suggest: finds the end of the text, from the arguments."""
+        """suggest: finds the end of the text, from the other arguments."""
         super().__init__(text)
         self._suggest, self._arguments = suggest, arguments
 
@@ -36,7 +37,7 @@ class _Misspelt(KMIPError):
 
 
 class UnknownName(_Misspelt, InvalidField):
-    """A tag or a value of an enumeration that there is not."""
+    """The name of a tag or of an enumeration's value that does not exist."""
 
 
 class UnknownOperation(_Misspelt, OperationNotSupported):
@@ -54,9 +55,9 @@ def suggest_name(misspelt: str, names: Mapping[str, str]) -> str:
 
 
 def _may_be_close(misspelt: str, letters: int, name: str) -> bool:
-    """Whether `find_closest` could take the name, which takes it much longer to find out.
+    """Whether `find_closest` could accept the name; a quick check before that function, which takes much longer.
 
-    Letters that only one of the two has are not among those that match, of which it wants four in five.
+    It wants four in five letters to match, and letters that only one of the two names has cannot match.
     """
     others = _letters_of_known(name)
     matching = min(
@@ -66,7 +67,10 @@ def _may_be_close(misspelt: str, letters: int, name: str) -> bool:
 
 
 def _letters_of(name: str) -> int:
-    """A bit for each letter that occurs; some share one, which makes names look closer than they are."""
+    """A number with a bit for each letter that occurs.
+
+    Some letters share a bit, which makes names look closer than they are.
+    """
     letters = 0
     for letter in name:
         letters |= 1 << ord(letter) % 64
@@ -74,17 +78,17 @@ def _letters_of(name: str) -> int:
 
 
 def suggest_root(misspelt: str) -> str:
-    """An operation, or RequestMessage."""
+    """Suggest an operation, or RequestMessage."""
     return suggest_name(misspelt, _collect_roots())
 
 
 def suggest_tag(misspelt: str) -> str:
-    """Any tag that a request may have below its root."""
+    """Suggest a tag that a request may have below its root."""
     return suggest_name(misspelt, _collect_tags())
 
 
 def suggest_value(enumeration: str, misspelt: str) -> str:
-    """A name of an enumeration or a mask. enumeration: a tag."""
+    """Suggest a name of an enumeration or a mask. enumeration: a tag."""
     # Other tags may be sent as an Enumeration, too, and have no names at all.
     return (
         suggest_name(misspelt, _collect_values(enumeration)) if enumeration in ENUMERATIONS else ""

@@ -101,8 +101,9 @@ MAX_NAME_LENGTH = 100
 class Enumeration:
     """One enumeration or mask of the specification.
 
-    oasis, cosmian: number → the name to write. loose: loose spelling → number. exact: the spellings
-    that clients usually send, which need no loosening.
+    oasis, cosmian: number → the name to write.
+    loose: loose spelling → number.
+    exact: the spellings that clients usually send, which are found without `loosen`.
     """
 
     name: str
@@ -226,6 +227,6 @@ def is_vendor_tag(tag: str) -> bool:
 
 
 def format_name(member: IntEnum | IntFlag) -> str:
-    """As the OASIS JSON profile writes it, and people know it from the specification: ``ChaCha20``, ``MACGenerate``."""
+    """A name as the OASIS JSON profile writes it, close to the specification's: ``ChaCha20``, ``MACGenerate``."""
     names = ENUMERATIONS[type(member).__name__].oasis
     return names.get(member) or "|".join(names[bit] for bit in names if bit & member)

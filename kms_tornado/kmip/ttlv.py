@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class ItemType(IntEnum):
-    """KMIP 2.1 §11.23; behind each member, the Python type of Node.value."""
+    """KMIP 2.1 §11.23. The comment at each member names the Python type of Node.value."""
 
     STRUCTURE = 1  # tuple[Node, ...]; bytes: see `long_answers.replace_by_written`
     INTEGER = 2  # int, 32 bits, signed
@@ -51,8 +51,9 @@ class Dialect(Enum):
     """How a client writes KMIP; its answer is written in the same way.
 
     COSMIAN: the dialect of the published clients (docs/dialects.md, "JSON TTLV").
-    OASIS: the JSON profile's. OASIS_UNTYPED: the same without "type" on structures (docs/dialects.md,
-    "The other dialects"). BINARY: TTLV as KMIP 2.1 §10 defines it; the others are JSON.
+    OASIS: that of the JSON profile.
+    OASIS_UNTYPED: the same without "type" on structures (docs/dialects.md, "The other dialects").
+    BINARY: TTLV as KMIP 2.1 §10 defines it; the others are JSON.
     """
 
     __hash__ = object.__hash__  # Enum's own hashes the name, by a function in Python
@@ -77,7 +78,7 @@ class Node(NamedTuple):
     value: Value
 
     def __repr__(self) -> str:
-        """Structure only: values may be key material or plaintext."""
+        """The structure only: values may be key material or plaintext."""
         if isinstance(self.value, tuple):
             return f"<{self.tag} {list(self.value)!r}>"
         return f"<{self.tag} {self.type.name}>"

@@ -1,7 +1,7 @@
 """The gate between a message and the declarations: what a version lacks passes in neither direction.
 
-A request that holds such a thing fails, in words: a server of that version would not know it either. From
-an answer it is left out, with as much around it as makes no sense without it.
+A request that contains such a thing fails, with an explanation: a server of that version would not know it either. From
+an answer it is removed, together with the parts around it that make no sense without it.
 """
 
 # What is left out of an answer, and how much with it.
@@ -36,7 +36,7 @@ _ENUMERATION, _INTEGER = ItemType.ENUMERATION, ItemType.INTEGER
 
 
 class _CannotLeaveOutError(Exception):
-    """The structure that is being written requires what the version has no value for."""
+    """The structure that is being written requires something for which the version has no value."""
 
     def __init__(self, node: Node) -> None:
         super().__init__()
@@ -45,11 +45,13 @@ class _CannotLeaveOutError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VersionGate:
-    """What a message of one version may not hold.
+    """What a message of one version must not contain.
 
-    absent: what the version lacks, and no answer has. refused: the same for requests, without what they
-    may hold early. stand_ins: (tag, value) → the value that an answer has instead. watched: all tags of
-    which anything is absent; most leaves of most messages have another one, and are not looked at.
+    absent: what the version lacks, and no answer contains.
+    refused: the same for requests, except for what they may contain early.
+    stand_ins: (tag, value) → the value that an answer has instead.
+    watched: all tags under which anything is absent. Most leaves of most messages have another tag, and are not looked
+    at.
     """
 
     version: ProtocolVersion
@@ -61,9 +63,9 @@ class VersionGate:
     # --- requests -------------------------------------------------------------------------------
 
     def check_item(self, item: Node, payload: Node) -> None:
-        """Check a batch item of a request. Raises OperationNotSupported and InvalidField.
+        """Check a batch item of a request. payload: its own, or for KMIP 1, its translation to KMIP 2.
 
-        payload: its own, or for KMIP 1 what that is in KMIP 2.
+        Raises OperationNotSupported and InvalidField.
         """
         operation = _operation_of(item)
         if ("Operation", operation) in self.refused.values:
@@ -74,7 +76,10 @@ class VersionGate:
         self.check(OPERATION_TAGS.get(operation, payload.tag), payload)
 
     def check(self, name: str, node: Node) -> None:
-        """Raises InvalidField for what the version lacks. name: of the structure, as in `Vocabulary.fields`."""
+        """Raises InvalidField for anything that the version lacks.
+
+        name: of the structure, as in `Vocabulary.fields`.
+        """
         watched, absent_types = self.watched, self.absent.item_types
         for child in children_of(node):
             tag, item_type, value = child
@@ -122,9 +127,9 @@ class VersionGate:
         return shown[0] if shown else None
 
     def restrict_payload(self, operation: int, payload: Node, cls: type[Declared]) -> Node:
-        """As `restrict`, for the payload of an answer, which is declared by the class.
+        """As `restrict`, for the payload of an answer. The class declares which fields are required.
 
-        Raises FeatureNotSupported where the version has no value for something that it requires.
+        Raises FeatureNotSupported where the version has no value for something that is required.
         """
         name = f"{OPERATION_TAGS[operation]}Response"
         try:
@@ -137,7 +142,7 @@ class VersionGate:
             ) from None
 
     def replace_reason(self, item: Node) -> Node:
-        """The batch item of an answer with a result reason that the version has."""
+        """The batch item of an answer, with a result reason that the version has."""
         children = children_of(item)
         if not any(child.tag == "ResultReason" for child in children):
             return item
@@ -149,7 +154,7 @@ class VersionGate:
         )
 
     def _restrict(self, name: str, node: Node, required: Required) -> Node:
-        """Raises _CannotLeaveOutError."""
+        """The structure without the parts that the version lacks. Raises _CannotLeaveOutError."""
         watched, absent_types = self.watched, self.absent.item_types
         children = children_of(node)
         shown = [
@@ -164,7 +169,7 @@ class VersionGate:
         return node._replace(value=tuple([child for child in shown if child is not None]))
 
     def _restrict_field(self, name: str, child: Node, required: Required) -> Node | None:
-        """What is shown of a field of the structure of this name; None where it is left out."""
+        """The part that is shown of a field of the structure with this name; None where the field is left out."""
         absent, tag = self.absent, child.tag
         if (
             tag in absent.tags
@@ -205,7 +210,7 @@ class VersionGate:
         return leaf
 
     def _check_whole(self, node: Node) -> None:
-        """Raises _CannotLeaveOutError where anything in it would be left out or changed."""
+        """Raises _CannotLeaveOutError where any part of it would be left out or changed."""
         if node.tag in self.absent.tags or (
             not isinstance(node.value, tuple) and self._restrict_leaf(node) != node
         ):
@@ -220,7 +225,7 @@ _WAY_OUT = ": leave it out, or send the message in a newer version"
 
 
 def _operation_of(item: Node) -> int:
-    """0 where the item has none that could be looked up."""
+    """The operation's number; 0 where the item has none that could be looked up."""
     for child in children_of(item):
         if child.tag == "Operation" and isinstance(child.value, int):
             return child.value
@@ -228,7 +233,7 @@ def _operation_of(item: Node) -> int:
 
 
 def _sum_bits(tag: str, value: Value, words: Vocabulary) -> int:
-    """Those bits of an Integer that are among the words; 0 where it is no mask."""
+    """Those bits of an Integer that are among the words; 0 where it is not a mask."""
     if not isinstance(value, int):
         return 0
     return sum(bit for mask, bit in words.bits if mask == tag and value & bit)
@@ -271,7 +276,7 @@ def make_gate(
 
 
 def _complete(words: Vocabulary) -> Vocabulary:
-    """With the references to attributes, and with the values under all tags that hold such values."""
+    """The words, with references to the attributes, and with the values under all tags that may have them."""
     references = {("Tag", TAG_NUMBERS[tag]) for tag in words.attributes | words.tags}
     values = words.values | references
     return words | Vocabulary(
@@ -295,7 +300,7 @@ def _tags_of(enumeration: str) -> Iterable[str]:
 def _resolve(
     stand_ins: Mapping[tuple[str, int], int], absent: Vocabulary
 ) -> Iterable[tuple[tuple[str, int], int]]:
-    """The stand-ins that the version has: one that it lacks is followed to its own stand-in."""
+    """The stand-ins that the version has. A stand-in that it lacks is replaced by its own stand-in."""
     for (name, value), stand_in in stand_ins.items():
         while (name, stand_in) in absent.values:
             stand_in = stand_ins[name, stand_in]

@@ -109,9 +109,9 @@ def check_supported(version: ProtocolVersion) -> None:
 
 
 def choose_answer_version(version: ProtocolVersion) -> ProtocolVersion:
-    """The version to answer in: this one, else the newest of its major version, else DEFAULT_VERSION.
+    """The version to answer in: this one, else the newest one with the same major version, else DEFAULT_VERSION.
 
-    A client of KMIP 1 may be unable to read even a refusal of KMIP 2.
+    A client that uses KMIP 1 may not even be able to read a refusal in KMIP 2.
     """
     if version in HISTORY:
         return version
@@ -121,15 +121,15 @@ def choose_answer_version(version: ProtocolVersion) -> ProtocolVersion:
 
 
 def format_versions() -> str:
-    """``2.1, 2.0, 1.4 and 1.3``: the supported versions for people to read."""
+    """``2.1, 2.0, 1.4 and 1.3``: the supported versions, for people."""
     *others, last = map(str, SUPPORTED_VERSIONS)
     return f"{', '.join(others)} and {last}" if others else last
 
 
 def select_versions(offered: Sequence[ProtocolVersion]) -> tuple[ProtocolVersion, ...]:
-    """The supported ones among the versions that a client offers, in its order; all where it offers none.
+    """Those of the versions offered by a client that are supported, in the client's order; all where it offers none.
 
-    Clients take the first one, and offer what they prefer first.
+    Clients use the first one, and offer the one that they prefer first.
     """
     if not offered:
         return tuple(SUPPORTED_VERSIONS)

@@ -28,13 +28,14 @@ class ProtocolVersion:
 class Vocabulary:
     """Parts of KMIP's language.
 
-    attributes: tags, where attributes stand and where a reference names them. Elsewhere the same tag may
-    be older: Key Format Type is in every key block and an attribute since 2.0 only.
-    tags: wherever they stand, and whatever is in them.
-    fields: (tag of the structure, tag of the field). A field of an operation's payload is spelled by the
-    tag of the operation: ("Encrypt", "Data") in the request, ("EncryptResponse", "Data") in the answer.
-    values: (name of the enumeration, number), for every tag that holds such values.
-    bits: (tag of the mask, one bit). item_types: of any item.
+    attributes: tags, in the places where attributes stand and where a reference names them. Elsewhere the same tag may
+    be older: Key Format Type is in every key block, and has been an attribute only since 2.0.
+    tags: wherever they stand, and whatever they contain.
+    fields: (tag of the structure, tag of the field). A field of an operation's payload is named with the tag of the
+    operation: ("Encrypt", "Data") in the request, ("EncryptResponse", "Data") in the answer.
+    values: (name of the enumeration, number), for every tag that has such values.
+    bits: (tag of the mask, one bit).
+    item_types: of any item.
     """
 
     attributes: frozenset[str] = frozenset()
@@ -57,12 +58,12 @@ class Vocabulary:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """How a version differs from the one before it. All but `removed` tell what first appears in it.
+    """How a version differs from the one before it. Everything but `removed` says what first appears in it.
 
-    taken_early: what of `added` is nevertheless accepted in requests of earlier versions, because
-    clients send it; the answers to them are without it all the same.
-    stand_ins: for values among `added` that no answer can do without, what earlier versions get in their
-    place: (name of the enumeration, number) → number. If that is too new as well, its own row tells more.
+    taken_early: the part of `added` that is nevertheless accepted in requests of earlier versions, because clients send
+    it; the answers to them are without it all the same.
+    stand_ins: for values among `added` that no answer can do without, their replacements in earlier versions: (name of
+    the enumeration, number) → number. If the replacement is too new as well, its own row says more.
     """
 
     added: Vocabulary = field(default_factory=Vocabulary)

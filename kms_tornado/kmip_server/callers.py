@@ -1,4 +1,4 @@
-"""Who sends a message: its connection's client certificate says so, the token in its Credential, or both."""
+"""Who sends a message: the user of the client certificate, that of the token in the message's Credential, or both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _USERNAME_AND_PASSWORD = 1  # Credential Type, KMIP 2.1 §11.11
 
 
 class InvalidCredential(AuthenticationError):
-    """The Credential of a message is none that is taken here, or names another user than the certificate."""
+    """The Credential of a message is not of an accepted kind, or names another user than the certificate."""
 
     reason = "credential"
     description = "Credential not accepted"
@@ -35,7 +35,7 @@ class MissingCredential(AuthenticationError):
 
 
 class Callers:
-    """auth: checks tokens. policy: how certificates name their users."""
+    """Finds out who sends a message. auth: checks tokens. policy: how certificates name their users."""
 
     def __init__(self, auth: RequestAuth, policy: CertificatePolicy) -> None:
         self._auth = auth
@@ -45,7 +45,7 @@ class Callers:
         )
 
     def read_certificate(self, certificate: bytes) -> Principal:
-        """Whom a certificate names, in DER, that TLS has verified. Raises InvalidCertificate."""
+        """The principal whom a certificate names. It is in DER, and TLS has verified it. Raises InvalidCertificate."""
         return self._read(certificate)
 
     async def authenticate(
@@ -55,10 +55,11 @@ class Callers:
         authentication: Node | None,
         now: float,
     ) -> Principal:
-        """Who sends a message. The certificate may have ended, and the token expired, since the last one.
+        """The sender of a message. The certificate or the token may have expired since the last message.
 
         certificate: of the connection, in DER; named: the principal whom it names; None without one.
-        authentication: the field of the header. now: seconds since the epoch.
+        authentication: the field in the message's header.
+        now: seconds since the Unix epoch.
         Raises AuthenticationError, and Unavailable where the keys of the token's issuer are out of reach.
         """
         if named is not None and now >= named.expires_at:
@@ -108,7 +109,7 @@ def _read_credential(authentication: Node) -> tuple[str, str]:
 
 
 def _read_text(value: Node, tag: str) -> str:
-    """Of the only field of that name; empty where there is none."""
+    """The text of the only field with that name; empty where there is none."""
     texts = [child.value for child in _children(value, tag)]
     if len(texts) > 1 or not all(isinstance(text, str) for text in texts):
         raise InvalidCredential("", f"a CredentialValue has one {tag}, a TextString")

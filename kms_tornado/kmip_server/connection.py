@@ -40,7 +40,7 @@ MOST_OF_USER = 256
 
 
 class KMIPConnection:
-    """remote_ip: the client's address, for log and audit."""
+    """One client's connection. remote_ip: the client's address, for log and audit."""
 
     def __init__(self, context: KMIPContext, stream: TLSStream, remote_ip: str) -> None:
         self.stream = stream
@@ -54,13 +54,13 @@ class KMIPConnection:
         self._ends_soon = False
 
     def end_soon(self) -> None:
-        """Close it, after the answer to a message that is being worked on."""
+        """Close the connection after the answer to the message that is being worked on."""
         self._ends_soon = True
         if not self.stream.is_busy:
             self.stream.close_notifying()
 
     async def serve(self) -> None:
-        """Until the client leaves, or the server ends it. Raises nothing of the connection's."""
+        """Serve until the client leaves, or the server ends the connection. Its errors are not raised."""
         try:
             await self.stream.wait_for_handshake()
         except OSError:  # of TLS as well; Tornado has logged it
@@ -129,7 +129,7 @@ class KMIPConnection:
         return not (message.is_last or self._ends_soon or self._context.is_stopping)
 
     async def _answer(self, message: Message, octets: bytes, size: int) -> bytes:
-        """octets: those that have come. size: of the message."""
+        """Answer a message. octets: those that have arrived. size: of the whole message."""
         end_of_frame = min(size, 2 * _FRAME_BYTES)
         if len(octets) < end_of_frame:
             octets = await self._read_on(octets, end_of_frame)
@@ -149,7 +149,7 @@ class KMIPConnection:
         return message.refuse(octets, refusal)
 
     async def _read_on(self, octets: bytes, size: int) -> bytes:
-        """The octets and those that follow, up to so many."""
+        """The octets and those that follow, up to this size."""
         return octets + await self.stream.read_bytes(size - len(octets))
 
     async def _read_rest(self, octets: bytes, size: int, sender: str) -> bytes:
@@ -163,10 +163,10 @@ class KMIPConnection:
 
 
 def _find_end_of_header(octets: bytes, size: int) -> int:
-    """Of the message that begins so; where no header is, the end of the frame that stands where one is expected.
+    """Where the header of the message ends. Without a header, it is the end of the frame in its place.
 
-    A header that is too long is read in part and refused: it may name somebody else, which nobody would look at.
-    size: of the message.
+    A header that is too long is read in part and then refused: the rest, which nobody would look at, may name another
+    sender. size: of the message.
     """
     end_of_frame = min(size, 2 * _FRAME_BYTES)
     length = int.from_bytes(octets[end_of_frame - 4 : end_of_frame], "big")
@@ -176,10 +176,10 @@ def _find_end_of_header(octets: bytes, size: int) -> int:
 
 
 def _acknowledge(stream: TLSStream) -> None:
-    """Acknowledge the end of the handshake now, and not with the answer, or after 40 ms.
+    """Acknowledge the end of the handshake now, and not together with the answer or after 40 ms.
 
-    In a resumed handshake of TLS 1.2 the client speaks last, and many clients' systems send the message only when that
-    is acknowledged (RFC 896).
+    In a resumed handshake of TLS 1.2 the client speaks last, and many clients' systems send the message only after that
+    was acknowledged (RFC 896).
     """
     if hasattr(socket, "TCP_QUICKACK"):  # Linux
         stream.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)

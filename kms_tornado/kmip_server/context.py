@@ -28,10 +28,14 @@ OUTCOMES = {
 
 @dataclass(slots=True)
 class KMIPContext:
-    """service: of the KMS, under the policy of this transport. admission, bytes_in_flight, loop_turns: the same as HTTP's.
+    """What all connections of one listener share.
 
-    max_message_size: in bytes. observe: counts messages; None without metrics. is_stopping: set once, when the
-    server begins to stop. connections_of: {user: the open connections with certificates of theirs}.
+    service: of the KMS, with the crypto policy of this transport.
+    admission, bytes_in_flight, loop_turns: the same as those of HTTP.
+    max_message_size: in bytes.
+    observe: counts messages; None without metrics.
+    is_stopping: set once, when the server begins to stop.
+    connections_of: {user: the open connections with this user's certificates}.
     failed_handshakes, broken_frames: how many there were.
     """
 
@@ -50,7 +54,7 @@ class KMIPContext:
     broken_frames: int = 0
 
     def end_message(self, message: object, connection: Any) -> None:
-        """Its answer was sent, or nobody will read it."""
+        """Note that the answer to the message was sent, or that nobody will read it."""
         self.in_flight.end(message, connection)
         self.admission.leave(message)
         self.bytes_in_flight.leave(message)

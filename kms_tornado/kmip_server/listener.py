@@ -33,7 +33,7 @@ _READ_AHEAD = 256 * 1024
 
 
 class KMIPListener:
-    """Serves KMIP from `start` to `stop`. tls: of handshakes from now on."""
+    """Serves KMIP from `start` to `stop`. tls: the context for handshakes from now on."""
 
     def __init__(
         self,
@@ -60,8 +60,8 @@ class KMIPListener:
     def replace_tls(self, tls: ssl.SSLContext, *, ends_connections: bool) -> None:
         """Use another context for handshakes from now on.
 
-        ends_connections: whether those that are open may rest on what is no longer trusted. Their clients
-        open others.
+        ends_connections: whether open connections may rely on certificates that are no longer trusted. They are then
+        ended, and their clients open others.
         """
         self._tls = tls
         if ends_connections:
@@ -69,7 +69,7 @@ class KMIPListener:
                 connection.end_soon()
 
     async def stop(self, timeout_s: float) -> None:
-        """Accept nothing more, wait for the messages in flight, for at most timeout_s, and close all."""
+        """Accept no more connections, wait at most timeout_s for the messages in flight, and close everything."""
         self._context.is_stopping = True
         if self._acceptor is not None:
             self._acceptor.stop()

@@ -1,4 +1,4 @@
-"""Message: one RequestMessage of a connection, from its length to its answer, its records and its lines in the log."""
+"""Message: one RequestMessage on a connection, from its length to its answer, its records and its lines in the log."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MessageTooLong(KMSError):
 
 
 class Message:
-    """is_last: whether the connection is closed behind its answer."""
+    """One RequestMessage. is_last: whether the connection is closed after its answer."""
 
     def __init__(self, context: KMIPContext, connection: KMIPConnection) -> None:
         self.is_last = False
@@ -75,9 +75,9 @@ class Message:
     # --- before it is read --------------------------------------------------------------------------
 
     async def admit(self, start: bytes, size: int) -> Exception | None:
-        """Find out who sends it; why it is not to be read, or None where it is.
+        """Find out who sends the message. Returns the reason not to read it, or None where it may be read.
 
-        start: its octets up to the end of the header, if it has one. size: of all of it, in bytes.
+        start: its octets up to the end of the header, if it has one. size: of the whole message, in bytes.
         """
         try:
             await self._admit(start, size)
@@ -107,7 +107,7 @@ class Message:
     # --- its answer ---------------------------------------------------------------------------------
 
     async def answer(self, octets: bytes) -> bytes:
-        """octets: all of it. It was admitted."""
+        """The answer. octets: the whole message, which was admitted."""
         try:
             return await self._carry_out(octets)
         except asyncio.CancelledError as exc:  # the process ends
@@ -141,7 +141,7 @@ class Message:
     # --- refusals -----------------------------------------------------------------------------------
 
     def refuse(self, octets: bytes, exc: Exception) -> bytes:
-        """The answer to a message of which nothing is done. octets: of it, or its first ones."""
+        """The answer to a message that is not carried out at all. octets: the whole message, or its beginning."""
         self._note(exc)
         error, entry, outcome = _explain(exc)
         if isinstance(exc, AuthenticationError) and exc is not self._connection.fault:
@@ -150,7 +150,7 @@ class Message:
         return render_refusal(octets, error, now=self._context.service.now())
 
     def _note(self, exc: BaseException) -> None:
-        """Record it, if nothing tells of the message yet."""
+        """Record the message, unless it is on record already."""
         auditor = self._context.kms.auditor
         if auditor is None:
             return
@@ -160,7 +160,7 @@ class Message:
             auditor.note_exception(self._origin, exc)
 
     def _finish(self, outcome: str, version: str, entries: list[LogEntry]) -> None:
-        """Log and count it."""
+        """Log and count the message."""
         seconds = time.perf_counter() - self._started
         remote_ip, took_ms = self._connection.remote_ip, 1000.0 * seconds
         common = {
@@ -176,11 +176,12 @@ class Message:
 def goes_on_at_once(
     message: RequestMessage, operations: Mapping[Operation, OperationRow], has_more: bool
 ) -> bool:
-    """Whether a message is carried out in the turn of the loop in which it was read.
+    """Whether a message is carried out in the same turn of the loop in which it was read.
 
-    A turn takes a twentieth of what reads or uses one object. What changes objects waits, as those of other connections that are
-    read meanwhile share its commit; and a client that sends ahead would keep the loop to itself.
-    has_more: whether it has sent more.
+    A turn takes a twentieth of the time for reading or using one object. A message that changes objects waits: others
+    that are read meanwhile share its commit. So does a client that sends ahead, which would otherwise keep the loop to
+    itself.
+    has_more: whether the client has sent more.
     """
     if has_more or len(message.items) != 1:
         return False
@@ -192,7 +193,7 @@ def goes_on_at_once(
 
 
 def _explain(exc: Exception) -> tuple[KMIPError, LogEntry, str]:
-    """(the error for the client, the entry for the log, the outcome) of a message that is refused for this."""
+    """(the error for the client, the entry for the log, the outcome) for a message that is refused because of this."""
     if isinstance(exc, KMIPError):
         return exc, {"result": exc.reason_with_underscores}, "answered"
     if isinstance(exc, AuthenticationError):

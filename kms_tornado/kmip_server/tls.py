@@ -1,4 +1,4 @@
-"""TLS of the KMIP port: the server's pair, the CAs of clients, and the lists of what those revoked."""
+"""TLS of the KMIP port: the server's pair, the CAs of clients, and the certificate revocation lists of these."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ log = logging.getLogger("kms_tornado.server")
 
 
 def make_context(cert: Path, key: Path, settings: KMIPSettings) -> ssl.SSLContext:
-    """A context with the server's pair that asks for client certificates of the configured CAs alone.
+    """A context with the server's pair that demands client certificates from the configured CAs.
 
-    Clients may resume sessions: OpenSSL keeps the verified certificate in them, and a context that takes the place
-    of this one resumes none of its sessions.
-    Raises ConfigurationError, which names the setting and the file.
+    Clients may resume sessions. OpenSSL keeps the verified certificate in a session, and a context that replaces this
+    one resumes none of its sessions. Raises ConfigurationError, which names the setting and the file.
     """
     authorities = settings.kmip_clients_ca_cert_file
     assert authorities is not None
@@ -48,9 +47,9 @@ def find_list_ends(settings: KMIPSettings) -> list[float]:
 
 
 def _check_revocation(context: ssl.SSLContext, lists: Path) -> None:
-    """Refuse certificates that are revoked, or that a revoked CA issued.
+    """Refuse certificates that are revoked, or that were issued by a revoked CA.
 
-    Refused as well is what has a CA above it, the root included, whose list is not there or has ended.
+    A certificate is also refused if the list of any CA above it, including the root, is missing or has expired.
     """
     try:
         pem = lists.read_bytes()

@@ -1,1 +1,1 @@
-"""What the transports share: their connections, from acceptance to end, and TLS."""
+"""What the transports share: TLS, and their connections from acceptance to end."""

@@ -1,8 +1,8 @@
-"""Acceptor: takes new connections from the listening sockets, or refuses them.
+"""Acceptor: accepts new connections from the listening sockets, or refuses them.
 
-Tornado's own loop takes an error of accept(2) for a fault of the program: without descriptors it logs a
-traceback as often as it can, and does nothing else. Here it pauses. Closing quiet connections gives
-descriptors back, so that it can mostly go on at once.
+Tornado's own loop treats an error of accept(2) as a bug: without free descriptors it logs a traceback as often as it
+can, and does nothing else. Here it pauses instead. Closing quiet connections frees descriptors, so that it can usually
+continue at once.
 """
 
 from __future__ import annotations
@@ -32,9 +32,10 @@ _FAREWELL_S = 1.0
 class Acceptor:
     """Accepts connections until it is stopped.
 
-    serve: takes over a connection that is admitted, its address, and whom it counts for.
-    refusal: what a client reads that finds no place; None where it would not understand a text, as over TLS.
-    in_use: descriptors that were open before the first connection came.
+    serve: takes over an admitted connection, its address, and the client for whom it counts.
+    refusal: the text that a client reads if there is no place for it; None where it would not understand a text, as
+    over TLS.
+    in_use: how many descriptors were open before the first connection.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Acceptor:
             self._loop.add_reader(one, self._accept, one)
 
     def stop(self) -> None:
-        """Close the listening sockets: new connections are refused by the system."""
+        """Close the listening sockets. The system then refuses new connections."""
         if self._timer is not None:
             self._timer.cancel()
         for one in self._sockets:
@@ -96,7 +97,7 @@ class Acceptor:
     # --- pauses ---------------------------------------------------------------------------------
 
     def _pause(self, error: OSError) -> None:
-        """Accept nothing for a moment. The first time, the log says so."""
+        """Accept nothing for a moment. The first time, write a log line."""
         for one in self._sockets:
             self._loop.remove_reader(one)
         self._connections.accept_pauses += 1
@@ -123,7 +124,10 @@ class Acceptor:
     # --- refusals -------------------------------------------------------------------------------
 
     def _refuse(self, connection: socket.socket) -> None:
-        """Say why, and close it once the client has read that: closed at once, it would get a reset."""
+        """Tell the client why, and close the connection after it has read that.
+
+        An immediate close would reach it as a reset.
+        """
         try:
             if self._refusal is None or len(self._farewells) >= _FAREWELLS:
                 connection.close()

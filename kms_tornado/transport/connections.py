@@ -1,13 +1,13 @@
-"""Connections: how many clients may be connected, and how long each may wait for what.
+"""Connections: how many clients may be connected, and how long each may wait for which thing.
 
-A connection is *busy* from the head of a request to the end of its answer, and *quiet* otherwise. Where
-all places are taken, a newcomer takes the place of one that has been quiet for a second: of the oldest
-that never sent a request, else of the one that is quiet longest, else of one whose body has been coming for
-seconds. So neither silent sockets nor idle nor slow ones keep anybody out. Where all others are busy, the
-newcomer is refused. The same holds for the quiet ones of one address, which has half of the places at most.
+A connection is *busy* from the head of a request to the end of its answer, and *quiet* otherwise. If all places are
+taken, a new connection takes the place of one that has been quiet for a second: the oldest that never sent a request,
+else the one that has been quiet for longest, else one whose body has been arriving for seconds. So neither silent nor
+idle nor slow connections keep anybody out. If all others are busy, the new one is refused. The same rules apply among
+the connections from one address, which gets half of the places at most.
 
-Nothing is done for a single wait: a sweep goes over all connections every second, and ends those that
-wait too long for their client. A timer for each request would cost more than all else here.
+No timer is set for a single wait: a sweep looks at all connections every second, and ends those that have waited too
+long for their client. A timer for each request would cost more than everything else here.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _WHOLE = {"handshake", "body", "idle"}
 
 
 class Stream(Protocol):
-    """What this module needs to know of a connection (`streams.ServedStream`)."""
+    """What this module needs to know about a connection (`streams.ServedStream`)."""
 
     client: str | None
     is_busy: bool
@@ -82,7 +82,7 @@ class Stream(Protocol):
 
 @dataclass(slots=True)
 class _Share:
-    """The connections of one address. quiet: those that are, the one that is so longest first."""
+    """The connections from one address. quiet: the quiet ones, the one that has been quiet for longest first."""
 
     count: int = 0
     quiet: dict[Stream, None] = field(default_factory=dict)
@@ -91,11 +91,13 @@ class _Share:
 class Connections:
     """All connections of one process.
 
-    most: how many there may be. send_timeout_s: for how long an answer may wait for its reader. is_trusted:
-    whether an address is a trusted proxy's, which may have all places, as loopback may. idle_s: for how long a
-    connection may be quiet, if not for IDLE_S.
-    refused: {"full" | "address" | what `refuse` was called with: number}. dropped: {a key of DROPS: number}. accept_pauses: how often there
-    were no descriptors.
+    most: how many there may be.
+    send_timeout_s: how long an answer may wait for its reader.
+    is_trusted: whether an address is a trusted proxy's. Such an address may have all places, as loopback may.
+    idle_s: how long a connection may be quiet, if it is not IDLE_S.
+    refused: {"full", "address", or the reason given to `refuse`: number}.
+    dropped: {a key of DROPS: number}.
+    accept_pauses: how often there were no descriptors left.
     """
 
     def __init__(
@@ -129,7 +131,7 @@ class Connections:
 
     @property
     def quiet(self) -> int:
-        """How many are not busy."""
+        """How many connections are not busy."""
         return len(self._fresh) + len(self._idle)
 
     @property
@@ -140,14 +142,15 @@ class Connections:
     # --- coming and going -----------------------------------------------------------------------
 
     def find_client(self, address: str) -> str | None:
-        """Whom a connection from the address counts for: the address, of IPv6 its /64; None: nobody.
+        """The client for whom a connection from the address counts; None: for nobody.
 
-        A site or a device has a /64 at least, and its computers choose any address of it.
+        It is the address, or for IPv6 its /64, since a site or a device has at least a /64, of which its computers may
+        choose any address.
         """
         return self._find_client(address)
 
     def admit(self, client: str | None) -> bool:
-        """Whether there is a place for another connection of the client; a quiet one may lose its own."""
+        """Whether there is a place for another connection of the client. A quiet one may be closed for it."""
         if client is not None:
             share = self._of_client.get(client)
             if (
@@ -163,7 +166,7 @@ class Connections:
         return True
 
     def make_room(self, count: int = 1) -> int:
-        """Close as many quiet connections, if there are, else stalled ones; how many it was."""
+        """Close this many quiet connections, or if there are none, stalled ones; how many were closed."""
         return sum(
             self._drop_quiet(
                 next(iter(streams)) for streams in (self._fresh, self._idle) if streams
@@ -180,7 +183,7 @@ class Connections:
             share.quiet[stream] = None
 
     def remove(self, stream: Stream) -> None:
-        """A stream that is closed."""
+        """Forget a stream that was closed."""
         if stream not in self._open:
             return
         for streams in (self._open, self._fresh, self._idle):
@@ -197,7 +200,10 @@ class Connections:
             stream.close()
 
     def mark_busy(self, stream: Stream, *, takes_body: bool) -> None:
-        """A request has begun. takes_body: whether anything is done with its body; anybody may send one to /health."""
+        """Note that a request has begun.
+
+        takes_body: whether its body is used at all; anybody may send one to /health.
+        """
         (self._idle if stream.has_asked else self._fresh).pop(stream, None)
         if stream.client is not None and (share := self._of_client.get(stream.client)) is not None:
             share.quiet.pop(stream, None)
@@ -206,7 +212,7 @@ class Connections:
         stream.changed_at = time.monotonic()
 
     def mark_quiet(self, stream: Stream) -> None:
-        """Its answer was sent."""
+        """Note that the answer was sent."""
         stream.is_busy = False
         stream.changed_at = time.monotonic()
         if stream in self._open:
@@ -215,7 +221,7 @@ class Connections:
                 self._of_client[stream.client].quiet[stream] = None
 
     def _drop_quiet(self, streams: Iterable[Stream]) -> bool:
-        """Close the first of the streams that has been quiet for long enough; whether there was one."""
+        """Close the first stream that has been quiet for long enough; whether there was one."""
         since = time.monotonic() - _QUIET_S
         for stream in streams:
             if not stream.is_busy and stream.changed_at <= since:
@@ -237,7 +243,7 @@ class Connections:
         stream.abort()
 
     def refuse(self, reason: str, why: str) -> None:
-        """Count a connection that has no place; the log says so once in a while."""
+        """Count a connection for which there is no place. Now and then, a log line says so."""
         self.refused[reason] = self.refused.get(reason, 0) + 1
         now = time.monotonic()
         if now - self._told_at.get(reason, -_CALM_S) >= _CALM_S:
@@ -261,7 +267,7 @@ class Connections:
             self._sweeping.cancel()
 
     def sweep(self, now: float) -> None:
-        """End the connections whose client has taken too long. now: by the monotonic clock."""
+        """End the connections whose clients have taken too long. now: by the monotonic clock."""
         for stream, reason in tuple(self._find_overdue(now)):
             if reason == "answer":
                 log.warning("an answer was dropped: %s", DROPS[reason])
@@ -271,7 +277,10 @@ class Connections:
         self._stalled = deque(self._find_stalled(now))
 
     def _find_stalled(self, now: float) -> list[Stream]:
-        """Here, and not for each newcomer, as it takes a look at all connections."""
+        """The connections that make no progress.
+
+        This is done here, not for each new connection, because it looks at all of them.
+        """
         if len(self._open) < self.most:
             return []
         since = {True: now - _STALLED_S, False: now - _QUIET_S}
@@ -283,7 +292,7 @@ class Connections:
         return sorted(stalled, key=lambda stream: stream.changed_at)
 
     def _drop_long_heads(self) -> None:
-        """Where unfinished heads take too much memory, end the longest, until half of it is free."""
+        """If incomplete heads take too much memory, end the longest ones until half of it is free."""
         heads = [stream for stream in itertools.chain(self._fresh, self._idle) if stream.unread]
         size = sum([stream.unread for stream in heads])
         if size <= MOST_UNREAD:
@@ -295,7 +304,10 @@ class Connections:
             self._drop(stream, "head")
 
     def _find_overdue(self, now: float) -> Iterator[tuple[Stream, str]]:
-        """What has not moved since the last sweep waits since then, else since now."""
+        """The connections that have waited too long.
+
+        A wait without progress began at the latest sweep that saw some.
+        """
         for stream in self._open:
             reason, progress, limit_s = self._find_wait(stream)
             if reason in _WHOLE:
@@ -309,7 +321,7 @@ class Connections:
                 yield stream, reason
 
     def _find_wait(self, stream: Stream) -> tuple[str, object, float]:
-        """What it waits for, how far that is, and for how long it may."""
+        """What the connection waits for, how far that has come, and how long it may take."""
         if stream.is_shaking_hands:
             return "handshake", 0, HANDSHAKE_S
         if stream.writing():

@@ -1,4 +1,4 @@
-"""File descriptors: how many this process may have, and how many connections that leaves room for."""
+"""File descriptors: how many this process may have open, and how many connections are possible with them."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def read_limit() -> int:
 
 
 def count_free(in_use: int) -> int:
-    """How many connections the limit allows beside `in_use` descriptors and those of later; 1 at least.
+    """How many connections the limit allows besides `in_use` descriptors and those that are opened later; at least 1.
 
-    Where the limit is very low, a quarter of it is kept for later.
+    If the limit is very low, a quarter of it is kept for later ones.
     """
     limit = read_limit()
     return max(1, limit - in_use - min(_LATER, limit // 4))

@@ -1,4 +1,4 @@
-"""InFlight: the requests whose answers have not been sent."""
+"""InFlight: the requests whose answers have not been sent yet."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _POLL_S = 0.02
 
 
 class InFlight:
-    """A server that stops waits for them.
+    """The requests for which a server waits when it stops.
 
-    connections: is told which of them are busy; None where the server is an application's own.
+    connections: is told which connections are busy; None where the server is an application's own.
     """
 
     def __init__(self, connections: Connections | None = None) -> None:
@@ -30,16 +30,16 @@ class InFlight:
         return len(self._requests)
 
     def begin(self, request: object, connection: Any, *, takes_body: bool = True) -> None:
-        """The head of the request has come. connection: Tornado's, of this request.
+        """Note that the head of a request has arrived.
 
-        takes_body: whether anything is done with its body.
+        connection: Tornado's, of this request. takes_body: whether the body of the request is used at all.
         """
         self._requests.add(request)
         if self.connections is not None:
             self.connections.mark_busy(connection.stream, takes_body=takes_body)
 
     def end(self, request: object, connection: Any) -> None:
-        """Its answer was sent, or nobody will read it. The second time, this does nothing."""
+        """Note that the answer was sent, or that nobody will read it. A second call does nothing."""
         if request in self._requests:
             self._requests.discard(request)
             if self.connections is not None:

@@ -1,4 +1,4 @@
-"""The lines of the access log, of whichever transport: one a request, or one for each operation of a message."""
+"""The lines of the access log for every transport: one for each request, or one for each operation of a message."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def log_request(
 ) -> None:
     """Write one line for each entry of the request.
 
-    line: what all lines of the request begin with. common: the same as fields. principal: None where nobody was
-    authenticated; an application may have put something else in its place. entries: [{field: value}].
+    line: how all lines of the request begin. common: the same as fields.
+    principal: None where nobody was authenticated. An application may have assigned some other value.
+    entries: [{field: value}].
     """
     fields_of_all = dict(common)
     name = getattr(principal, "name", None)

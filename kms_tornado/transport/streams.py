@@ -1,14 +1,14 @@
-"""The streams of a server's connections: Tornado's, and what a server must know of its clients.
+"""The streams of a server's connections: Tornado's, changed where a server has to know more about its clients.
 
-- A client that has sent its request may close its sending side and wait for the answer (RFC 9112 §9.6).
-  Tornado takes the end of its input for the end of the connection, and drops the answer.
-- A head may drip in byte by byte. Tornado searches all of it for its end at each byte, a millisecond for 60 kB:
-  one client could keep the loop busy. Here each byte is searched once. And a head has a bounded number of
-  lines, of which Tornado makes an object each.
-- An answer of megabytes is encrypted and sent in one call, while the other connections wait. Here each stream
+- A client that has sent its request may close its sending side and wait for the answer (RFC 9112 §9.6). Tornado treats
+  the end of its input as the end of the connection, and discards the answer.
+- A head may arrive byte by byte. Tornado searches all of it for its end after each byte, which takes a millisecond for
+  60 kB: one client could keep the loop busy. Here each byte is searched once. And a head has a limited number of lines,
+  for each of which Tornado makes an object.
+- Tornado encrypts and sends an answer of megabytes in one call, while the other connections wait. Here each stream
   sends one piece of it in a turn of the loop.
-- `Connections` counts the streams, and closes those that wait too long; so a stream knows since when it
-  has been quiet, and whether its reader makes progress.
+- `Connections` counts the streams, and closes those that wait too long. So a stream knows since when it has been quiet,
+  and whether its reader makes progress.
 """
 
 from __future__ import annotations
@@ -48,9 +48,10 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER: what was not sent is dro
 
 
 def limit_sending(connection: socket.socket, send_timeout_s: float) -> None:
-    """End the connection where its client takes nothing of what the kernel has yet to send.
+    """End the connection if its client accepts nothing of what the kernel still has to send.
 
-    A while after `Connections` would, which counts and logs; it is for connections that are closed already.
+    This happens somewhat later than `Connections` would do it, which also counts and logs; it is for connections that
+    are already closed here.
     """
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(
@@ -63,11 +64,13 @@ def limit_sending(connection: socket.socket, send_timeout_s: float) -> None:
 class ServedStream(IOStream):
     """One connection, from its acceptance to its end.
 
-    client: whom it counts for, see `Connections`; None where it counts for nobody.
-    is_busy: whether a request has begun whose answer is not sent yet. changed_at: when that changed last,
-    by the monotonic clock. has_asked: whether a whole head ever came. waiting: what `Connections` saw it
-    wait for last, and since when. takes_body: whether anything is done with the body of its request.
-    is_dropping: whether the request was answered, and what still comes is the rest of its body.
+    client: the client for whom it counts, see `Connections`; None where it counts for nobody.
+    is_busy: whether a request has begun whose answer is not sent yet.
+    changed_at: when is_busy last changed, by the monotonic clock.
+    has_asked: whether a complete head ever arrived.
+    waiting: what `Connections` last saw it wait for, and since when.
+    takes_body: whether the body of its request is used at all.
+    is_dropping: whether the request was answered, and only the rest of its body still arrives.
     """
 
     def __init__(
@@ -88,42 +91,46 @@ class ServedStream(IOStream):
 
     @property
     def is_shaking_hands(self) -> bool:
-        """Whether its TLS handshake is not over."""
+        """Whether its TLS handshake has not ended yet."""
         return False
 
     @property
     def unread(self) -> int:
-        """How many bytes have come that are no whole head yet."""
+        """How many bytes have arrived that are not a complete head yet."""
         return self._read_buffer_size
 
     @property
     def has_more(self) -> bool:
-        """Whether more has come than was read, of which the loop may not know."""
+        """Whether more has arrived than was read, which the loop may not know."""
         return self.unread > 0 or self._holds_more()
 
     @property
     def sent(self) -> tuple[int, int]:
-        """What changes whenever the reader takes something: bytes the kernel has taken, and has yet to send.
+        """(bytes that the kernel has taken, bytes that it has yet to send), which change whenever the reader takes
+        data.
 
-        The kernel takes megabytes at a time. Of those alone, a reader of 10 kB/s would seem to stand still
-        for minutes.
+        The kernel takes megabytes at a time. By the first number alone, a reader of 10 kB/s would seem to make no
+        progress for minutes.
         """
         return self._total_write_done_index, self._count_in_kernel()
 
     def _count_in_kernel(self) -> int:
-        """Bytes that the client has not acknowledged; 0 where the system does not tell."""
+        """The bytes that the client has not acknowledged; 0 where the system does not tell."""
         count = 0
         with contextlib.suppress(OSError):
             (count,) = _INT.unpack(fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(_INT.size)))
         return count
 
     def read_available(self, least: int) -> Awaitable[bytes]:
-        """All that has come, once that is at least so many bytes: one read for what is usually a whole request."""
+        """Everything that has arrived, once that is at least this many bytes.
+
+        One read usually gets a complete request.
+        """
         self._least = least
         return self.read_bytes(self.max_buffer_size, partial=True)
 
     def put_back(self, octets: bytes) -> None:
-        """The next read begins with these, which the last one gave."""
+        """Begin the next read with these octets, which the last one returned."""
         self._read_buffer[:0] = octets
         self._read_buffer_size += len(octets)
 
@@ -133,10 +140,10 @@ class ServedStream(IOStream):
         return super().read_until_regex(_SAME_END if regex == _END_OF_HEAD else regex, max_bytes)
 
     def _try_inline_read(self) -> None:
-        """As Tornado's, but what has not come yet is not looked for: the loop tells.
+        """As Tornado's, except that nothing is read that has not arrived yet: the loop reports it.
 
-        Tornado tries to read first. After an answer there is nothing yet, and to find that out takes a tenth of a
-        request over TLS.
+        Tornado first tries to read. After an answer nothing has arrived yet, and finding that out takes a tenth of the
+        time of a request over TLS.
         """
         position = self._find_read_pos()
         if position is not None:
@@ -148,14 +155,14 @@ class ServedStream(IOStream):
             self._add_io_state(self.io_loop.READ)
 
     def _holds_more(self) -> bool:
-        """Whether there is more to be read of which the loop does not know.
+        """Whether there is more to read that the loop does not know about.
 
-        The end of the input, too: over TLS it comes before that of the connection, which may not come.
+        This includes the end of the input: over TLS it comes before the end of the connection, which may never come.
         """
         return self._has_input_ended
 
     def _find_read_pos(self) -> int | None:
-        """As Tornado's, but what was searched for the end of a head is not searched again."""
+        """As Tornado's, except that bytes that were already searched for the end of a head are not searched again."""
         if self._read_regex is None:
             if self._read_partial and self._read_buffer_size < self._least:
                 return None
@@ -170,7 +177,7 @@ class ServedStream(IOStream):
         return None if match is None else end
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """As Tornado's, but an end of the input that comes when nobody reads is kept for the next read."""
+        """As Tornado's, except that an end of the input that arrives while nobody reads is kept for the next read."""
         count = super().read_from_fd(buf)
         if count == 0 and not self.reading():
             self._has_input_ended = True
@@ -178,9 +185,9 @@ class ServedStream(IOStream):
         return count
 
     def write(self, data: bytes | memoryview) -> Future[None]:
-        """As Tornado's, but a request has one answer, also where the rest of its body turns out to be malformed.
+        """As Tornado's, except that a request has only one answer, even if the rest of its body is malformed.
 
-        Tornado would send a 400 behind the answer, which a proxy may take for the answer to its next request.
+        Tornado would send a 400 after the answer, which a proxy may take for the answer to its next request.
         """
         if self.is_dropping:
             nothing: Future[None] = Future()
@@ -189,12 +196,15 @@ class ServedStream(IOStream):
         return super().write(data)
 
     def _handle_write(self) -> None:
-        """Called where there is something to send, and once in each turn of the loop in which it can be sent."""
+        """Send a piece.
+
+        Called when there is something to send, and then once in each turn of the loop in which it can be sent.
+        """
         self._has_sent_piece = False
         super()._handle_write()
 
     def write_to_fd(self, data: memoryview) -> int:
-        """As Tornado's, which calls it until it returns 0; that a piece was sent reads as if no more could be."""
+        """As Tornado's, which calls it until it returns 0. After one piece, it reports that no more can be sent now."""
         if self._has_sent_piece:
             return 0
         self._has_sent_piece = len(data) > _PIECE
@@ -212,7 +222,7 @@ class ServedStream(IOStream):
         self._on_close(self)
 
     def abort(self) -> None:
-        """Close it, and have the kernel forget at once what was not sent."""
+        """Close the connection, and have the kernel discard immediately what was not sent."""
         if not self.closed():
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.close()
@@ -226,9 +236,10 @@ class TLSStream(ServedStream, SSLIOStream):
         self._handshake_reading = True
 
     def _add_io_state(self, state: int) -> None:
-        """As Tornado's, but the handshake begins with what the client sends, and is not tried before.
+        """As Tornado's, except that the handshake begins when the client has sent something, and is not tried before.
 
-        Tornado waits until it may write, which is at once; then the loop is told anew to wait for the client.
+        Tornado waits until it may write, which is possible immediately; the loop would then have to be told again to
+        wait for the client.
         """
         super()._add_io_state(self.io_loop.READ if self._ssl_accepting else state)
 
@@ -241,14 +252,14 @@ class TLSStream(ServedStream, SSLIOStream):
 
     @property
     def peer_certificate(self) -> bytes | None:
-        """The client's, in DER, once the handshake is over; None where it sent none."""
+        """The client's certificate in DER, once the handshake is over; None where it sent none."""
         certificate: bytes | None = self.socket.getpeercert(binary_form=True)
         return certificate
 
     def close_notifying(self) -> None:
-        """Close it with TLS's own message (RFC 8446 §6.1), without which clients take an end for an attack.
+        """Close the connection with TLS's own message (RFC 8446 §6.1). Without it, clients take the end for an attack.
 
-        And OpenSSL would forget the session of TLS 1.2, which could not be resumed.
+        OpenSSL would also forget the session of TLS 1.2, which could then not be resumed.
         """
         if not self.closed() and not self._ssl_accepting:
             with contextlib.suppress(OSError, ValueError):  # it waits for nobody's answer

@@ -9,7 +9,7 @@ from ..errors import ConfigurationError
 
 
 def make_server_context(cert: Path, key: Path) -> ssl.SSLContext:
-    """A context for TLS 1.2 or later with this pair, which asks for no client certificate.
+    """A context for TLS 1.2 or later with this pair, which demands no client certificate.
 
     Raises ConfigurationError about tls_cert_file or tls_key_file, which names the file.
     """
@@ -23,9 +23,9 @@ def make_server_context(cert: Path, key: Path) -> ssl.SSLContext:
 
 
 def require_client_certificates(context: ssl.SSLContext, authorities: Path, field: str) -> None:
-    """Refuse the handshake of a client without a certificate from these authorities, and of no others.
+    """Refuse the handshake of a client without a certificate from one of these authorities.
 
-    OpenSSL refuses one whose extended key usage is there, and without clientAuth (RFC 5280 §4.2.1.12).
+    OpenSSL refuses a certificate that has an extended key usage without clientAuth (RFC 5280 §4.2.1.12).
     field: the setting that an error is about. Raises ConfigurationError.
     """
     try:
@@ -45,7 +45,7 @@ def _load_pair(context: ssl.SSLContext, cert: Path, key: Path) -> None:
 
 
 def _diagnose_pair(cert: Path, key: Path, error: Exception) -> ConfigurationError:
-    """An error that names the fault; OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" for every one."""
+    """An error that names the fault. OpenSSL says "[SSL] PEM lib (_ssl.c:3900)" for all of them."""
     if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
         return ConfigurationError(
             f"{key}: is not the key of the certificate in {cert}", "tls_key_file"

@@ -1,4 +1,4 @@
-"""What the head of a request says of its body (RFC 9112 §6), and in which pieces it is read."""
+"""What the head of a request says about its body (RFC 9112 §6), and in which pieces the body is read."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..service.load.loop_turns import BODY_PIECE
 
 
 def ends_piece(before: int, after: int) -> bool:
-    """Whether a piece of a body ended, of which so many bytes had come before and have come now (or are to come)."""
+    """Whether a piece of a body ended between these two lengths: what had arrived before, and what has arrived now."""
     return before // BODY_PIECE != after // BODY_PIECE
 
 
 def is_framed(headers: HTTPHeaders) -> bool:
-    """Whether the headers tell where the body ends (RFC 9112 §6.3). If not, Tornado refuses the request."""
+    """Whether the headers say where the body ends (RFC 9112 §6.3). If not, Tornado refuses the request."""
     if "Transfer-Encoding" in headers:
         return headers["Transfer-Encoding"].lower() == "chunked" and "Content-Length" not in headers
     return "Content-Length" not in headers or parse_content_length(headers) is not None

@@ -66,10 +66,12 @@ def describe_api(
     operations: Iterable[Operation],
     needs_token: bool = True,
 ) -> JSON:
-    """The document.
+    """The OpenAPI document.
 
-    routes: the patterns of the application's table. prefix: the path below which they are mounted.
-    issuers: the URIs of those whose tokens are accepted. operations: those that the server offers.
+    routes: the patterns in the application's table.
+    prefix: the path below which they are mounted.
+    issuers: the URIs of the issuers whose tokens are accepted.
+    operations: the ones that the server offers.
     needs_token: False with --insecure-no-auth.
     Raises KeyError for a route that the template lacks.
     """
@@ -116,7 +118,7 @@ def _place_entry(entries: JSON, route: str, prefix: str) -> tuple[str, JSON]:
 
 
 def _copy_for_alias(entry: JSON) -> JSON:
-    """The entry under an operationId of its own, as no two may share one."""
+    """The entry with an operationId of its own, because no two entries may share one."""
     copied: JSON = json.loads(json.dumps(entry))
     for operation in copied.values():
         operation["operationId"] += "Alias"
@@ -124,7 +126,10 @@ def _copy_for_alias(entry: JSON) -> JSON:
 
 
 def _describe_issuers(issuers: Iterable[str]) -> JSON:
-    """A security scheme for each issuer that is a URL; where another one's keys are is its operator's choice."""
+    """A security scheme for each issuer that is a URL.
+
+    For the others, only their operator knows where their keys are.
+    """
     urls = [issuer for issuer in issuers if issuer.startswith(("https://", "http://"))]
     return {
         f"issuer{number}": {
@@ -158,7 +163,7 @@ def _describe_operations(schemas: JSON, operations: Sequence[Operation]) -> JSON
 
 
 def _describe_request(tag: str, cls: type[Declared]) -> JSON:
-    """A structure with the fields that the class declares. What is in them is not described."""
+    """A structure with the fields that the class declares. The contents of the fields are not described."""
     required, others = list_tags(cls)
     names = [name for field in (*required, *others) for name in _spell(field)]
     value: JSON = {"items": {"properties": {"tag": {"enum": sorted(set(names))}}}}
@@ -170,6 +175,6 @@ def _describe_request(tag: str, cls: type[Declared]) -> JSON:
 
 
 def _spell(tag: str) -> list[str]:
-    """The tag in all spellings that are accepted by name."""
+    """All spellings of the tag that are accepted."""
     spellings = [tag, *(alias for alias, name in TAG_ALIASES.items() if name == tag)]
     return [*spellings, "Object"] if tag in _OBJECT_TAGS else spellings

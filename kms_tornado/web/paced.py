@@ -1,6 +1,6 @@
-"""Paced: work that anybody may ask for at any rate, done once for all who wait, with a pause behind it.
+"""Paced: work that anybody may ask for at any time, done once for all who wait, with a pause after it.
 
-Everybody gets a result that was begun after they asked, so nothing is older than without it.
+Each caller gets a result of work that began after they asked, so no result is older than it would be without pauses.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class Paced(Generic[T]):
-    """pause_s: between the end of the work and its next beginning. Who asks after that need not wait."""
+    """Runs the work. pause_s: between the end of the work and its next beginning; a caller after that need not wait."""
 
     def __init__(self, work: Callable[[], Awaitable[T]], pause_s: float) -> None:
         self._work = work
@@ -25,7 +25,7 @@ class Paced(Generic[T]):
         self._turn = asyncio.Lock()
 
     async def run(self) -> T:
-        """The result, or what the work raises. Whoever leaves takes it from nobody else."""
+        """The result, or the exception that the work raises. If a caller is cancelled, the others still get it."""
         if self._next is None:
             self._next = asyncio.create_task(self._run_in_turn())
         return await asyncio.shield(self._next)

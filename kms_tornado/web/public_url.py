@@ -1,8 +1,8 @@
 """PublicURL: the URL by which clients reach this server, which it names in metadata and challenges (RFC 9728).
 
-A client sends its token where that URL leads. So a Host that a request brings is repeated only where this
-server listens for it: who could choose another (a page with DNS rebinding, a proxy that passes on whatever
-it is asked, a cache between) would choose where tokens go.
+A client sends its token where that URL leads. So the Host in a request is repeated only if this server listens for it.
+Otherwise anybody who can choose the Host (a page with DNS rebinding, a proxy that passes on whatever it is asked for, a
+cache in between) could choose where tokens are sent.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _EVERY_INTERFACE = frozenset({"0.0.0.0", "::", ""})  # noqa: S104  # compared on
 class PublicURL:
     """The base of the URLs that the server names.
 
-    configured: of --public-url, without a slash at its end; empty where it is not set. hostname: what the
-    server listens on; empty where an application does. certificate_names: of the server's certificate
-    (`crypto.tls.host_names`); set anew when that is read again.
+    configured: the value of --public-url, without a slash at its end; empty where it is not set.
+    hostname: what the server listens on; empty where an application does.
+    certificate_names: of the server's certificate (`crypto.tls.host_names`); set again when that is read again.
     """
 
     def __init__(
@@ -42,21 +42,21 @@ class PublicURL:
 
     @property
     def path(self) -> str:
-        """The path of the configured URL, which a proxy takes away; empty without one."""
+        """The path of the configured URL, which a proxy removes; empty without one."""
         return urlsplit(self._configured).path
 
     def find_base(self, request: HTTPServerRequest) -> str:
-        """The configured URL; else scheme and Host of the request, where the server listens for that.
+        """The configured URL; else scheme and Host of the request, if the server listens for that.
 
-        Else the address that is listened on: the configured host, or that of the request's connection where
-        the host stands for all of them.
+        Otherwise it is the address on which the server listens: the configured host, or that of the request's
+        connection if the host stands for all addresses.
         """
         return self._find_base(request, self.certificate_names)
 
     def find_proven_base(self, request: HTTPServerRequest) -> str:
-        """As find_base, of the URL for which a DPoP proof was made: no Host counts for a wildcard of the certificate.
+        """As find_base, but for the URL of a DPoP proof: a wildcard in the certificate makes no Host acceptable.
 
-        The certificate may be another server's, too, which would pass on the proofs that were made for it.
+        Another server may have the same certificate, and could pass on the proofs that were made for it.
         """
         return self._find_base(
             request, frozenset([name for name in self.certificate_names if "*" not in name])
@@ -94,7 +94,7 @@ def _format_host(host: str) -> str:
 
 
 def _find_local_address(request: HTTPServerRequest) -> tuple[str, int] | None:
-    """The address and port that the client connected to; None on a Unix socket, and once it is closed."""
+    """The address and port to which the client connected; None on a Unix socket, and once the connection is closed."""
     stream: Any = getattr(request.connection, "stream", None)
     try:
         host, port = stream.socket.getsockname()[:2]

@@ -6,7 +6,7 @@ from tornado.httputil import HTTPServerRequest
 
 
 class BadQuery(Exception):
-    """The query cannot be read. Its text is for the caller."""
+    """The query cannot be read. The text of the error is for the caller."""
 
 
 def decode_query(request: HTTPServerRequest) -> dict[str, list[str]]:

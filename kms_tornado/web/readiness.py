@@ -23,10 +23,10 @@ _SOON_S = 7 * 86400
 
 
 class Readiness:
-    """The checks of one process, and since when each is as it is.
+    """The checks of one process, and since when each has its state.
 
-    A check has a state: "OK", "DEGRADED" (it serves, but not for ever) or "DOWN"; since when; and, where it is
-    not OK, the cause in a few fixed words. Addresses and texts of other programs are for the log alone.
+    A check has a state: "OK", "DEGRADED" (it works, but not for ever) or "DOWN"; since when; and, if it is not OK, the
+    cause in a few fixed words. Addresses and texts of other programs are for the log alone.
     certificate_end: of the TLS certificate in use, in seconds since the Unix epoch; None without TLS.
     """
 
@@ -86,7 +86,10 @@ class Readiness:
         return check if status.cause is None else {**check, "cause": status.cause}
 
     def _check_audit(self, audit: Audit, database: dict[str, Any]) -> dict[str, Any]:
-        """DOWN where a record could not be written: also where none was to be, and the database takes no changes."""
+        """The state of the audit.
+
+        DOWN where a record could not be written, even if only the database takes no changes.
+        """
         health = audit.health()
         cause = health.status.cause
         if cause is None and audit.records_reads and database["state"] != "OK":
@@ -96,13 +99,13 @@ class Readiness:
         return self._note("audit", health.degraded, worst="DEGRADED")
 
     def _check_certificate(self, end: float) -> dict[str, Any]:
-        """Never DOWN: clients decide for themselves, and some look at its key alone."""
+        """The state of the certificate. Never DOWN: clients decide for themselves, and some look only at its key."""
         left_s = end - time.time()
         cause = "ended" if left_s <= 0 else "ends soon" if left_s <= _SOON_S else None
         return {**self._note("certificate", cause, worst="DEGRADED"), "ends": _format_time(end)}
 
     def _note(self, name: str, cause: str | None, worst: str = "DOWN") -> dict[str, Any]:
-        """The check as it is told; without a cause it is OK, and else in the worst state."""
+        """The check as it is shown: OK without a cause, and otherwise in the state `worst`."""
         state = "OK" if cause is None else worst
         known, since = self._history.get(name, ("OK", self._started))
         if state != known:

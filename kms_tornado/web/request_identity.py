@@ -1,4 +1,4 @@
-"""Which request this is, and where it comes from: settled once a request, before a line is logged about it."""
+"""Which request this is, and where it comes from: determined once for each request, before any log line about it."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _ATTRIBUTE = "kms_tornado_request_id"
 
 
 def begin_request(connection: Any, proxies: TrustedProxies) -> None:
-    """Name the request that is about to be read; called before its head is there."""
+    """Name the request that is about to be read. Called before its head has arrived."""
     if proxies:
         forget_client(connection.context)
     _name(connection, make_request_id())
 
 
 def read_proxy_headers(connection: Any, headers: HTTPHeaders, proxies: TrustedProxies) -> bool:
-    """Take what a trusted proxy says about the request; whether a trusted proxy sent it."""
+    """Use what a trusted proxy says about the request; whether a trusted proxy sent it."""
     if not proxies.apply(connection.context, headers):
         return False
     given = headers.get(HEADER, "")
@@ -35,7 +35,7 @@ def read_proxy_headers(connection: Any, headers: HTTPHeaders, proxies: TrustedPr
 def identify_request(request: HTTPServerRequest, proxies: TrustedProxies) -> str:
     """The identifier of a request that has a handler.
 
-    Where the routes are mounted in an application, no fast lane has named it before it was made.
+    If the routes are mounted in an application, no fast lane has named the request before the handler was created.
     """
     connection: Any = request.connection
     if getattr(connection, _ATTRIBUTE, None) is None:
@@ -47,7 +47,7 @@ def identify_request(request: HTTPServerRequest, proxies: TrustedProxies) -> str
 
 
 def request_id_of(connection: Any) -> str:
-    """The identifier of a request that was named."""
+    """The identifier of a request that already has one."""
     request_id: str = getattr(connection, _ATTRIBUTE)
     return request_id
 

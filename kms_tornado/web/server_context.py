@@ -30,15 +30,21 @@ METADATA_PATH = "/.well-known/oauth-protected-resource"
 class ServerContext:
     """Values that the handlers of one server share.
 
-    auth: None means the ``bearer_auth`` of the application's settings. max_body_size: in bytes.
-    metrics: None without --metrics. worker_metrics: the metrics of all workers; None where there is
-    one process. metrics_are_apart: they have a port to themselves. prefix: the path below which the routes
-    are mounted. routes: their patterns, without it.
-    is_stopping: set once, when the server begins to stop. readiness: what `/ready` asks.
-    trusted_proxies: whose word counts about where a request comes from. asks_certificates: whether clients are asked
-    for one in the TLS handshake. public_url: where clients reach it.
-    admission: the requests of each principal that are under way; bytes_in_flight: their bodies and answers.
-    loop_turns: the same as the KMS has; a long body waits for one at each piece. page: the page for people; None without it.
+    auth: None means the ``bearer_auth`` of the application's settings.
+    max_body_size: in bytes.
+    metrics: None without --metrics.
+    worker_metrics: the metrics of all workers; None where there is one process.
+    metrics_are_apart: whether they have a port of their own.
+    prefix: the path below which the routes are mounted.
+    routes: their patterns, without the prefix.
+    is_stopping: set once, when the server begins to stop.
+    readiness: checked by `/ready`.
+    trusted_proxies: the proxies that are believed about where a request comes from.
+    asks_certificates: whether clients are asked for a certificate in the TLS handshake.
+    public_url: where clients reach the server.
+    admission: each principal's requests that are under way; bytes_in_flight: their bodies and answers.
+    loop_turns: the same as the KMS has; a long body waits for a turn at each piece.
+    page: the page for people; None without it.
     """
 
     kms: KMS
@@ -73,7 +79,7 @@ class ServerContext:
         return f"{resource.scheme}://{resource.netloc}{METADATA_PATH}{resource.path}"
 
     def end_request(self, request: object, connection: Any) -> None:
-        """Its answer was sent, or nobody will read it. The second time, this does nothing."""
+        """Note that the request's answer was sent, or that nobody will read it. A second call does nothing."""
         self.in_flight.end(request, connection)
         self.admission.leave(request)
         self.bytes_in_flight.leave(request)

@@ -1,7 +1,7 @@
-"""TrustedProxies: whose word counts about where a request comes from (--trusted-proxies).
+"""TrustedProxies: the proxies that are believed about where a request comes from (--trusted-proxies).
 
-Anybody can send ``X-Forwarded-For``. Only a proxy that stands in a configured network is believed, and of the
-list only what such proxies added: each appends the address that the request came to it from.
+Anybody can send ``X-Forwarded-For``. Only a proxy in a configured network is believed, and only those parts of the list
+that such proxies added: each of them appends the address from which the request came to it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _PROTOCOLS = ("http", "https")
 
 
 class TrustedProxies:
-    """The networks of the proxies. False where there are none: then nobody is believed."""
+    """The networks of the proxies. It is false where there are none; then nobody is believed."""
 
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._networks = tuple(networks)
@@ -44,11 +44,11 @@ class TrustedProxies:
         return bool(self._networks) and self.is_trusted(connection.context._orig_remote_ip)
 
     def find_client(self, peer: str, forwarded_for: Sequence[str]) -> str:
-        """The address that a request comes from: the rightmost one that is no trusted proxy's.
+        """The address from which a request comes: the rightmost one that is not a trusted proxy's.
 
         peer: of the connection. forwarded_for: the values of ``X-Forwarded-For``, in the order received.
-        What stands left of something that is no address is not looked at. Where all are trusted proxies,
-        the leftmost is the client.
+        Everything left of a text that is not an address is ignored. If all are trusted proxies, the leftmost is the
+        client.
         """
         client = _format(parse_address(peer)) or peer
         if not self.is_trusted(peer):
@@ -65,8 +65,8 @@ class TrustedProxies:
     def apply(self, context: Any, headers: HTTPHeaders) -> bool:
         """Set the address and the protocol of a connection's current request; whether the peer is trusted.
 
-        context: of an `HTTP1Connection`, from which Tornado makes the request's ``remote_ip`` and
-        ``protocol``. They hold for one request: the next one on the connection may be another client's.
+        context: of an `HTTP1Connection`, from which Tornado makes the request's ``remote_ip`` and ``protocol``. They
+        hold for one request, because the next one on the connection may be another client's.
         """
         peer: str = context._orig_remote_ip
         forget_client(context)
@@ -85,7 +85,7 @@ class TrustedProxies:
 
 
 def forget_client(context: Any) -> None:
-    """Make the connection's own address and protocol those of its next request."""
+    """Restore the connection's own address and protocol for its next request."""
     context.remote_ip, context.protocol = context._orig_remote_ip, context._orig_protocol
 
 

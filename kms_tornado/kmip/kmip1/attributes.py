@@ -24,7 +24,10 @@ _TEXT, _INTEGER = ItemType.TEXT_STRING, ItemType.INTEGER
 
 
 class ReadAttribute(NamedTuple):
-    """node: as it stands in Attributes of KMIP 2. number: its index, 0 where none was sent."""
+    """An attribute that was read.
+
+    node: as it stands in Attributes of KMIP 2. number: its index, 0 where none was sent.
+    """
 
     node: Node
     number: int
@@ -64,12 +67,15 @@ def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
 
 
 def read_set(tag: str, attributes: Iterable[Node], gate: VersionGate) -> Node:
-    """The structure of KMIP 2 that holds these Attributes of KMIP 1. tag: of the structure."""
+    """The structure of KMIP 2 that holds these Attributes of KMIP 1. tag: the structure's tag."""
     return structure(tag, *(read_attribute(node, gate).node for node in attributes))
 
 
 def read_template(tag: str, template: Node, gate: VersionGate) -> Node:
-    """TemplateAttribute and its kind as `read_set`. Raises InvalidField where it names a Template."""
+    """A TemplateAttribute, or a structure like it, as `read_set` returns it.
+
+    Raises InvalidField where it names a Template.
+    """
     check_structure(template)
     for child in children_of(template):
         if child.tag != "Attribute":
@@ -82,7 +88,7 @@ def read_template(tag: str, template: Node, gate: VersionGate) -> Node:
 
 
 def read_reference(name: str, gate: VersionGate) -> Node:
-    """The AttributeReference. A name that the version lacks refers to what no object has."""
+    """The AttributeReference for a name. A name that the version lacks refers to an attribute that no object has."""
     tag = _find_tag(name, gate)
     if tag is not None:
         return Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag])
@@ -90,13 +96,13 @@ def read_reference(name: str, gate: VersionGate) -> Node:
 
 
 def find_sources(names: Iterable[str]) -> tuple[Node, ...]:
-    """References to that from which the attributes of these names are made, if they are made of others."""
+    """References to the attributes from which those with these names are made, if they are made from others."""
     tags = {tag: None for name in names for tag in CERTIFICATE_SOURCES.get(name, ())}
     return tuple(Node("AttributeReference", ItemType.ENUMERATION, TAG_NUMBERS[tag]) for tag in tags)
 
 
 def check_structure(node: Node) -> None:
-    """Raises InvalidField."""
+    """Check that the item is a structure. Raises InvalidField."""
     if not isinstance(node.value, tuple):
         raise InvalidField(f"{node.tag} must be a Structure")
 
@@ -130,8 +136,8 @@ def write_set(
 ) -> Iterator[Node]:
     """The Attributes of KMIP 1 for a structure of KMIP 2, without those that the version lacks.
 
-    retired: of the object. The values are numbered before any is left out, so that an index means the same in
-    every version.
+    retired: of the object. The values are numbered before any is left out, so that an index means the same in every
+    version.
     """
     indices: dict[str, Iterator[int]] = {}
     for node in children_of(attributes):
@@ -160,7 +166,7 @@ def write_attribute(node: Node, index: int, gate: VersionGate) -> Iterator[Node]
 
 
 def write_references(references: Iterable[Node], gate: VersionGate) -> Iterator[Node]:
-    """The names that they refer to, each once, without those that the version lacks."""
+    """The names in the references, each once, without those that the version lacks."""
     names: dict[str, None] = {}
     for node in references:
         if isinstance(node.value, tuple):
@@ -175,7 +181,7 @@ def write_references(references: Iterable[Node], gate: VersionGate) -> Iterator[
 
 
 def _name_and_value(node: Node) -> tuple[str | None, Node | None]:
-    """node: an attribute of KMIP 2, or a reference to one of a vendor."""
+    """The name in KMIP 1, and the value. node: an attribute of KMIP 2, or a reference to a vendor's attribute."""
     if node.tag not in ("Attribute", "AttributeReference"):
         return NAMES.get(node.tag), node
     fields = {child.tag: child for child in children_of(node)}

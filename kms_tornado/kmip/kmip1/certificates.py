@@ -1,7 +1,8 @@
-"""Certificate Identifier, Certificate Subject and Certificate Issuer: what KMIP 1.0 has of a certificate (§3.9 to §3.11).
+"""Certificate Identifier, Subject and Issuer: how KMIP 1.0 describes a certificate (§3.9 to §3.11).
 
-KMIP 1.1 deprecated them for the X.509 attributes, which have the names as octets, and KMIP 2 dropped them. They have a
-distinguished name as text (RFC 4514), which is put together from the parts that KMIP 2 has of it.
+KMIP 1.1 deprecated these attributes in favour of the X.509 attributes, which contain the names as octets, and KMIP 2
+dropped them. They contain a distinguished name as text (RFC 4514), which is put together from the parts that KMIP 2
+has.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ NAMES: Mapping[str, str] = {
 
 
 def describe_certificate(attributes: Iterable[Node]) -> list[tuple[str, Node]]:
-    """[(name, AttributeValue)] of those that the attributes of KMIP 2 allow to make."""
+    """[(name, AttributeValue)] of those that can be made from the attributes of KMIP 2."""
     nodes = [node for node in attributes if node.tag in NAMES]
     if not nodes:
         return []
@@ -81,14 +82,14 @@ def _join_name(nodes: Sequence[Node], side: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """RFC 4514 §2.4."""
+    """The text with the characters escaped that have a meaning in RFC 4514 §2.4."""
     escaped = re.sub(r'([",+;<>\\])', r"\\\1", text)
     escaped = re.sub(r"^([ #])", r"\\\1", escaped)
     return re.sub(r"(?<!\\) $", r"\\ ", escaped)
 
 
 def _find_serial_number(nodes: Sequence[Node]) -> Node | None:
-    """The number in hexadecimal; in KMIP 2, it is an INTEGER in DER."""
+    """The serial number in hexadecimal. In KMIP 2, it is an INTEGER in DER."""
     for node in nodes:
         if node.tag == _IDENTIFIER:
             for child in children_of(node):
@@ -102,7 +103,7 @@ def _find_serial_number(nodes: Sequence[Node]) -> Node | None:
 
 
 def _content_of(der: bytes) -> bytes:
-    """Without the tag and the length, which has further octets where the first one has its highest bit set."""
+    """The content of an element in DER: without tag and length, which has further octets if its first bit is set."""
     further = der[1] & 0x7F if len(der) > 1 and der[1] & 0x80 else 0
     return der[2 + further :]
 

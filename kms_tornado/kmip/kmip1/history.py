@@ -1,7 +1,7 @@
-"""What KMIP 1.0 to 1.4 lack of KMIP 2.0, version by version: rows of `versions.HISTORY`.
+"""What KMIP 1.0 to 1.4 lack of KMIP 2.0, version by version, as rows of `versions.HISTORY`.
 
-By the chapters of the five specifications. Attributes and fields are named as in KMIP 2, because the gate
-stands between the translation and the declarations. Of what KMIP 1 has and KMIP 2 dropped, nothing is declared.
+They follow the chapters of the five specifications. Attributes and fields are named as in KMIP 2, because the gate
+stands between the translation and the declarations. Anything that KMIP 1 has and KMIP 2 dropped is not declared.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ def _row(
     formats: Mapping[KeyFormatType, int] | None = None,
     **more: Any,
 ) -> Changes:
-    """fields: {tags of structures: tags of their fields}; all are taken early, because clients send them.
+    """A row.
 
-    late_fields: as fields, but not taken early: the answer of an older version would lack what they ask for.
-    values, taken_early: {name of the enumeration: numbers}. reasons, formats: {new value: what stands for it in
-    answers of older versions}.
+    fields: {tags of structures: tags of their fields}; all of them are accepted early, because clients send them.
+    values, taken_early: {name of the enumeration: numbers}.
     """
     pairs, late_pairs = _field_pairs(fields or {}), _field_pairs(late_fields or {})
     early = _pairs(taken_early or {})

@@ -1,6 +1,6 @@
-"""KeyValue: a key and the attributes beside it, which stand in KMIP 1 as repeated Attribute.
+"""KeyValue: a key and the attributes beside it, which are repeated Attributes in KMIP 1.
 
-Where both are wrapped in TTLV, no message shows them. Whoever unwraps them reads what was wrapped.
+If both are wrapped in TTLV, no message shows them. The client that unwraps them reads what was wrapped.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ def write_key_value(value: Node, gate: VersionGate) -> Node:
 
 
 def write_pkcs12(block: Node) -> Node:
-    """The KeyBlock, of which a PKCS#12 is the KeyValue itself, as in the cases of OASIS; any other one as it is."""
+    """The KeyBlock; a PKCS#12 is then the KeyValue itself, as in the cases of OASIS.
+
+    Any other KeyBlock does not change.
+    """
     fields = children_of(block)
     if _PKCS12 not in fields or any(field.tag == "KeyWrappingData" for field in fields):
         return block
@@ -57,7 +60,7 @@ def write_pkcs12(block: Node) -> Node:
 
 
 def _flatten(field: Node) -> Node:
-    """A KeyValue of octets alone as these octets."""
+    """A KeyValue with nothing but octets as these octets."""
     inner = children_of(field)
     if field.tag != "KeyValue" or len(inner) != 1 or not isinstance(inner[0].value, bytes):
         return field
@@ -65,14 +68,14 @@ def _flatten(field: Node) -> Node:
 
 
 def read_unwrapped(node: Node) -> Node:
-    """The KeyValue of KMIP 2, of which nobody knows in which version it was wrapped. Raises as `read_key_value` does."""
+    """The KeyValue of KMIP 2, whichever version it was wrapped in. Raises as `read_key_value` does."""
     if not any(child.tag == "Attribute" for child in children_of(node)):
         return node
     return read_key_value(node, _gate_of(_NEWEST))
 
 
 def encode_key_value(value: KeyValue, version: ProtocolVersion) -> bytes:
-    """As `objects.encode_key_value`, for a client of KMIP 1."""
+    """As `objects.encode_key_value`, for a client that uses KMIP 1."""
     return binary_codec.format(write_key_value(to_node(value, "KeyValue"), _gate_of(version)))
 
 

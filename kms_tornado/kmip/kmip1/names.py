@@ -1,8 +1,8 @@
-"""The names of attributes in KMIP 1, which are texts, and the tags by which KMIP 2 calls them.
+"""The names of attributes in KMIP 1, which are texts, and their tags in KMIP 2.
 
-A name of KMIP 1 is the specification's title of the tag ("Cryptographic Usage Mask"), exactly. A custom
-attribute is called ``x-…`` by its client or ``y-…`` by a server (KMIP 1.0 §3.36): in KMIP 2 it is the
-attribute of a vendor "x" or "y". What KMIP 2 dropped is kept as an attribute of the vendor "KMIP1".
+A name in KMIP 1 is exactly the specification's title of the tag ("Cryptographic Usage Mask"). A custom attribute is
+called ``x-…`` by a client or ``y-…`` by a server (KMIP 1.0 §3.36); in KMIP 2 it is the attribute of a vendor "x" or
+"y". Attributes that KMIP 2 dropped are kept as those of the vendor "KMIP1".
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _CUSTOM = ("x", "y")
 
 
 def find_vendor(name: str) -> tuple[str, str] | None:
-    """(vendor, name) in KMIP 2 of a custom attribute, or of one that is kept; None for any other name."""
+    """(vendor, name) in KMIP 2 for a custom attribute, or for a dropped one that is kept; None for any other name."""
     if name in KEPT:
         return VENDOR, name
     vendor, _, rest = name.partition("-")
@@ -55,5 +55,5 @@ def name_vendor_attribute(vendor: str, name: str) -> str | None:
 
 
 def is_custom(vendor: str) -> bool:
-    """Whether KMIP 1 calls the attributes of this vendor custom ones: they may have several values (KMIP 1.4 §3.40)."""
+    """Whether KMIP 1 calls this vendor's attributes custom: such ones may have several values (KMIP 1.4 §3.40)."""
     return vendor in _CUSTOM

@@ -1,6 +1,6 @@
-"""The payloads of KMIP 1's operations as those of KMIP 2, and back: one row an operation.
+"""The payloads of KMIP 1's operations, translated to those of KMIP 2 and back: one row for each operation.
 
-What no row mentions is the same in both: fields, their order, structures. In an answer, Attributes become
+Anything that no row mentions is the same in both: fields, their order, structures. In an answer, Attributes become
 repeated Attribute and references become names wherever they stand.
 """
 
@@ -56,10 +56,12 @@ _THREE = {
 class Row:
     """What the request of one operation has in place of KMIP 2's fields.
 
-    templates: {structure of Attributes: what KMIP 2 calls it}. attributes: where KMIP 2 has the Attributes that
-    stand in the payload itself. instance: where KMIP 2 has the one Attribute of the payload. has_names: it names
-    attributes by AttributeName. is_numbered: it is about one value of an attribute, which AttributeIndex numbers.
-    required: of these fields, the one without which there is no request.
+    templates: {structure of Attributes: its name in KMIP 2}.
+    attributes: where KMIP 2 has the Attributes that stand in the payload itself.
+    instance: where KMIP 2 has the one Attribute of the payload.
+    has_names: whether it names attributes by AttributeName.
+    is_numbered: whether it is about one value of an attribute, which AttributeIndex numbers.
+    required: the one of these fields without which there is no request.
     """
 
     templates: Mapping[str, str] = field(default_factory=dict)
@@ -122,11 +124,13 @@ _SETS = frozenset({"Attributes", "AttributeReference"})
 
 
 class ReadPayload(NamedTuple):
-    """payload: of KMIP 2. attribute_index: of the value that is meant, where the operation is about one.
+    """A payload that was read.
 
-    attribute_names: those that are asked for; () where it is not for attributes, or for all of them.
-    sources: fields to be added to the payload once the gate has checked it: references to attributes that the
-    version lacks, from which those that it has are made.
+    payload: of KMIP 2.
+    attribute_index: the number of the value that is meant, if the operation is about one.
+    attribute_names: the attributes that are asked for; () where the request asks for none, or for all.
+    sources: fields to be added to the payload after the gate has checked it: references to attributes which the version
+    lacks, and from which those are made that it has.
     """
 
     payload: Node
@@ -139,9 +143,9 @@ class ReadPayload(NamedTuple):
 
 
 def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayload:
-    """The payload of a request. Raises OperationNotSupported, InvalidField, MissingData.
+    """The payload of a request. If the version lacks the operation, the gate reports that.
 
-    An operation that the version lacks is left to the gate.
+    Raises OperationNotSupported, InvalidField, MissingData.
     """
     row = _ROWS_BY_NUMBER.get(operation)
     if row is None:
@@ -174,7 +178,7 @@ class _Request:
         self.index = 0
 
     def add(self, field: Node) -> None:
-        """Raises InvalidField, MissingData."""
+        """Translate a field. Raises InvalidField, MissingData."""
         row, gate, tag = self.row, self.gate, field.tag
         if tag in row.templates:
             self.fields.append(read_template(row.templates[tag], field, gate))
@@ -202,7 +206,7 @@ class _Request:
             self.fields.append(field)
 
     def finish(self, payload: Node) -> ReadPayload:
-        """Raises InvalidField, MissingData, InvalidMessage."""
+        """The whole payload. Raises InvalidField, MissingData, InvalidMessage."""
         if self.row.attributes is not None:
             self.fields.append(read_set(self.row.attributes, self.attributes, self.gate))
         translated = payload._replace(value=tuple(self.fields))
@@ -217,13 +221,16 @@ _ROWS_BY_NUMBER: Mapping[int, Row] = {int(operation): row for operation, row in 
 
 
 def _read_wrapped_name(node: Node) -> Node:
-    """The name of an attribute to be wrapped with a key, which KMIP 2 has as a text, too, but in its own spelling."""
+    """The name of an attribute that is to be wrapped with a key.
+
+    In KMIP 2 it is a text as well, but spelled differently.
+    """
     name = read_name(node)
     return node._replace(value=TAGS.get(name, name))
 
 
 def _read_object(node: Node, gate: VersionGate) -> Node:
-    """The object, with the attributes beside its key as KMIP 2 has them."""
+    """The object, with the attributes beside its key in the form of KMIP 2."""
     return map_child(
         node,
         "KeyBlock",
@@ -277,7 +284,7 @@ def write_payload(
 def _write_sets(
     sets: list[Node], gate: VersionGate, names: frozenset[str], retired: Retired
 ) -> Iterator[Node]:
-    """The Attributes, or those of the names alone, if there are any."""
+    """The Attributes, or where there are names, only those with these names."""
     for attributes in sets:
         for attribute in write_set(attributes, gate, retired):
             if not names or children_of(attribute)[0].value in names:
@@ -296,7 +303,7 @@ def _write_names(references: list[Node], response: Any, gate: VersionGate) -> It
 
 
 def _write_changed(response: Any, gate: VersionGate) -> Iterator[Node]:
-    """The Attribute that Add, Modify and Delete Attribute answer with."""
+    """The Attribute in the answer to Add, Modify and Delete Attribute."""
     changed: AttributeInstance | None = getattr(response, "changed_attribute", None)
     if changed is not None:
         (node,) = children_of(write_instance("Attributes", changed))

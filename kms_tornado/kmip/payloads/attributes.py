@@ -17,7 +17,7 @@ from ..ttlv import ItemType, Node, structure
 
 @dataclass(frozen=True, slots=True)
 class AttributeReference:
-    """An attribute by name: its tag ("CryptographicLength"), or a vendor's own name."""
+    """The name of an attribute: its tag ("CryptographicLength"), or a vendor's own name."""
 
     attribute_name: str
     vendor_identification: str | None = None
@@ -67,7 +67,7 @@ _NUMBERS = frozenset(
 
 
 def _read_number(node: Node) -> int:
-    """KMIP does not say of which type an Adjustment Value is: any number is taken."""
+    """Read an Adjustment Value, whose type KMIP does not define; any number is accepted."""
     if node.type not in _NUMBERS or not isinstance(node.value, int):
         raise InvalidDataType(f"{node.tag} must be a number")
     return node.value
@@ -92,7 +92,7 @@ class GetAttributesRequest:
 
 @dataclass(frozen=True, slots=True)
 class GetAttributesResponse:
-    """retired_indices: of the object, for the numbers in the answer of KMIP 1."""
+    """retired_indices: of the object, to number its values in an answer of KMIP 1."""
 
     unique_identifier: str
     attributes: Attributes

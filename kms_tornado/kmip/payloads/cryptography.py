@@ -56,7 +56,7 @@ class DecryptResponse:
 
 @dataclass(frozen=True, slots=True)
 class SignRequest:
-    """One of the two is set: data, which the server hashes, or digested_data, which the client has hashed."""
+    """Exactly one of these is set: data, which the server hashes, or digested_data, which the client has hashed."""
 
     unique_identifier: str | None = None
     cryptographic_parameters: CryptographicParameters | None = None

@@ -91,7 +91,7 @@ class LocateRequest:
 
 @dataclass(frozen=True, slots=True)
 class LocateResponse:
-    """located_items: the number of all matches, of which unique_identifiers may be one page; None: not determined.
+    """located_items: the number of all matches, which may be more than unique_identifiers has; None: not determined.
 
     placeholder: what the ID placeholder means from then on.
     """

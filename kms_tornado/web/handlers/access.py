@@ -47,7 +47,7 @@ class AccessHandler(ProtectedHandler):
 
 
 class GrantHandler(AccessHandler):
-    """Grants a user or a group access rights on an object of the caller's."""
+    """Grants a user or a group access rights on one of the caller's objects."""
 
     takes_body = True
 
@@ -76,7 +76,7 @@ class WithdrawHandler(AccessHandler):
 
 
 class GrantsHandler(AccessHandler):
-    """Lists the access rights that others have on one object of the caller's."""
+    """Lists the access rights that others have on one of the caller's objects."""
 
     async def get(self, uid: str) -> None:
         self.log_entry["uid"] = uid

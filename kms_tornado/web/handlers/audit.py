@@ -1,4 +1,4 @@
-"""The handlers of `/audit`: records as JSON lines, page by page, and the numbers of them over time."""
+"""The handlers of `/audit`: records as JSON lines, page by page, and their numbers over time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JSON_LINES = "application/x-ndjson"
 
 
 class RecordsHandler(ProtectedHandler, ABC):
-    """Tells what the caller did, what anybody did with the caller's objects, and to --auditors everything."""
+    """Shows what the caller did, and what anybody did with the caller's objects; to --auditors it shows everything."""
 
     async def get(self) -> None:
         try:
@@ -43,7 +43,7 @@ class RecordsHandler(ProtectedHandler, ABC):
 
     @abstractmethod
     async def _answer(self, parameters: dict[str, list[str]]) -> None:
-        """Raises BadAuditRequest, AmbiguousName, KMIPError and Unavailable, before anything is answered."""
+        """The answer. Raises BadAuditRequest, AmbiguousName, KMIPError and Unavailable before any of it is sent."""
 
     def _log_uid(self, query: RecordQuery) -> None:
         if query.uid is not None:

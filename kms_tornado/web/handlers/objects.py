@@ -31,13 +31,13 @@ class ListingHandler(AccessHandler, ABC):
 
     @abstractmethod
     async def _answer(self, parameters: dict[str, list[str]]) -> None:
-        """Raises BadListingRequest, before anything is answered."""
+        """The answer. Raises BadListingRequest before any of it is sent."""
 
 
 class ObjectsHandler(ListingHandler):
-    """Lists the objects that the caller owns or was granted, those alone that are asked for.
+    """Lists those of the objects which the caller owns or was granted that are asked for.
 
-    The header `Link` names where further ones are (RFC 8288, ``rel="next"``), relative to this request.
+    The header `Link` names where to continue (RFC 8288, ``rel="next"``), relative to this request.
     """
 
     async def _answer(self, parameters: dict[str, list[str]]) -> None:

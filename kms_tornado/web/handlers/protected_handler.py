@@ -17,7 +17,8 @@ from .service_handler import ServiceHandler
 class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     """A ServiceHandler that needs a bearer token.
 
-    _held: what its request holds, from when it is accepted. _grows: whether that is told chunk by chunk.
+    _held: the bytes that its request holds, from the moment when it is accepted.
+    _grows: whether these are counted chunk by chunk.
     """
 
     _held: HeldBytes | None = None
@@ -26,7 +27,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
 
     @property
     def origin(self) -> Origin:
-        """Of this request, under which it is recorded; of the principal, once a token was accepted."""
+        """The origin of this request, under which it is recorded; with the principal, once a token was accepted."""
         if self._origin is None:
             self._origin = Origin(None, None, self.request.remote_ip, self.request_id)
         principal = self._principal
@@ -35,7 +36,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         return self._origin
 
     def on_finish(self) -> None:
-        """Whatever became of it, there is a record of the request."""
+        """Record the request, however it ended."""
         super().on_finish()
         auditor = self.context.kms.auditor
         if auditor is not None and not self.origin.is_noted:
@@ -48,7 +49,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         return self.auth
 
     def _accept(self, principal: Principal) -> None:
-        """Raises TooManyRequests and TooManyBytes, before the body has been read."""
+        """Admit the request before its body is read. Raises TooManyRequests and TooManyBytes."""
         super()._accept(principal)
         if self._will_not_run:  # it would never leave
             return
@@ -89,7 +90,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         return self.context.public_url.find_proven_base(self.request) + self.request.path
 
     def client_certificate(self) -> bytes | None:
-        """A trusted proxy's own certificate is not its client's, of which its header alone tells."""
+        """The client's certificate. A trusted proxy's own one is not the client's, which only its header contains."""
         if self.context.trusted_proxies.is_peer_of(self.request.connection):
             return read_client_cert(self.request.headers.get_list(CLIENT_CERT_HEADER))
         return super().client_certificate()

@@ -71,10 +71,7 @@ class HealthHandler(JSONHandler):
 
 
 class ReadyHandler(JSONHandler):
-    """Readiness: 200 if the database answers, an issuer is served at least, and no stop is under way.
-
-    Else 503.
-    """
+    """Readiness: 200 if the database answers, an issuer is served and no stop is under way; otherwise 503."""
 
     async def get(self) -> None:
         context = self.context
@@ -87,7 +84,7 @@ class ReadyHandler(JSONHandler):
 
 
 class WhoAmIHandler(ProtectedHandler, JSONHandler):
-    """Who the caller is to this server and what they may do here; of the claims, only the scopes."""
+    """Who the caller is to this server, and what they may do here. Of the claims, only the scopes are shown."""
 
     def get(self) -> None:
         principal, kms = self.current_user, self.context.kms

@@ -86,10 +86,10 @@ class ServiceHandler(RequestHandler):
         self.set_header(HEADER, self.request_id)
 
     def _cross_origin_protection(self) -> None:
-        """Nothing: a handler that takes no credentials changes nothing, and another method is answered 405.
+        """Do nothing: a handler without credentials changes nothing, and answers any other method with 405.
 
-        Without it, an application with `xsrf_cookies` would answer 403 below the path of a mounted server.
-        `BearerAuthMixin` has a stricter rule for handlers that do take credentials.
+        Without this method, an application with `xsrf_cookies` would answer 403 below the path of a mounted server.
+        `BearerAuthMixin` has a stricter rule for handlers that accept credentials.
         """
 
     def prepare(self) -> None:
@@ -98,7 +98,7 @@ class ServiceHandler(RequestHandler):
             raise HTTPError(413)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """Returns what Tornado waits for before it reads on."""
+        """Take a chunk of the body. Tornado waits for the returned future before it reads on."""
         before = self._received
         self._received += len(chunk)
         if self._received > self._limit:
@@ -112,14 +112,17 @@ class ServiceHandler(RequestHandler):
 
     @property
     def _sender(self) -> str:
-        """Whose turn it is when the body is read on."""
+        """The user whose turn it is when the body is read on."""
         return self.request.remote_ip or ""
 
     def _keep(self, chunk: bytes) -> None:
         self._chunks += chunk
 
     def take_body(self) -> bytes:
-        """The whole body, once, of a handler with takes_body. Nothing keeps it here while it is worked on."""
+        """The whole body, once, for a handler with takes_body.
+
+        It is then not kept here while the request is worked on.
+        """
         body = bytes(self._chunks)
         self._chunks = bytearray()
         return body
@@ -165,11 +168,11 @@ class ServiceHandler(RequestHandler):
     def _finish_early(
         self, connection: Any, chunk: str | bytes | dict[Any, Any] | None
     ) -> Future[None]:
-        """Answer before the body has arrived, and let Tornado read and drop the body for up to _DRAIN_S.
+        """Answer before the body has arrived, and let Tornado read and discard the body for up to _DRAIN_S.
 
-        Otherwise Tornado 6.6 closes the connection as soon as the answer is written. If a body is being
-        sent, the client gets a reset, and one that sends all before it reads loses the answer. If there is
-        none, a client that keeps its connections open loses one with every 401.
+        Otherwise Tornado 6.6 closes the connection as soon as the answer is written. If a body is being sent, the
+        client gets a reset, and one that sends everything before it reads loses the answer. If there is no body, a
+        client that keeps its connections open loses one with every 401.
         """
         # With Expect the body may never come, and then the next request must not be read as one.
         self._close_after_body = (
@@ -195,10 +198,10 @@ class ServiceHandler(RequestHandler):
             )
 
     def on_connection_close(self) -> None:
-        """Tornado calls it at the end of a dropped body, too.
+        """Called by Tornado, also at the end of a discarded body.
 
-        The admission of a request whose handler runs ends with the handler: a client that closes its
-        connections would have any number at once.
+        If the handler is running, its request counts as admitted until the handler ends. Otherwise a client that closes
+        its connections could have any number of requests at once.
         """
         connection: Any = self.request.connection
         connection.stream.is_dropping = False

@@ -1,7 +1,7 @@
-"""Prometheus metrics for alerts, without a user or an identifier in any label.
+"""Prometheus metrics for alerts, with no user and no identifier in any label.
 
-What the parts of the server count anyway is read at scrape time (`figures`), so that metrics cost a
-request next to nothing: four counts and two times.
+Whatever the parts of the server count anyway is read at scrape time (`figures`), so that metrics cost a request next to
+nothing: four counts and two times.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Metrics:
         self.observe_lag: Callable[[float], None] = lag.observe
 
     def add_messages(self) -> Callable[[str, Sequence[Mapping[str, Any]], float], None]:
-        """What counts one message of KMIP over TLS: its outcome, its operations' log entries, its seconds."""
+        """A function that counts a message of KMIP over TLS: its outcome, its operations' log entries, its seconds."""
         messages = Counter(
             "kms_kmip_messages",
             "Messages of KMIP over TLS by outcome: answered, refused, failed",
@@ -147,7 +147,7 @@ class Metrics:
         auth.observe_verifications(verification.observe)
 
     def add(self, source: Source) -> None:
-        """Show the figures of one more part from now on."""
+        """Show the figures of another part from now on."""
         self._registry.register(_FigureCollector(source))
 
     def observe_request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -171,11 +171,11 @@ class Metrics:
             self._observe_operation[names[0] if len(names) == 1 else _BATCH](seconds)
 
     async def scrape(self) -> bytes:
-        """The metrics as Prometheus text, for whoever asks: no flood of them holds the event loop."""
+        """The metrics as Prometheus text. However often anybody asks, the event loop is not held up."""
         return await self._scrapes.run()
 
     def render_text(self) -> bytes:
-        """The metrics as Prometheus text, at once."""
+        """The metrics as Prometheus text, made at once."""
         return generate_latest(self._registry)
 
     async def _render(self) -> bytes:
@@ -183,7 +183,7 @@ class Metrics:
 
 
 class _Children(dict[Any, Callable[..., None]]):
-    """{values of the labels: what counts under them}. A look-up here takes a tenth of that of `labels()`."""
+    """{values of the labels: the metric with these values}. A look-up here takes a tenth of the time of `labels()`."""
 
     def __init__(self, make: Callable[[Any], Callable[..., None]]) -> None:
         super().__init__()

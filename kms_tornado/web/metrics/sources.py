@@ -1,4 +1,4 @@
-"""The figures of the parts that know nothing of metrics: threads, tokens, issuers' keys, connections."""
+"""The figures of the parts that know nothing about metrics: threads, tokens, issuers' keys, connections."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _load_figures(kms: KMS) -> Iterator[Figure]:
 
 
 def audit_figures(kms: KMS) -> Iterator[Figure]:
-    """Nothing while the KMS is not open."""
+    """The figures of the audit; none while the KMS is not open."""
     if kms.audit is None:
         return
     health = kms.audit.health()
@@ -142,7 +142,10 @@ def audit_figures(kms: KMS) -> Iterator[Figure]:
 
 
 def tls_figures(certificate_end: float | None) -> Iterator[Figure]:
-    """certificate_end: of the certificate in use, in seconds since the epoch; None without TLS."""
+    """The figures of TLS.
+
+    certificate_end: of the certificate in use, in seconds since the Unix epoch; None without TLS.
+    """
     yield gauge(
         "kms_tls_certificate_expiry_timestamp_seconds",
         "When the TLS certificate that is in use ends",
@@ -180,7 +183,7 @@ def bytes_figures(bytes_in_flight: BytesInFlight) -> Iterator[Figure]:
 
 
 def token_figures(auth: RequestAuth) -> Iterator[Figure]:
-    """None where no credentials are checked."""
+    """The figures of the token check; None where no credentials are checked."""
     statistics = auth.statistics()
     if statistics is None:
         return
@@ -270,9 +273,9 @@ def kmip_figures(
     broken_frames: int,
     list_end: float | None,
 ) -> Iterator[Figure]:
-    """Of KMIP over TLS, whose connections have places of their own.
+    """The figures of KMIP over TLS, whose connections have places of their own.
 
-    list_end: of the first list of revoked certificates that ends, in seconds since the epoch; None without lists.
+    list_end: when the first certificate revocation list expires, in seconds since the Unix epoch; None without lists.
     """
     yield gauge(
         "kms_kmip_revocation_list_end_timestamp_seconds",

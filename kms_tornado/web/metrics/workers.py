@@ -25,7 +25,7 @@ _FETCH_TIMEOUT_S = 2.0  # for a worker that is busy; the socket of a dead one re
 
 
 class WorkerMetrics:
-    """Serves this worker's metrics to the others, within ``async with``.
+    """Shows this worker's metrics to the others, within ``async with``.
 
     number: this worker's. scrape_own: returns this worker's metrics as Prometheus text.
     """

@@ -1,11 +1,9 @@
-"""What a process of the server does at its start, so that nobody else on the host reads its secrets there.
+"""What a process of the server does at its start, so that nobody else on the host reads its secrets.
 
-Only the command does it: an application that embeds the handlers decides about its own process.
-
-On Linux, everybody who may look into /proc/PID of a process reads the environment that it was started
-with, whatever the process itself removes from it later; so the values are overwritten there, too. And a
-process that is not dumpable belongs to root in /proc, so that other processes of the same user read
-neither its environment nor its memory, and attach no debugger.
+Only the command does this; an application that embeds the handlers decides about its own process. On Linux, everybody
+who may look into /proc/PID of a process can read the environment with which it was started, even variables that the
+process has removed since; so the values are overwritten there, too. And a process that is not dumpable belongs to root
+in /proc, so that other processes of the same user cannot read its environment or memory, or attach a debugger.
 """
 
 from __future__ import annotations
@@ -29,9 +27,9 @@ _READ_LATER = re.compile(r"PGPASSWORD|(https?|all)_proxy", re.IGNORECASE)
 
 
 def harden_process() -> None:
-    """Dump no core, be readable to nobody, and forget the variables that the options were read from.
+    """Write no core dumps, be readable to nobody, and forget the variables from which the options were read.
 
-    Call it before workers are forked: they inherit all of it, and the master key in memory.
+    To be called before workers are forked: they inherit all of it, and have the master key in memory.
     """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold every key in use
     hide_variables()
@@ -39,10 +37,10 @@ def harden_process() -> None:
 
 
 def hide_variables() -> None:
-    """Remove our variables from the environment, and their values from where others may read them.
+    """Remove this program's variables from the environment, and their values from where others may read them.
 
-    Misspelt ones as well: they may hold the same secrets. Variables that libraries read later stay in the
-    environment, and are hidden from others all the same.
+    Misspelt variables are removed as well, because they may contain the same secrets. Variables that libraries read
+    later stay in the environment, and are only hidden from others.
     """
     removed = {name for name in os.environ if name.startswith("KMS_")}
     kept = {name for name in os.environ if _READ_LATER.fullmatch(name)}
@@ -67,7 +65,7 @@ def _overwrite(names: Collection[bytes]) -> None:
 
 
 def _find_environment() -> tuple[int, int] | None:
-    """The first address of the environment that the process was started with, and the one behind it."""
+    """The start and the end address of the environment with which the process was started."""
     try:
         fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
     except OSError:  # /proc is not mounted, so nobody reads anything there

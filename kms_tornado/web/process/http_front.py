@@ -29,9 +29,9 @@ _CLOSING_S = 0.5  # for the last connections to notice that they are closed
 def limit_connections(
     settings: Settings, trusted_proxies: TrustedProxies, *, is_told: bool
 ) -> Connections:
-    """As many as the settings say and the descriptors allow. is_told: whether the log says of the latter.
+    """As many connections as the settings say and the descriptors allow.
 
-    KMIP over TLS, where it is on, has as many of its own.
+    is_told: whether the log reports the latter. KMIP over TLS, if it is on, has as many of its own.
     """
     most = count_free(count_open())
     if settings.has_kmip:
@@ -62,9 +62,9 @@ _REFUSAL = _render_refusal()
 
 
 class HTTPFront:
-    """Hands the requests of all clients to a delegate, from `start` to `stop`.
+    """Passes the requests of all clients to a delegate, from `start` to `stop`.
 
-    tls: of handshakes from now on; None without TLS. Another context may be assigned.
+    tls: for handshakes from now on; None without TLS. Another context may be assigned.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class HTTPFront:
         self._connections.start_sweeping()
 
     async def stop(self, in_flight: Sized, timeout_s: float) -> None:
-        """Accept nothing more, wait for the requests in flight, for at most timeout_s, and close all."""
+        """Accept no more connections, wait at most timeout_s for the requests in flight, and close everything."""
         if self._acceptor is not None:
             self._acceptor.stop()
         # A client that ignores `Connection: close` would otherwise be served until the time is over.

@@ -38,9 +38,9 @@ _SURELY_ENDED_S = 0.1
 
 
 class KMIPPort:
-    """The configured files are read when it is made. Raises ConfigurationError.
+    """KMIP over TLS in a server. The configured files are read when it is created. Raises ConfigurationError.
 
-    dev: the certificates of --dev, from `start` on, where the settings name no CA.
+    dev: the certificates of --dev, from `start` on, if the settings name no CA.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -58,9 +58,9 @@ class KMIPPort:
     def start(
         self, server: ServerContext, sockets: Collection[socket.socket], directory: Path
     ) -> None:
-        """server: whose KMS, limits and metrics are these messages' as well. directory: for those of --dev.
+        """Listen. Raises ConfigurationError where the directory cannot be written to.
 
-        Raises ConfigurationError where that cannot be written.
+        server: its KMS, limits and metrics serve these messages as well. directory: for the certificates of --dev.
         """
         settings, kms, auth = self._settings, server.kms, server.auth
         if self._tls is None:
@@ -110,14 +110,14 @@ class KMIPPort:
         )
 
     def read_files(self) -> ssl.SSLContext:
-        """A context from the files as they are now. Raises ConfigurationError, and changes nothing."""
+        """A context from the files as they are now. Raises ConfigurationError, and then changes nothing."""
         return self._make_tls()
 
     def use(self, tls: ssl.SSLContext) -> None:
-        """Use it for handshakes from now on.
+        """Use the context for handshakes from now on.
 
-        Where CAs or their lists are others than before, open connections end, too: their certificates would no
-        longer be looked at.
+        If CAs or their revocation lists have changed, open connections are ended, too: otherwise nobody would check
+        their certificates again.
         """
         trust, self._trust = self._trust, self._read_trust()
         self._replace(tls, ends_connections=trust != self._trust)
@@ -131,7 +131,7 @@ class KMIPPort:
             self._watch_lists()
 
     def _watch_lists(self) -> None:
-        """Act when the next list ends. Those that have ended let nobody in any more."""
+        """Act when the next list expires. From then on, OpenSSL accepts no certificate that it would have covered."""
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
@@ -148,7 +148,7 @@ class KMIPPort:
             self._end_trust()
 
     def _end_trust(self) -> None:
-        """End connections and sessions that a list vouched for: OpenSSL looks at lists in whole handshakes alone."""
+        """End the connections and sessions that relied on a list. OpenSSL consults lists only in full handshakes."""
         log.warning("a list of revoked certificates has ended: all KMIP connections end")
         try:
             tls = self._make_tls()
@@ -175,7 +175,7 @@ class KMIPPort:
         return make_context(cert, key, settings.kmip)
 
     def _read_trust(self) -> list[bytes]:
-        """What says which certificates are good."""
+        """The contents of the files that say which certificates are good."""
         kmip = self._settings.kmip
         files = (kmip.kmip_clients_ca_cert_file, kmip.kmip_clients_crl_file)
         try:

@@ -16,14 +16,14 @@ from ...settings import Settings
 
 
 class Sockets(NamedTuple):
-    """Those of HTTP, of the metrics where they have a port of their own, and of KMIP over TLS."""
+    """The listening sockets: for HTTP, for the metrics if they have a port of their own, and for KMIP over TLS."""
 
     http: Sequence[socket.socket]
     metrics: Sequence[socket.socket]
     kmip: Sequence[socket.socket]
 
     def close_for_all(self) -> None:
-        """Close them, although other processes have them open as well: new connections are refused at once.
+        """Close them even though other processes have them open, too: new connections are then refused immediately.
 
         A worker that is busy, or only starting, would keep them waiting until it closes its own.
         """
@@ -34,10 +34,10 @@ class Sockets(NamedTuple):
 
 
 def open_all(settings: Settings) -> Sockets:
-    """Bind all that is configured.
+    """Bind everything that is configured.
 
-    Raises ConfigurationError for a host that does not exist, OSError for what may pass: a port that is not free, an
-    address that this machine does not have, a name service that does not answer.
+    Raises ConfigurationError for a host that does not exist, and OSError for what may pass by itself: a port that is in
+    use, an address that this machine does not have, a name service that does not answer.
     """
     opened: list[list[socket.socket]] = []
     try:
@@ -55,10 +55,9 @@ def _close(sockets: Iterable[socket.socket]) -> None:
 
 
 def open_sockets(settings: Settings) -> list[socket.socket]:
-    """Bind the configured host and port, one socket for each address of the host.
+    """Bind the configured host and port, with one socket for each address of the host.
 
-    Raises ConfigurationError for a host that does not exist, OSError for what may pass: a port that is not free, an
-    address that this machine does not have, a name service that does not answer.
+    Raises the errors of `open_all`.
     """
     return _bind(settings.hostname, settings.port, "hostname")
 
@@ -84,7 +83,7 @@ def open_kmip_sockets(settings: Settings) -> list[socket.socket]:
 
 
 def try_ports(settings: Settings) -> None:
-    """Listen for a moment, to find out now what `open_all` would raise later.
+    """Listen for a moment, to find out in advance what `open_all` would raise.
 
     The sockets are not kept: clients would connect, and wait, while the start goes on or fails.
     """

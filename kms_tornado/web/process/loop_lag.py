@@ -1,4 +1,4 @@
-"""LoopLag: by how much the event loop is late, which every request of the process waits for."""
+"""LoopLag: how late the event loop is, which delays every request of the process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INTERVAL_S = 0.25
 
 
 class LoopLag:
-    """Four times a second, within ``async with``, tells `observe` how many seconds late a timer was."""
+    """Within ``async with``, tells `observe` four times a second how many seconds late a timer was."""
 
     def __init__(self, observe: Callable[[float], object]) -> None:
         self._observe = observe

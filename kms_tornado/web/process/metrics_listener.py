@@ -1,4 +1,4 @@
-"""The port of --metrics-listen, where nothing is served but the metrics, over plain HTTP."""
+"""The port of --metrics-listen, where only the metrics are served, over plain HTTP."""
 
 from __future__ import annotations
 

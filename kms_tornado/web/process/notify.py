@@ -1,4 +1,4 @@
-"""Telling the service manager that the server has started (sd_notify(3)): a datagram, and no library."""
+"""Tells the service manager that the server has started (sd_notify(3)), with a datagram and without a library."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ log = logging.getLogger("kms_tornado.server")
 
 
 def notify_manager(state: str) -> None:
-    """Send the state (``READY=1``, ``STOPPING=1``) to systemd, where it asked for that by $NOTIFY_SOCKET.
+    """Send the state (``READY=1``, ``STOPPING=1``) to systemd, if it asked for that with $NOTIFY_SOCKET.
 
-    Never fails: a server that serves is not ended because nobody listens to it.
+    Never fails: a server that serves does not end because nobody listens to it.
     """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):

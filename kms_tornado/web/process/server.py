@@ -65,9 +65,10 @@ log = logging.getLogger("kms_tornado.server")
 class Server:
     """The whole server of one process. ``async with Server(settings)`` listens; `url` says where.
 
-    sockets: what to listen on where workers share it; None opens what the settings say.
+    sockets: the listening sockets if workers share them; None opens those of the settings.
     worker: which of the workers this process is; None where there is one process.
-    dev_issuer: the issuer of --dev, while it runs; else None. dev_kmip: what a KMIP client is told by --dev.
+    dev_issuer: the issuer of --dev, while it runs; else None.
+    dev_kmip: what --dev tells a KMIP client.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class Server:
         await self._stack.enter_async_context(listening)
 
     def _prepare(self) -> None:
-        """What may be refused before the start leaves a database and a master key behind."""
+        """Check everything that may be refused, before the start leaves a database and a master key behind."""
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
@@ -203,9 +204,10 @@ class Server:
         await self._stack.enter_async_context(serve_metrics(context, sockets))
 
     def reload(self) -> None:
-        """On SIGHUP: read again TLS files, master keys, the audit's log, and the issuers' keys when their cooldown is over.
+        """On SIGHUP: read TLS files, master keys and the audit's log again, and issuers' keys once their cooldown is
+        over.
 
-        If one of the TLS files cannot be used, the old ones stay in use, all of them, and the log says so.
+        If one of the TLS files cannot be used, all of the former ones stay in use, and the log says so.
         """
         self._read_tls_files()
         if self._auth is not None:
@@ -236,7 +238,7 @@ class Server:
             log.info("these TLS files were read again: %s", ", ".join(files))
 
     def _read_certificate(self) -> None:
-        """Note for whom the certificate in use is, and when it ends."""
+        """Note the names in the certificate in use, and when it expires."""
         settings = self.settings
         self._public_url.certificate_names = tls.read_certificate_names(settings)
         end = self._readiness.certificate_end = tls.read_certificate_end(settings)

@@ -83,9 +83,9 @@ async def _serve(server: Server, worker: Worker | None, on_started: Callable[[],
 
 
 def exempt_from_collection() -> None:
-    """Have the garbage collector pass over what the start has made, which stays as long as the process.
+    """Have the garbage collector ignore what the start has created, which stays as long as the process.
 
-    To go through it takes 50 ms or more, in which no thread runs, and a busy server would do it every few seconds.
+    Going through it takes 50 ms or more, in which no thread runs, and a busy server would do it every few seconds.
     """
     gc.collect()
     gc.freeze()
@@ -123,9 +123,9 @@ def _on_signal(number: signal.Signals, act: Callable[[], None]) -> None:
 async def _waking_on_signals() -> AsyncIterator[None]:
     """Have each signal wake the event loop, whenever it comes and whichever thread receives it.
 
-    Python runs a handler between two steps of the main thread. A signal that another thread receives, or
-    that comes in the moment before the loop goes to sleep, does not end that sleep: on an idle server
-    the handler would run at the next request, so SIGTERM would seem to be ignored.
+    Python runs a handler between two steps of the main thread. If another thread receives the signal, or if it comes in
+    the moment before the loop goes to sleep, it does not end that sleep. On an idle server the handler would then run
+    at the next request, and SIGTERM would seem to be ignored.
     """
     loop = asyncio.get_running_loop()
     reader, writer = socket.socketpair()

@@ -26,7 +26,7 @@ def make_context(settings: Settings) -> ssl.SSLContext | None:
 
 
 def read_certificate_names(settings: Settings) -> frozenset[str]:
-    """The hosts that the server's certificate is for; empty without one."""
+    """The hosts for which the server's certificate is valid; empty without one."""
     if settings.tls_cert_file is None:
         return frozenset()
     try:
@@ -36,7 +36,7 @@ def read_certificate_names(settings: Settings) -> frozenset[str]:
 
 
 def read_certificate_end(settings: Settings) -> float | None:
-    """When the server's certificate ends, in seconds since the epoch; None without one."""
+    """When the server's certificate expires, in seconds since the Unix epoch; None without one."""
     if settings.tls_cert_file is None:
         return None
     try:
@@ -46,7 +46,7 @@ def read_certificate_end(settings: Settings) -> float | None:
 
 
 def list_files(settings: Settings) -> Sequence[str]:
-    """What SIGHUP reads again, in words: the purpose and the name of each file that is configured."""
+    """What SIGHUP reads again, in words: the purpose and the name of each configured file."""
     refresh = None if settings.trust is None else settings.trust.refresh
     files = {
         "certificate": settings.tls_cert_file,

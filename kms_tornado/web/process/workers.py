@@ -43,8 +43,9 @@ _FORWARDED_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Worker:
     """A worker's number, and its means to communicate with the supervisor and the other workers.
 
-    number: from 1; the replacement of a dead worker has its number. is_first: whether no worker has served
-    before it, so that it alone may meet a place without a database. directory: shared by all workers.
+    number: from 1; the replacement of a dead worker has its number.
+    is_first: whether no worker has served before it, so that only this one may create a database.
+    directory: shared by all workers.
     supervisor_gone: a file descriptor that becomes readable once the supervisor is gone.
     """
 

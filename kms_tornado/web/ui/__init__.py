@@ -1,1 +1,1 @@
-"""The page for people at ``/ui/``: its files, its shell, and how one signs in there."""
+"""The page for people at ``/ui/``: its files, its HTML, and how one signs in there."""

@@ -1,4 +1,4 @@
-"""Discovery: where an issuer signs people in, from its discovery document (OpenID Connect Discovery 1.0, RFC 8414)."""
+"""Discovery: where people sign in at an issuer, from its metadata (OpenID Connect Discovery 1.0, RFC 8414)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1
 class SignIn:
     """Where the page signs somebody in with an authorization code and PKCE (RFC 6749 §4.1, RFC 7636).
 
-    scope, audience: what is asked for; audience is empty where none has to be named. users: whom the issuer of --dev
-    knows; empty for any other.
+    scope, audience: what is asked for; audience is empty where none has to be named.
+    users: the users of the issuer of --dev; empty for any other issuer.
     """
 
     issuer: str
@@ -41,15 +41,16 @@ class SignIn:
 
     @property
     def token_origin(self) -> str:
-        """Where the page's script sends a code or a refresh token."""
+        """The origin to which the page's script sends a code or a refresh token."""
         parts = urlsplit(self.token_endpoint)
         return f"{parts.scheme}://{parts.netloc}"
 
 
 class Discovery:
-    """Knows the endpoints of one issuer, between `start` and `stop`. What was found is looked up again now and then.
+    """Knows the endpoints of one issuer, between `start` and `stop`, and looks them up again now and then.
 
-    known: what was found last; None before. fetch: gets documents, as for keys; open as long as this is started.
+    known: what was found last; None before.
+    fetch: fetches documents, as for keys; it is open for the same time.
     """
 
     def __init__(
@@ -74,7 +75,7 @@ class Discovery:
         self._cause: str | None = None
 
     def start(self) -> None:
-        """Begin to look; returns at once. Needs a running event loop."""
+        """Begin to look; returns immediately. Needs a running event loop."""
         self._look_soon()
 
     async def stop(self) -> None:
@@ -84,7 +85,7 @@ class Discovery:
                 await self._task
 
     async def find(self) -> SignIn | None:
-        """What is known, after a look where that is due; None where the issuer did not tell.
+        """What is known, after another look if one is due; None if the issuer did not answer.
 
         It waits no longer than the policy's timeout, and looks once in its cooldown.
         """
@@ -120,7 +121,7 @@ class Discovery:
                 log.warning("nobody can sign in at the page by %s: %s", self.issuer.uri, cause)
 
     def _read(self, document: Any) -> SignIn:
-        """Raises ConfigurationError and ValueError."""
+        """The endpoints in a document. Raises ConfigurationError and ValueError."""
         if not isinstance(document, Mapping) or document.get("issuer") != self.issuer.uri:
             raise ValueError("its discovery document names another issuer")
         audiences = self.issuer.audiences

@@ -1,4 +1,4 @@
-"""The handlers of the page: its shell, its static files, and what its script needs before anybody signed in."""
+"""The handlers of the page: its HTML, its static files, and what its script needs before anybody has signed in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def accepts_gzip(header: str) -> bool:
 
 
 class PageHandler(ServiceHandler, ABC):
-    """Answers with something of the page's. No token is asked for: all data come from elsewhere, with one."""
+    """Answers with a part of the page. No token is needed: all data comes from other paths, which need one."""
 
     _etag: str | None = None
 
@@ -52,7 +52,7 @@ class PageHandler(ServiceHandler, ABC):
         """Answer; Tornado sends no body where the request is a HEAD."""
 
     def send_file(self, file: PageFile) -> None:
-        """Send it; Tornado answers 304 where the browser has it already."""
+        """Send a file. Tornado answers 304 if the browser has it already."""
         self._etag = file.etag
         self.set_header("Content-Type", file.media_type)
         self.set_header("Vary", "Accept-Encoding")
@@ -65,7 +65,7 @@ class PageHandler(ServiceHandler, ABC):
 
 
 class ShellHandler(PageHandler):
-    """The page itself. Browsers ask each time whether it has changed; it names all files of its version."""
+    """Serves the HTML. Browsers ask each time whether it has changed, and it names all files of its version."""
 
     async def get(self, *path: str) -> None:
         if "code" in self.request.query_arguments:  # its policy has to let the code be redeemed
@@ -77,7 +77,7 @@ class ShellHandler(PageHandler):
 
 
 class RedirectHandler(PageHandler):
-    """Leads from the path without its slash to the page, below whatever path a proxy has added."""
+    """Redirects from the path without its slash to the page, below whatever path a proxy has added."""
 
     async def get(self, *path: str) -> None:
         self.set_status(308)
@@ -86,7 +86,7 @@ class RedirectHandler(PageHandler):
 
 
 class FileHandler(PageHandler):
-    """A static file. Its path has the digest of its version, so that browsers never ask again."""
+    """Serves a static file. Its path contains the digest of its version, so browsers never have to ask again."""
 
     async def get(self, *path: str) -> None:
         digest, name = path
@@ -100,7 +100,7 @@ class FileHandler(PageHandler):
 
 
 class SignInHandler(PageHandler):
-    """How one signs in here: at which issuer, as which client."""
+    """Tells how one signs in here: at which issuer, as which client."""
 
     async def get(self, *path: str) -> None:
         body = json.dumps(await self.page.describe_sign_in()).encode()

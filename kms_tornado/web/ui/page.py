@@ -1,4 +1,4 @@
-"""Page: what the handlers of the page share: its files, its policy, and how one signs in."""
+"""Page: what the handlers of the page share: its files, its security policy, and how one signs in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from .page_files import PageFiles, load_files
 class Page:
     """The page of one server.
 
-    needs_token: whether one signs in at all. sign_in: where, if that is known from the start. discovery: else who finds it;
-    where both are None, a token is pasted.
+    needs_token: whether people have to sign in.
+    sign_in: where, if that is known from the start.
+    discovery: finds it otherwise. If both are None, a token is pasted.
     """
 
     needs_token: bool = True
@@ -24,11 +25,11 @@ class Page:
     files: PageFiles = field(default_factory=load_files)
 
     async def find_sign_in(self) -> SignIn | None:
-        """Where one signs in; None where that is nowhere, or its issuer is out of reach."""
+        """Where people sign in; None where they cannot, or the issuer is out of reach."""
         return self.sign_in if self.discovery is None else await self.discovery.find()
 
     async def describe_sign_in(self) -> dict[str, Any]:
-        """What the script is told about signing in, as JSON has it."""
+        """What the script is told about signing in, for JSON."""
         sign_in = await self.find_sign_in()
         issuer = None if self.discovery is None else self.discovery.issuer.uri
         return {
@@ -38,7 +39,7 @@ class Page:
         }
 
     def shell_headers(self) -> dict[str, str]:
-        """Headers of the page itself: nothing of others, in nobody's frame, and no markup out of data."""
+        """The headers of the HTML: nothing of other origins, in no other page's frame, and no markup from data."""
         known = self.sign_in if self.discovery is None else self.discovery.known
         origins = () if known is None else (known.token_origin,)
         return {
@@ -64,7 +65,7 @@ def _render(sign_in: SignIn) -> dict[str, Any]:
 
 
 def _format_policy(import_map_hash: str, origins: Iterable[str]) -> str:
-    """The Content-Security-Policy (CSP 3). origins: to which scripts may send beside the server."""
+    """The Content-Security-Policy (CSP 3). origins: the ones besides the server to which scripts may send."""
     directives = {
         "default-src": "'none'",
         "script-src": f"'self' '{import_map_hash}'",

@@ -1,7 +1,7 @@
-"""PageFiles: the static files of the page, read once, with their media types, ETags and a digest of all.
+"""PageFiles: the static files of the page, read once, with their media types, ETags and a digest of all of them.
 
-The digest stands in the path of each file, so that browsers may keep them for ever: another version of the
-package has other paths. Scripts name one another by relative paths, which stay below the same digest.
+The digest is part of each file's path, so browsers may keep the files for ever: another version of the package has
+other paths. Scripts name each other by relative paths, which stay below the same digest.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _LIBRARIES = {
 
 @dataclass(frozen=True)
 class PageFile:
-    """One file. etag: as the header has it."""
+    """One file. etag: as in the header."""
 
     body: bytes
     media_type: str
@@ -49,21 +49,21 @@ class PageFile:
 
 @dataclass(frozen=True)
 class PageFiles:
-    """files: {path below the directory: file}. digest: of all of them, in hexadecimal digits."""
+    """All files. files: {path below the directory: file}. digest: of all of them, in hexadecimal digits."""
 
     files: Mapping[str, PageFile]
     digest: str
 
     @cached_property
     def import_map(self) -> str:
-        """What the bare names in scripts stand for, as JSON; relative to the page's address."""
+        """What the bare names in scripts stand for, as JSON; the paths are relative to the page's address."""
         return json.dumps(
             {"imports": {name: self.find_url(path) for name, path in _LIBRARIES.items()}}
         )
 
     @property
     def import_map_hash(self) -> str:
-        """By which a Content-Security-Policy lets the import map in, which is inline by its nature (CSP 3 §2.3.1)."""
+        """The hash by which a Content-Security-Policy allows the import map, which has to be inline (CSP 3 §2.3.1)."""
         return "sha256-" + b64encode(hashlib.sha256(self.import_map.encode()).digest()).decode()
 
     def find_url(self, path: str) -> str:
@@ -71,7 +71,7 @@ class PageFiles:
 
     @cached_property
     def shell(self) -> PageFile:
-        """The HTML of the page. Every script is named in it, so that browsers fetch all of them at once."""
+        """The HTML of the page. It names every script, so that browsers fetch all of them at once."""
         text = resources.files(__package__).joinpath("shell.html").read_text("utf-8")
         preloads = "".join(
             f'<link rel="modulepreload" href="{escape(self.find_url(path))}">\n'

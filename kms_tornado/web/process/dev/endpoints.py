@@ -15,7 +15,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class ProgramHandler(IssuerHandler, ABC):
-    """Answers a form with JSON, and a refusal as RFC 6749 §5.2 has it."""
+    """Answers a form with JSON, or refuses it as RFC 6749 §5.2 says."""
 
     def post(self) -> None:
         try:
@@ -38,7 +38,7 @@ class ProgramHandler(IssuerHandler, ABC):
 class TokenHandler(ProgramHandler):
     """Tokens for a code, a device code or a refresh token.
 
-    The server's own page asks from another origin, and its browser hands it the answer by the header of CORS.
+    The server's own page asks from another origin; a header of CORS lets its browser hand it the answer.
     """
 
     def may_send(self, origin: str) -> bool:
@@ -91,7 +91,7 @@ _REDEEM: dict[str, Callable[[Grants, Parameters, str], tuple[SignedIn, str]]] = 
 
 
 class DeviceAuthorizationHandler(ProgramHandler):
-    """A device code to poll with, and a user code to show (RFC 8628 §3.2)."""
+    """Issues a device code for polling, and a user code to show (RFC 8628 §3.2)."""
 
     def answer(self, parameters: Parameters) -> dict[str, Any]:
         context = self.sign_in
@@ -124,7 +124,7 @@ class RevokeHandler(ProgramHandler):
 
 
 def discovery_document(uri: str) -> dict[str, Any]:
-    """What clients find everything else by (OpenID Connect Discovery 1.0 §3, RFC 8414 §2)."""
+    """The document in which clients find all endpoints (OpenID Connect Discovery 1.0 §3, RFC 8414 §2)."""
     return {
         "issuer": uri,
         "authorization_endpoint": f"{uri}/authorize",

@@ -1,7 +1,7 @@
 """Grants: the codes, device codes and refresh tokens that the issuer of --dev has handed out.
 
-Pure: `now` is an argument, in seconds of any clock that never goes back. All of it is in memory and
-bounded; who fills it up loses the oldest of it.
+Pure: `now` is an argument, in seconds of any clock that never goes back. Everything is in memory and limited; a user
+who fills it up loses the oldest part.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words, and
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """Who signed in, and for whom. scope, nonce: "" where there is none."""
+    """Who signed in, and at which client. scope, nonce: "" where there is none."""
 
     user: str
     client_id: str
@@ -38,7 +38,7 @@ class SignedIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """A device that waits. user: None until somebody decides; "" is a refusal."""
+    """A device that waits for a user's decision. user: None until then; "" is a refusal."""
 
     client_id: str
     scope: str
@@ -69,7 +69,7 @@ class Expiring(Generic[T]):
         self._values: dict[str, tuple[float, T]] = {}
 
     def add(self, value: T, now: float, name: str | None = None) -> str:
-        """The name, which nobody guesses where none is given."""
+        """Add a value, and return its name. Without a given name, it gets one that nobody can guess."""
         name = secrets.token_urlsafe(32) if name is None else name
         while self._values and (len(self._values) >= _MOST or self._oldest() <= now):
             del self._values[next(iter(self._values))]
@@ -77,22 +77,22 @@ class Expiring(Generic[T]):
         return name
 
     def get(self, name: str, now: float) -> T | None:
-        """None for a value that is over, or never was."""
+        """The value; None where it has expired, or never existed."""
         expires_at, value = self._values.get(name, (now, None))
         return value if now < expires_at else None
 
     def take(self, name: str, now: float) -> T | None:
-        """The value, which is gone afterwards."""
+        """The value, which is then removed."""
         value = self.get(name, now)
         self._values.pop(name, None)
         return value
 
     def change(self, name: str, value: T) -> None:
-        """Put another value in the place of one that is there, for the time that is left."""
+        """Replace an existing value, for the rest of its time."""
         self._values[name] = (self._values[name][0], value)
 
     def is_over(self, name: str, now: float) -> bool:
-        """Whether the value is there still, but past its time."""
+        """Whether the value still exists, but its time is over."""
         return name in self._values and self.get(name, now) is None
 
     def _oldest(self) -> float:
@@ -117,10 +117,10 @@ class Grants:
     def redeem_code(
         self, code: str, *, client_id: str, redirect_uri: str, verifier: str, now: float
     ) -> tuple[SignedIn, str]:
-        """Who signed in, and a refresh token. A code is spent by any attempt.
+        """(who signed in, a refresh token). Any attempt uses a code up.
 
-        A code that comes again was seen by somebody else, who may have been the first: what it brought is
-        revoked (RFC 6749 §4.1.2).
+        If a code comes a second time, somebody else has seen it, and may have been the first to use it. So what the
+        first use brought is revoked (RFC 6749 §4.1.2).
         """
         family = self._spent_codes.get(code, now)
         if family is not None:
@@ -149,7 +149,7 @@ class Grants:
     # --- device code ----------------------------------------------------------------------------
 
     def start_device(self, client_id: str, scope: str, now: float) -> tuple[str, str]:
-        """The device code, and the user code as a person reads it."""
+        """(the device code, the user code as a person reads it)."""
         user_code = "".join(secrets.choice(_LETTERS) for _ in range(8))
         device = Device(client_id=client_id, scope=scope, user_code=user_code)
         device_code = self._devices.add(device, now)
@@ -162,7 +162,7 @@ class Grants:
         return None if device_code is None else self._devices.get(device_code, now)
 
     def decide_device(self, user_code: str, user: str, now: float) -> bool:
-        """Sign the device in as the user, or refuse it for ""; False where it waits no longer."""
+        """Sign the device in as the user, or refuse it for ""; False where it no longer waits."""
         device_code = self._user_codes.take(_normalize_user_code(user_code), now)
         device = None if device_code is None else self._devices.get(device_code, now)
         if device_code is None or device is None:
@@ -173,7 +173,7 @@ class Grants:
     def redeem_device(
         self, device_code: str, *, client_id: str, now: float
     ) -> tuple[SignedIn, str]:
-        """Who signed in, and a refresh token; RFC 8628 §3.5 has the errors of one who has to wait."""
+        """(who signed in, a refresh token). The errors for a device that has to wait are those of RFC 8628 §3.5."""
         if self._devices.is_over(device_code, now):
             raise OAuthError("expired_token", "the device code has expired: ask for another one")
         device = self._devices.get(device_code, now)
@@ -195,10 +195,11 @@ class Grants:
     def refresh(
         self, token: str, *, client_id: str, scope: str, now: float
     ) -> tuple[SignedIn, str]:
-        """Who signed in, and the token that takes this one's place.
+        """(who signed in, the token that replaces this one).
 
-        An old one that comes again is a copy in two hands, and nobody knows which is the thief's: the
-        whole family is revoked (RFC 9700 §4.14.2). scope: less than was granted, or "" for all of it.
+        If an old one comes again, two parties have it, and nobody knows which of them is the thief. So the whole family
+        is revoked (RFC 9700 §4.14.2).
+        scope: less than was granted, or "" for all of it.
         """
         name, family = self._find_family(token, client_id, now)
         if token != family.current:
@@ -213,7 +214,7 @@ class Grants:
         return replace(signed_in, nonce="", scope=scope or signed_in.scope), newest
 
     def revoke(self, token: str, *, client_id: str, now: float) -> None:
-        """End the sign-in that the refresh token descends from. An unknown one is fine (RFC 7009 §2.2)."""
+        """End the sign-in from which the refresh token descends. An unknown one is accepted (RFC 7009 §2.2)."""
         name = token.partition(".")[0]
         family = self._families.get(name, now)
         if family is None:
@@ -237,15 +238,15 @@ class Grants:
 
 
 def format_user_code(user_code: str) -> str:
-    """``WDJB-MJHT``, in two parts, as one reads it aloud."""
+    """``WDJB-MJHT``: the user code in two parts, as people read it aloud."""
     return f"{user_code[:4]}-{user_code[4:]}"
 
 
 def _normalize_user_code(typed: str) -> str:
-    """As it is kept, whichever way it was typed (RFC 8628 §6.1)."""
+    """The user code as it is kept, however it was typed (RFC 8628 §6.1)."""
     return re.sub(r"[^A-Z]", "", typed.upper())
 
 
 def _make_refresh_token(family: str) -> str:
-    """One that names its family: so a spent one is known without a list of all that were."""
+    """A refresh token that names its family. A used one is then recognised without a list of all used ones."""
     return f"{family}.{secrets.token_urlsafe(32)}"

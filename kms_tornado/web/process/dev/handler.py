@@ -1,13 +1,14 @@
-"""What all endpoints of the issuer of --dev share: what it holds, and what each request must have.
+"""What all endpoints of the issuer of --dev share: its state, and the conditions that each request must meet.
 
-Two attackers count, both outside of this laptop: a web site in the user's browser, and whoever has a link
-clicked. (A program on this laptop may sign in as alice or bob as it is; see `DevIssuer`.) Against them:
+Two attackers count, both outside of this laptop: a web site in the user's browser, and somebody who makes the user
+click a link. (A program on this laptop may sign in as alice or bob anyway; see `DevIssuer`.) Against them:
 
-- Host must be the issuer's own, or a site whose name is made to mean 127.0.0.1 reads the pages (DNS rebinding);
-- a request that another site's page sends has an Origin, and is refused, but for tokens that the server's own page
+- Host must be the issuer's own; otherwise a site whose name is made to mean 127.0.0.1 could read the pages (DNS
+  rebinding);
+- a request that another site's page sends has an Origin, and is refused, except for tokens that the server's own page
   asks for;
-- a page's form carries a ticket, which is good once, and which no other site can read;
-- codes go to loopback addresses alone, and are worth nothing without the verifier.
+- a page's form contains a ticket, which works once, and which no other site can read;
+- codes are sent to loopback addresses alone, and are worthless without the verifier.
 """
 
 from __future__ import annotations
@@ -30,8 +31,10 @@ ACCESS_LIFETIME_S = 600
 
 @dataclass(frozen=True, slots=True)
 class SignInContext:
-    """What the handlers share. uri: the issuer. tickets: of pages that wait for a choice.
+    """What the handlers share.
 
+    uri: the issuer.
+    tickets: of pages that wait for a choice.
     page_origins: of the server's own page, whose script may ask for tokens.
     """
 
@@ -102,7 +105,7 @@ class IssuerHandler(RequestHandler):
 
 
 class DocumentHandler(IssuerHandler):
-    """One document of JSON, the same for everybody."""
+    """Serves one JSON document, the same to everybody."""
 
     def initialize(self, context: SignInContext, document: Mapping[str, Any]) -> None:  # type: ignore[override]
         super().initialize(context)
@@ -113,7 +116,7 @@ class DocumentHandler(IssuerHandler):
 
 
 class StyleHandler(IssuerHandler):
-    """The pages' style sheet."""
+    """Serves the pages' style sheet."""
 
     def get(self) -> None:
         self.set_header("Content-Type", "text/css; charset=utf-8")

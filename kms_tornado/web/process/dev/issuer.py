@@ -30,11 +30,11 @@ _MOST_BYTES = 64 * 1024  # of a request to the issuer
 
 
 class DevIssuer:
-    """A token issuer for one laptop: anybody there signs in as alice or bob, and needs no password.
+    """A token issuer for one laptop: anybody there signs in as alice or bob, without a password.
 
-    Every program that reaches the loopback interface of this machine gets a token from it, one of another
-    user of the machine included, for the two users that exist on a --dev server alone, and for that
-    server alone. uri: the issuer in the tokens; empty before `start`.
+    Every program that can reach the loopback interface of this machine gets a token from it, even one of another user
+    of the machine. But such a token is for one of the two users of this --dev server alone.
+    uri: the issuer in the tokens; empty before `start`.
     """
 
     def __init__(self, host: str) -> None:
@@ -84,13 +84,13 @@ class DevIssuer:
         )
 
     def describe_sign_in(self, client_id: str) -> SignIn:
-        """How the server's page signs people in here."""
+        """How the server's page signs people in at this issuer."""
         return SignIn(
             self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token", users=USERS
         )
 
     def let_page_in(self, server_url: str) -> None:
-        """Have the script of the server's page fetch tokens. server_url: where it is, under any name of loopback."""
+        """Let the script of the server's page fetch tokens. server_url: of the server, under any name of loopback."""
         parts = urlsplit(server_url)
         hosts = {parts.hostname, "localhost", "127.0.0.1", "[::1]"}
         self._page_origins.update(f"{parts.scheme}://{host}:{parts.port}" for host in hosts)

@@ -1,4 +1,4 @@
-"""The certificates of --dev: a CA, the server's pair and a pair for each user, as files that KMIP clients are given."""
+"""The certificates of --dev: a CA, the server's pair, and a pair for each user, as files for KMIP clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONFIGURATION = "pykmip.conf"
 
 
 class DevKMIP(NamedTuple):
-    """variables: {name: value} for the shell. configuration: PyKMIP's."""
+    """What --dev prints for KMIP clients. variables: {name: value} for the shell. configuration: PyKMIP's."""
 
     variables: Mapping[str, str]
     configuration: Path
@@ -24,7 +24,7 @@ class DevKMIP(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DevCertificates:
-    """The files' paths. clients: {user: (certificate, key)}."""
+    """The paths of the files. clients: {user: (certificate, key)}."""
 
     directory: Path
     authority: Path
@@ -33,11 +33,11 @@ class DevCertificates:
 
     @property
     def configuration(self) -> Path:
-        """Of PyKMIP, with a section for each user; the first one's is PyKMIP's default, ``client``."""
+        """PyKMIP's configuration file, with a section for each user; the first one is PyKMIP's default, ``client``."""
         return self.directory / _CONFIGURATION
 
     def describe(self, host: str, port: int) -> DevKMIP:
-        """Write the configuration, now that the port is known, and tell what to print."""
+        """Write the configuration, once the port is known, and return what to print."""
         self._write_configuration(host, port)
         alice, bob = (self.clients[user] for user in USERS)
         variables = {
@@ -73,9 +73,9 @@ class DevCertificates:
 
 
 def write_certificates(directory: Path, host: str) -> DevCertificates:
-    """Make all of them anew, in a directory that only the user of this process may enter.
+    """Make all certificates anew, in a directory that only the user of this process may enter.
 
-    host: that the server is reached by. Raises ConfigurationError about data_dir.
+    host: the name by which the server is reached. Raises ConfigurationError about data_dir.
     """
     directory = directory.absolute()  # clients start elsewhere
     authority = ThrowAwayCA("kms_tornado --dev")

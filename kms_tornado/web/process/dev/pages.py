@@ -1,6 +1,6 @@
 """The pages of the issuer of --dev, as text: who signs in, which device, what went wrong.
 
-No script, no picture, no inline style; the policy of `page_headers` allows none either.
+They have no script, picture or inline style, and the policy of `page_headers` forbids them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SIGNED = "This is the issuer of <code>kms_tornado --dev</code>: no password, fo
 
 
 def render_sign_in(client_id: str, users: Sequence[str], hint: str, ticket: str) -> str:
-    """Who signs in at the client? hint: the user who stands first, where it is one of them."""
+    """The question who signs in at the client. hint: the user who is listed first, if it is one of them."""
     return _page(
         "Sign in",
         f"<p>The program <strong>{escape(client_id)}</strong> wants to act for you at kms_tornado. "
@@ -31,7 +31,7 @@ def render_sign_in(client_id: str, users: Sequence[str], hint: str, ticket: str)
 
 
 def render_device(client_id: str, user_code: str, users: Sequence[str], ticket: str) -> str:
-    """The same for a device, with the code to compare (RFC 8628 §3.3.1)."""
+    """The same question for a device, with the code to compare (RFC 8628 §3.3.1)."""
     return _page(
         "Sign a device in",
         f"<p>The program <strong>{escape(client_id)}</strong> wants to act for you at kms_tornado, "
@@ -41,7 +41,7 @@ def render_device(client_id: str, user_code: str, users: Sequence[str], ticket: 
 
 
 def render_user_code_form(message: str = "") -> str:
-    """Where the code is typed. message: what was wrong with the last one."""
+    """The page where the code is typed. message: what was wrong with the last one."""
     return _page(
         "Sign a device in",
         (f"<p>{escape(message)}</p>" if message else "") + '<form method="get" action="/device">'
@@ -56,10 +56,10 @@ def render_message(title: str, message: str) -> str:
 
 
 def page_headers(redirect_uri: str = "") -> dict[str, str]:
-    """Headers of a page: kept by nobody, in nobody's frame, without anything that is not its own.
+    """The headers of a page: no cache keeps it, no other page frames it, and it contains nothing of other origins.
 
-    redirect_uri: where its form leads in the end. Browsers check form-action for redirects, too.
-    Referrer-Policy: with ``no-referrer`` browsers would send ``Origin: null`` with the page's own form.
+    redirect_uri: where its form finally leads. Browsers apply form-action to redirects, too.
+    Referrer-Policy: with ``no-referrer``, browsers would send ``Origin: null`` with the page's own form.
     """
     target = ""
     if redirect_uri:
@@ -76,7 +76,7 @@ def page_headers(redirect_uri: str = "") -> dict[str, str]:
 
 
 def _choice(action: str, users: Sequence[str], hint: str, ticket: str) -> str:
-    """A form with a button for each user, and one to refuse. The first answers to the Enter key."""
+    """A form with a button for each user, and one to refuse. The Enter key presses the first."""
     chosen = ' class="chosen" autofocus'
     buttons = "".join(
         f'<button name="user" value="{escape(user)}"{chosen if user == hint else ""}>'

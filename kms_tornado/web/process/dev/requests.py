@@ -1,7 +1,7 @@
-"""What clients send to the issuer of --dev, read and checked (RFC 6749, RFC 7636, RFC 8252, RFC 8628).
+"""What clients send to the issuer of --dev, parsed and checked (RFC 6749, RFC 7636, RFC 8252, RFC 8628).
 
-Pure: parameters in, values out. The issuer knows no clients: whatever name a program gives itself, it is
-a public client (RFC 6749 §2.1), and what it may do follows from its redirect URI and its code verifier.
+Pure: parameters in, values out. The issuer knows no clients. Whatever name a program gives itself, it is a public
+client (RFC 6749 §2.1), and what it may do follows from its redirect URI and its code verifier.
 """
 
 from __future__ import annotations
@@ -37,10 +37,9 @@ class OAuthError(Exception):
 
 
 class Parameters:
-    """The parameters of one request, each at most once; an empty one is as if it were not there.
+    """The parameters of one request. Each may occur once; an empty one counts as absent.
 
-    RFC 6749 §3.1 and §3.2 say both: of two values that are checked by different readers, one wins here,
-    and the other there.
+    RFC 6749 §3.1 and §3.2 demand both: if a parameter occurred twice, two readers could check different values.
     """
 
     def __init__(self, values: Mapping[str, Sequence[bytes]]) -> None:
@@ -63,7 +62,7 @@ class Parameters:
         return self._values.get(name, "")
 
     def require(self, name: str) -> str:
-        """Raises OAuthError where there is none."""
+        """The value. Raises OAuthError where there is none."""
         if name not in self._values:
             raise OAuthError("invalid_request", f"{name} is missing")
         return self._values[name]
@@ -71,7 +70,7 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReturnAddress:
-    """Where the browser goes when the user has decided, and the client's own mark on it."""
+    """Where the browser goes when the user has decided, and the client's own state for it."""
 
     client_id: str
     redirect_uri: str
@@ -80,7 +79,7 @@ class ReturnAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInRequest:
-    """A request for a code that was checked. nonce, login_hint, scope: "" where there is none."""
+    """A checked request for a code. nonce, login_hint, scope: "" where there is none."""
 
     back: ReturnAddress
     scope: str
@@ -90,7 +89,7 @@ class SignInRequest:
 
 
 def parse_client_id(parameters: Parameters) -> str:
-    """The client's name. Raises OAuthError for none, and for a client that brings a secret."""
+    """The client's name. Raises OAuthError where there is none, and for a client that sends a secret."""
     if parameters.get("client_secret") or parameters.get("client_assertion"):
         raise OAuthError(
             "invalid_client",
@@ -104,7 +103,7 @@ def parse_client_id(parameters: Parameters) -> str:
 
 
 def parse_return_address(parameters: Parameters) -> ReturnAddress:
-    """Raises OAuthError, which must be shown and not sent: nobody says that the address is the client's.
+    """Where to send the browser. Raises OAuthError, which must be shown, since the address may not be the client's.
 
     An issuer that redirects to any address hands its codes to whoever makes a link (RFC 6749 §10.15).
     """
@@ -123,7 +122,7 @@ def parse_return_address(parameters: Parameters) -> ReturnAddress:
 
 
 def parse_sign_in_request(parameters: Parameters, back: ReturnAddress) -> SignInRequest:
-    """Raises OAuthError, which the client is told at its return address (RFC 6749 §4.1.2.1)."""
+    """The request. Raises OAuthError, which is sent to the client's return address (RFC 6749 §4.1.2.1)."""
     if parameters.require("response_type") != "code":
         raise OAuthError("unsupported_response_type", "the response type is code")
     if parameters.get("response_mode") not in {"", "query"}:
@@ -152,7 +151,7 @@ def parse_sign_in_request(parameters: Parameters, back: ReturnAddress) -> SignIn
 
 
 def parse_scope(parameters: Parameters) -> str:
-    """The scope as it was sent: this issuer grants whatever is asked for. "" where there is none."""
+    """The scope as it was sent, because this issuer grants any scope; "" where there is none."""
     scope = parameters.get("scope")
     if scope and (len(scope) > _MOST_CHARACTERS or not _SCOPE.fullmatch(scope)):
         raise OAuthError("invalid_scope", "scope is too long, or has odd characters")

@@ -1,4 +1,4 @@
-"""The pages of the issuer of --dev at which a person signs in: authorization, and device."""
+"""The pages of the issuer of --dev at which a person signs in: for authorization, and for a device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PageHandler(IssuerHandler):
         self.show(dev_pages.render_message("This does not work", message), status=400)
 
     def chosen_user(self, parameters: Parameters) -> str:
-        """The user of the button, "" for a refusal. Raises OAuthError for anybody else."""
+        """The user on the button that was pressed, "" for a refusal. Raises OAuthError for anybody else."""
         user = parameters.require("user")
         if user not in (*self.sign_in.users, "refuse"):
             raise OAuthError("invalid_request", "there is no such user")
@@ -37,7 +37,7 @@ class PageHandler(IssuerHandler):
 
 
 class AuthorizeHandler(PageHandler):
-    """The authorization endpoint: GET shows who may sign in, POST is the page's own form."""
+    """The authorization endpoint: GET shows who may sign in, POST is for the page's own form."""
 
     def get(self) -> None:
         try:
@@ -75,7 +75,7 @@ class AuthorizeHandler(PageHandler):
             self._return(request.back, refusal)
 
     def _return(self, back: ReturnAddress, answer: Mapping[str, str]) -> None:
-        """Send the browser back. iss: a client of several issuers sees whose answer it is (RFC 9207)."""
+        """Send the browser back. iss: tells a client of several issuers whose answer it is (RFC 9207)."""
         state = {"state": back.state} if back.state else {}
         query = urlencode({**answer, **state, "iss": self.sign_in.uri})
         separator = "&" if "?" in back.redirect_uri else "?"
@@ -83,7 +83,7 @@ class AuthorizeHandler(PageHandler):
 
 
 class DeviceHandler(PageHandler):
-    """Where the code of a device is typed, and who it signs in is chosen (RFC 8628 §3.3)."""
+    """The page where the code of a device is typed, and the user for it is chosen (RFC 8628 §3.3)."""
 
     def get(self) -> None:
         now = time.monotonic()

@@ -1,7 +1,7 @@
-"""What --dev prints: the issuer, a token for each user, lines to paste into a shell, and where the page is.
+"""What --dev prints: the issuer, a token for each user, lines to paste into a shell, and the address of the page.
 
-The lines are the same for bash, zsh and sh. Between those that are pasted together stands no comment,
-which an interactive zsh would run as a command.
+The lines are the same for bash, zsh and sh. There is no comment between lines that are pasted together, since an
+interactive zsh would run it as a command.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from .kmip import DevKMIP
 def format_dev_text(
     issuer: DevIssuer, server_url: str, certificate: Path | None, kmip: DevKMIP | None = None
 ) -> str:
-    """certificate: the server's, where it serves over TLS. kmip: None where certificates were configured for it."""
+    """The text.
+
+    certificate: the server's, if it serves over TLS. kmip: None where certificates were configured for it.
+    """
     tokens = {user: issuer.mint_token(user) for user in USERS}
     lines = [*_lines(issuer.uri, tokens, server_url, certificate)]
     if kmip is not None:
