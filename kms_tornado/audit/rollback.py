@@ -14,7 +14,7 @@ class AuditPosition:
     """What a database contains of the things that an anchor names.
 
     database: the database's identifier; None where it has no audit.
-    newest: its last checkpoint; None where it has none.
+    newest: its last checkpoint; None where it has none, or where that one cannot be read.
     line: its line of the anchor's checkpoint, or None.
     hashes: of the records in the anchor's places, if they exist.
     """
@@ -28,7 +28,7 @@ class AuditPosition:
 def find_rollback(anchor: Checkpoint, line: str, position: AuditPosition) -> str | None:
     """Why the database is not the anchor's, or is older; None where it is the same or newer. line: of the anchor."""
     newest = position.newest
-    told = "none" if newest is None else f"{newest.number} ({newest.time})"
+    told = "none that can be read" if newest is None else f"{newest.number} ({newest.time})"
     knows = f"the anchor knows generation {anchor.number} ({anchor.time}), the database ends with {told}"
     if position.database is None:
         return f"the database is empty, or has no audit: {knows}"

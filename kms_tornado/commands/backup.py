@@ -13,7 +13,7 @@ from typing import BinaryIO
 from ..errors import ConfigurationError
 from ..service.private_file import flush_directory
 from ..store.dump import DumpWriter
-from ..wording import format_count, format_size
+from ..wording import format_count, format_size, make_printable
 from .dump_file import check_file
 from .opening import open_database, record
 from .progress import Progress
@@ -40,7 +40,7 @@ async def run(context: CommandContext) -> int:
     if key_ids:
         print(f"key material in it is sealed under the master key {', '.join(key_ids)}")
     for uid in dumped.altered:
-        print(f"{uid} is in it as something else than a server wrote it")
+        print(make_printable(f"{uid} is in it as something else than a server wrote it"))
     return 1 if dumped.altered else 0
 
 

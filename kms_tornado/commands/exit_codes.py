@@ -9,6 +9,7 @@ from collections.abc import Callable
 from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
+from ..wording import make_printable
 
 
 def refuse(text: str, code: int) -> int:
@@ -18,7 +19,7 @@ def refuse(text: str, code: int) -> int:
     """
     if code != 2:
         logs.release()
-    print(f"kms-tornado: {' '.join(text.split())}", file=sys.stderr)
+    print(f"kms-tornado: {make_printable(' '.join(text.split()))}", file=sys.stderr)
     return code
 
 

@@ -14,6 +14,7 @@ from ..service.auditing.log_target import LogTarget
 from ..service.auditing.stream import AuditStream
 from ..service.master_keys.key_ring import open_ring
 from ..settings import ServiceSettings
+from ..store.interface.master_keys import LOST_CHECK_VALUE
 from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
 from .running import CommandContext
@@ -46,7 +47,9 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
     try:
         await store.start()
         if await store.master_key_check() is None:
-            raise ConfigurationError("the database is empty", "database_url")
+            is_new = not await store.holds_objects()
+            fault = "the database is empty" if is_new else LOST_CHECK_VALUE
+            raise ConfigurationError(fault, "database_url")
         ring = await open_ring(settings, data_dir, store)
         await store.audit.open()  # what a command changes is recorded
         async with _stream_of(settings, store):

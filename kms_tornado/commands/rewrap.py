@@ -12,7 +12,7 @@ from ..service.master_keys.key_ring import KEY_FILE
 from ..service.master_keys.key_rotation import edit_key_file
 from ..service.master_keys.rewrapping import Rewrapped, rewrap
 from ..store.interface.object_store import ObjectStore
-from ..wording import format_count
+from ..wording import format_count, make_printable
 from .opening import OpenDatabase, find_data_dir, open_database, record
 from .progress import Progress
 from .rotate_master_key import is_credential
@@ -43,7 +43,7 @@ def _print_result(ring: KeyRing, result: Rewrapped) -> None:
         f"{format_count(result.written, 'object was', 'objects were')} sealed anew under the master key {newest}"
     )
     for uid, why in sorted(result.failures.items()):
-        print(f"{uid} was left as it is: {why}")
+        print(make_printable(f"{uid} was left as it is: {why}"))
     _print_left(result.left)
     if set(result.left) <= {ring_key.key_id for ring_key in ring.keys} and not result.failures:
         if result.left:

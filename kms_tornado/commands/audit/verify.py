@@ -10,7 +10,7 @@ from ...service.auditing.anchor_file import AnchorFile
 from ...service.auditing.signing_key import KEY_FILE
 from ...service.verification.records import Report, verify_audit
 from ...settings import ServiceSettings
-from ...wording import format_count
+from ...wording import format_count, make_printable
 from ..opening import find_data_dir, open_database
 from ..running import CommandContext
 from ..verify import count_faults, print_objects
@@ -24,7 +24,7 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, _):
         report = await verify_audit(store, keys, anchor)
     for fault in report.faults:
-        print(fault)
+        print(make_printable(fault))
     print_objects(report)
     print(_summarize(report, has_anchor=anchor is not None))
     return 1 if report.faults or report.found else 0

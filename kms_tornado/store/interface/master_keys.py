@@ -24,6 +24,13 @@ class CheckValues(NamedTuple):
     former: bytes
 
 
+#: Why a database with objects is not taken for a new one.
+LOST_CHECK_VALUE = (
+    "the database holds objects, but no check value of their master key: something else than this server deleted it; "
+    "restore a backup"
+)
+
+
 class OtherMasterKey(Exception):
     """The database belongs to another master key."""
 

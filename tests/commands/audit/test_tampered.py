@@ -275,6 +275,15 @@ def sign_in_the_name_of_the_key(log: Log) -> None:
     log.checkpoints[1] = number, canonical({**members, "key": mine}).decode()
 
 
+def garble_newest_checkpoint(log: Log) -> None:
+    log.checkpoints[-1] = log.checkpoints[-1][0], '{"chains":'
+
+
+def swap_between_chains(log: Log) -> None:
+    (ours, at), (theirs, there) = middle(log, 1), middle(log, 2)
+    ours[at], theirs[there] = theirs[there], ours[at]
+
+
 #: (what is done, what `audit verify` tells, what the program of examples/ tells), by what it is.
 TAMPERED: dict[str, tuple[Callable[[Log], None], str, str]] = {
     "an edited field": (edit, "record 1/{at} was edited", "record 1/{at} was edited"),
@@ -314,6 +323,16 @@ TAMPERED: dict[str, tuple[Callable[[Log], None], str, str]] = {
         delete_checkpoint,
         "the checkpoint before 3 is gone, or another one than it names",
         "the checkpoint before 3 is gone, or another one than it names",
+    ),
+    "a newest checkpoint that is none": (
+        garble_newest_checkpoint,
+        "a checkpoint does not count: the line is no JSON",
+        "is no checkpoint of version 1: it was cut or edited",
+    ),
+    "records swapped between chains": (
+        swap_between_chains,
+        "record 1/{at} says that it is 2/{second}",
+        "records are gone, or stand elsewhere: 1/{at} to 1/{at}",
     ),
     "a checkpoint by another key": (
         sign_by_another_key,
@@ -366,6 +385,21 @@ def test_tampered_audit_is_found_twice(place: Place, name: str) -> None:
     assert by_example.format(**numbers) in told
     if tamper is edit_second_server:
         assert "1/" not in result.stdout.partition("faults: ")[0] + told
+
+
+def test_bytes_that_became_a_text_are_found(place: Place) -> None:
+    """SQLite's `replace` makes a text of bytes, and nothing keeps a column from it."""
+    if not place.newer.url.startswith("sqlite"):
+        pytest.skip("PostgreSQL keeps the types of columns")
+    with tampered(place.newer, lambda log: None):
+        with place.newer._engine.begin() as connection:
+            connection.execute(
+                _sql("UPDATE audit_segments SET lines = replace(lines, 'alice', 'malice')")
+            )
+            connection.execute(_sql("UPDATE audit_checkpoints SET line = CAST(line AS BLOB)"))
+        results = [place.command(word, database=place.newer) for word in ("verify", "export")]
+    assert [result.returncode for result in results] == [1, 1]
+    assert "was edited: its hash is not the one that the next record names" in results[0].stdout
 
 
 def test_restored_older_database_is_found_twice_by_the_anchor(place: Place) -> None:

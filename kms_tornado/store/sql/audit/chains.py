@@ -18,13 +18,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from .... import __version__
-from ....audit.chain import NOTHING, ChainHead, Recorded, Segment, extend
+from ....audit.chain import NOTHING, ChainHead, Recorded, Segment, extend, hash_line
 from ....audit.record import SERVER, Draft, make_draft
 from ...interface.faults import make_unavailable
-from ..statements import NO_VALUES, Noted, Runner, Statement, States, Values
+from ..search.conditions import write_constant
+from ..statements import NO_VALUES, Noted, Rows, Runner, Statement, States, Values
+from ..stored_values import stored_bytes
 from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_chains, audit_segments
 
@@ -46,6 +48,13 @@ SEGMENT_COLUMNS = tuple(
 _select_chains = Statement(select(_CHAINS.chain, _CHAINS.session, _CHAINS.seen))
 _select_head = Statement(
     select(_CHAINS.session, _CHAINS.seq, _CHAINS.head).where(_CHAINS.chain == bindparam("of_chain"))
+)
+_select_highest = Statement(select(func.max(audit_segments.c.chain)))
+_select_last = Statement(
+    select(audit_segments.c.last, audit_segments.c.lines)
+    .where(audit_segments.c.chain == bindparam("of_chain"))
+    .order_by(audit_segments.c.first.desc())
+    .limit(write_constant(1))
 )
 _lock_chain = Statement(
     select(_CHAINS.chain).where(_CHAINS.chain == bindparam("of_chain")).with_for_update()
@@ -125,10 +134,15 @@ class AuditChains:
         for chain, former, seen in sorted(chains, key=lambda row: row[0]):
             if former is None or self._is_free(former, seen, now, held):
                 values = {"of_chain": chain, "of_session": former, "session": session, "seen": now}
-                if runner.change_counted(_lease, values):
-                    ((_, seq, head),) = runner.select(_select_head, {"of_chain": chain})
-                    return Lease(session, ChainHead(chain, seq, head))
-        head = ChainHead(max((row[0] for row in chains), default=0) + 1, 0, NOTHING)
+                if not runner.change_counted(_lease, values):
+                    continue
+                ((_, seq, text),) = runner.select(_select_head, {"of_chain": chain})
+                head, end = read_head(chain, seq, text), _find_end(runner, chain)
+                if head == end:
+                    return Lease(session, head)
+                self._set_aside(runner, session, end, head)
+        ((highest,),) = runner.select(_select_highest, NO_VALUES)  # its row may be gone
+        head = ChainHead(max(highest or 0, *(row[0] for row in chains), 0) + 1, 0, NOTHING)
         row = {"chain": head.chain, "session": session, "seen": now, "seq": 0, "head": NOTHING}
         runner.change(_insert_chain, row)
         return Lease(session, head)
@@ -181,9 +195,15 @@ class AuditChains:
         rows = runner.select(_select_head, {"of_chain": lease.head.chain})
         session, *found = rows[0] if rows else (lease.session, 0, NOTHING)
         if session == lease.session:
-            aside = {"of_chain": lease.head.chain, "of_session": session}
-            runner.change(_lease, {**aside, "session": "altered", "seen": RETIRED})
-            self.on_altered(lease.head, ChainHead(lease.head.chain, *found))
+            self._set_aside(runner, session, lease.head, read_head(lease.head.chain, *found))
+
+    def _set_aside(
+        self, runner: Runner, session: str, expected: ChainHead, found: ChainHead
+    ) -> None:
+        """Leave the chain of the session as it is for ever, and tell."""
+        aside = {"of_chain": found.chain, "of_session": session}
+        runner.change(_lease, {**aside, "session": "altered", "seen": RETIRED})
+        self.on_altered(expected, found)
 
     def settle(self, runner: Runner, lease: Lease, first: StoredCode) -> bool | None:
         """Whether a transaction was committed whose connection was lost at COMMIT. If it was not, it can no longer be.
@@ -221,6 +241,28 @@ class AuditChains:
     def _begin_chain(self) -> Recorded:
         detail = {"database": self.database, "version": __version__}
         return make_draft(SERVER, "ChainBegin", detail=detail), ()
+
+
+def read_head(chain: int, seq: object, text: object) -> ChainHead:
+    """The head of a chain, as its row has it. If something else left no number there, it is of an empty chain."""
+    if isinstance(seq, int) and seq > 0:
+        return ChainHead(chain, seq, str(text))
+    return ChainHead(chain, 0, NOTHING)
+
+
+def read_heads(rows: Rows) -> dict[int, ChainHead]:
+    """{chain: head} of the chains that have a record. rows: chain, number and hash of its last record."""
+    heads = (read_head(*row) for row in rows)
+    return {head.chain: head for head in heads if head.seq}
+
+
+def _find_end(runner: Runner, chain: int) -> ChainHead:
+    """The last record of a chain, which its head should name."""
+    rows = runner.select(_select_last, {"of_chain": chain})
+    if not rows:
+        return ChainHead(chain, 0, NOTHING)
+    last, lines = rows[0]
+    return ChainHead(chain, last, hash_line(stored_bytes(lines).rpartition(b"\n")[2]))
 
 
 def segment_mac(

@@ -44,6 +44,7 @@ from ...interface.faults import make_unavailable
 from ..backend import Backend
 from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Runner, Statement, prepare
+from ..stored_values import stored_bytes
 from ..tables.ownership import prepare_owners
 from ..tables.schema import (
     audit_chains,
@@ -183,7 +184,7 @@ class AuditIndex:
         now: seconds since the Unix epoch. is_urgent: index them even if another process does. Raises Unavailable.
         """
         rows = await self._backend.read(self._state)
-        was = bytes(rows[0][0]) if rows else b""
+        was = stored_bytes(rows[0][0]) if rows else b""
         if (state := _parse_state(was)) is None:
             await self._begin()
             return IndexStep(behind=_count_behind(await self._read_heads(), {}))
@@ -231,7 +232,7 @@ class AuditIndex:
     async def _read_heads(self) -> Mapping[int, int]:
         """Chain → its last record."""
         rows = await self._backend.read(self._heads)
-        return {row[0]: row[1] for row in rows}
+        return {chain: seq for chain, seq in rows if isinstance(seq, int)}  # nothing else wrote it
 
     async def _read_segments(self, state: _State, heads: Mapping[int, int]) -> Sequence[_Segment]:
         """Segments that follow the position. Each step begins with another chain, so that none has to wait for long."""
@@ -247,7 +248,7 @@ class AuditIndex:
             for first, last, since, until, lines in rows:
                 if records >= _MOST_RECORDS or size >= _MOST_BYTES:
                     return segments
-                segment = _Segment(chain, first, last, since, until, bytes(lines))
+                segment = _Segment(chain, first, last, since, until, stored_bytes(lines))
                 segments.append(segment)
                 records += segment.last - segment.first + 1
                 size += len(segment.lines)
@@ -279,7 +280,7 @@ def _count_behind(heads: Mapping[int, int], positions: Mapping[int, int]) -> int
 def _begin(runner: Runner, *, is_forced: bool) -> None:
     """Empty the tables, unless another process was faster."""
     rows = runner.select(_state_statement, NO_VALUES)
-    if rows and _parse_state(bytes(rows[0][0])) is not None and not is_forced:
+    if rows and _parse_state(stored_bytes(rows[0][0])) is not None and not is_forced:
         return
     runner.change(_delete_state, {"of_name": _NAME})
     for statement in _emptied:

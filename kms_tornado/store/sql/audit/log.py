@@ -18,10 +18,11 @@ from ..backend import Backend
 from ..queries import any_object
 from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Runner, Statement
+from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import AlteredRow, RowAuthenticator
 from ..tables.schema import audit_chains, audit_checkpoints, audit_segments, objects, server_state
 from ..watched import WatchedBackend
-from .chains import RETIRED, AuditChains
+from .chains import RETIRED, AuditChains, read_heads
 from .reader import (
     ID_NAME,
     ID_SUBJECT,
@@ -137,15 +138,13 @@ class AuditLog(AuditReader):
     ) -> str:
         # In this order: a checkpoint never has older heads than the one before it.
         rows = runner.select(_newest_statement, NO_VALUES)
-        heads = {
-            row[0]: ChainHead(*row) for row in runner.select(_heads_statement, NO_VALUES) if row[1]
-        }
+        heads = read_heads(runner.select(_heads_statement, NO_VALUES))
         number, previous = 0, None
         if rows:
-            number, line = rows[0]
+            number, line = rows[0][0], stored_text(rows[0][1])
             former = _heads_of(line)
             if rollback is None and former == heads:
-                return str(line)
+                return line
             self._compare_heads(runner, former or {}, heads)
             previous = hash_checkpoint(line)
         number = max(number, rollback or 0) + 1
@@ -190,7 +189,7 @@ def _goes_on(runner: Runner, mine: ChainHead, found: ChainHead) -> bool:
         return False
     values = {"of_chain": mine.chain, "at": mine.seq}
     return any(
-        last == mine.seq and hash_line(bytes(lines).rpartition(b"\n")[2]) == mine.hash
+        last == mine.seq and hash_line(stored_bytes(lines).rpartition(b"\n")[2]) == mine.hash
         for last, lines in runner.select(_select_segment_at, values)
     )
 

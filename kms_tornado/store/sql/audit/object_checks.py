@@ -28,6 +28,7 @@ from ...interface.object_checks import (
 )
 from ..backend import Backend
 from ..statements import NO_VALUES, Rows, prepare
+from ..stored_values import stored_bytes
 from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
 from ..tables.row_macs import (
     AlteredRow,
@@ -40,7 +41,7 @@ from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
 from ..tables.schema import audit_chains, audit_segments, objects
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
-from .chains import segment_mac
+from .chains import read_heads, segment_mac
 
 #: Objects of a page, which are checked in a few milliseconds.
 PAGE = 100
@@ -195,7 +196,7 @@ def _read_moment(
     read: ReadSoFar, select_rows: Callable[[Connection], Rows], connection: Connection
 ) -> tuple[Mapping[int, ChainHead], Sequence[Any], Rows]:
     """(heads, segments that were not read, rows)"""
-    heads = {row[0]: ChainHead(*row) for row in connection.execute(_select_heads)}
+    heads = read_heads(connection.execute(_select_heads).all())
     segments: list[Any] = []
     for chain, head in sorted(heads.items()):
         if read.ends.get(chain) != head:
@@ -208,9 +209,9 @@ def _read_moment(
 def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> StoredSegment:
     """A segment. row: chain, first and last record, lines, MAC."""
     chain, first, last, lines, mac = row
-    split = tuple(bytes(lines).split(b"\n"))
+    split = tuple(stored_bytes(lines).split(b"\n"))
     code = segment_mac(authenticator, chain, first, last, hash_line(split[-1]))
-    return StoredSegment(chain, first, last, split, code == bytes(mac))
+    return StoredSegment(chain, first, last, split, code == stored_bytes(mac))
 
 
 def _tell_code(row: Sequence[Any]) -> StoredRow:

@@ -9,15 +9,17 @@ from sqlalchemy import bindparam, select, tuple_
 
 from ....audit.chain import ChainHead, hash_line
 from ....audit.checkpoint import Checkpoint, read_checkpoint
-from ....audit.parsing import parse_object
+from ....audit.parsing import MalformedRecord, parse_object
 from ....audit.rollback import AuditPosition
 from ...interface.audit import EVER, Span
 from ...interface.object_checks import StoredSegment
 from ..backend import Backend
 from ..search.conditions import write_constant
 from ..statements import prepare
+from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import AlteredRow, RowAuthenticator
 from ..tables.schema import audit_chains, audit_checkpoints, audit_segments, server_state
+from .chains import read_heads
 from .object_checks import SEGMENT_ROW, parse_segment
 
 #: The identifier of the database in `server_state`.
@@ -96,7 +98,7 @@ class AuditReader:
     async def newest_checkpoint(self) -> str | None:
         """The line of the newest checkpoint."""
         rows = await self._backend.read(self._newest)
-        return rows[0][1] if rows else None
+        return stored_text(rows[0][1]) if rows else None
 
     async def has_checkpoint(self, number: int, line: str) -> bool:
         """Whether the checkpoint of that number is this one."""
@@ -106,7 +108,7 @@ class AuditReader:
     async def read_rollbacks(self, after: int) -> Sequence[str]:
         """The lines of checkpoints behind that number which say that an older database was accepted, the newest ones."""
         rows = await self._backend.search(self._rollbacks, {"after": after}, principal=_NOBODY)
-        return [line for (line,) in rows]
+        return [stored_text(line) for (line,) in rows]
 
     async def position(self, anchor: Checkpoint) -> AuditPosition:
         """What the database has of the records and the checkpoint that the anchor names.
@@ -116,26 +118,26 @@ class AuditReader:
         rows = await self._backend.read(self._id)
         database = split_id(rows[0][0])[1] if rows else None  # `open` checks its code
         newest, same = None, None
-        if newest_line := await self.newest_checkpoint():
-            newest = read_checkpoint(parse_object(newest_line.encode()))
+        if (newest_line := await self.newest_checkpoint()) is not None:
+            newest = _read_checkpoint(newest_line)
             found = await self._backend.read(self._checkpoint, {"number": anchor.number})
             same = found[0][0] if found else None
         hashes = {}
         for chain, seq, _ in anchor.heads.values():
             ending = await self._backend.read(self._ending, {"of_chain": chain, "at": seq})
             if ending:
-                hashes[chain] = hash_line(bytes(ending[0][0]).rpartition(b"\n")[2])
+                hashes[chain] = hash_line(stored_bytes(ending[0][0]).rpartition(b"\n")[2])
         return AuditPosition(database, newest, same, hashes)
 
     async def heads(self) -> dict[int, ChainHead]:
         """The heads of all chains that have a record."""
         rows = await self._backend.read(self._heads)
-        return {row[0]: ChainHead(*row) for row in rows if row[1]}
+        return read_heads(rows)
 
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
         """(number, line) of at most 500 checkpoints after that number."""
         rows = await self._backend.search(self._checkpoints, {"after": after}, principal=_NOBODY)
-        return [(number, line) for number, line in rows]
+        return [(number, stored_text(line)) for number, line in rows]
 
     async def read_segments(
         self, chain: int, after: int, span: Span = EVER
@@ -159,6 +161,14 @@ class AuditReader:
         return (rows[-1][-1] if rows else 0), [
             parse_segment(row[:-1], self._authenticator) for row in rows
         ]
+
+
+def _read_checkpoint(line: str) -> Checkpoint | None:
+    """None if something else changed the line, so that it is no checkpoint."""
+    try:
+        return read_checkpoint(parse_object(line.encode("utf-8", "surrogatepass")))
+    except MalformedRecord:
+        return None
 
 
 def split_id(value: Any) -> tuple[bytes, str]:

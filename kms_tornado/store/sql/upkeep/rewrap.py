@@ -18,6 +18,7 @@ from ...interface.master_keys import CannotReseal, Reseal, ResealedPage, StoredE
 from ..backend import Backend
 from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Rows, Runner, Statement, prepare
+from ..stored_values import stored_bytes
 from ..tables.row_macs import (
     AUTHENTIC_NAMES,
     AlteredRow,
@@ -89,7 +90,7 @@ class EnvelopeRewriter:
     async def count_by_key(self) -> Mapping[bytes, int]:
         """As `ObjectStore.count_envelopes`."""
         rows = await self._backend.search(self._counts, NO_VALUES, principal="")
-        return {bytes(key_id): number for key_id, number in rows}
+        return {stored_bytes(key_id): number for key_id, number in rows}
 
     async def rewrite_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
         """As `ObjectStore.reseal_page`."""

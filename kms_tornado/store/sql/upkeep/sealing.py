@@ -17,7 +17,7 @@ from sqlalchemy import bindparam, delete, insert, or_, select, update
 from ....domain.nonces import NonceSource
 from ....errors import ConfigurationError
 from ....kmip.enums import ObjectType
-from ...interface.master_keys import CheckValues, OtherMasterKey
+from ...interface.master_keys import LOST_CHECK_VALUE, CheckValues, OtherMasterKey
 from ...progress import LoggedProgress
 from ..queries import any_object, check_value
 from ..statements import NO_VALUES, OBJECT_COLUMNS, Runner, Statement
@@ -91,10 +91,7 @@ def bring_under_macs(
         return None
     if stored is None:
         if runner.select(_any_object, NO_VALUES):
-            raise ConfigurationError(
-                "the database holds objects, but no check value of their master key: something else than "
-                "this server deleted it; restore a backup"
-            )
+            raise ConfigurationError(LOST_CHECK_VALUE)
         NonceRecords(runner, authenticator).begin()
         _replace_check(runner, check.current)
         return None

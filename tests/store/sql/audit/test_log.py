@@ -255,6 +255,41 @@ def test_head_that_something_else_moved_is_told_and_left_as_it_is(place):
     assert heads[2].seq == 2
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE audit_chains SET seq = 1, head = '{head}'",
+        "UPDATE audit_chains SET head = '{head}'",
+        "UPDATE audit_chains SET seq = -5",
+        "DELETE FROM audit_chains",
+    ],
+    ids=["lower", "of another hash", "of no number", "gone"],
+)
+def test_chain_whose_head_does_not_name_its_last_record_is_left_to_who_verifies_it(
+    place, statement
+):
+    """Whoever goes on with it would write records in places that others have."""
+
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("Get", "a")])
+
+    with_store(place, body)
+    write_behind(place, statement.format(head="11" * 32))
+
+    async def go_on(store):
+        altered = []
+        store.audit.on_altered(lambda mine, found: altered.append((mine.seq, found.chain)))
+        await store.audit.open()
+        await store.audit.append([read("Get", "b")])
+        await store.audit.make_checkpoint(SIGN, TIME)
+        return altered, {chain: head.seq for chain, head in (await store.audit.heads()).items()}
+
+    altered, heads = with_store(place, go_on)
+    assert heads[2] == 2
+    assert altered == ([] if statement.startswith("DELETE") else [(2, 1)])
+
+
 @pytest.mark.parametrize("goes_on", [False, True], ids=["as it is", "and goes on"])
 def test_chain_that_was_cut_behind_a_checkpoint_is_told_by_the_next_one(place, goes_on):
     """As somebody does who knows how it works, while no server has the chain."""

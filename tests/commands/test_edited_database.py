@@ -1,0 +1,57 @@
+"""Commands on a database that something else than a server edited: one line that says so, and nothing a terminal obeys."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ..server import NO_AUTH, run
+from ..service.auditing.test_audit import create, settings_in, with_kms
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    with_kms(settings_in(tmp_path), create)
+    return tmp_path / "data" / "kms.db"
+
+
+def edit(database: Path, statement: str, *values: Any) -> None:
+    with sqlite3.connect(database) as connection:
+        assert connection.execute(statement, values).rowcount
+
+
+def command(database: Path, *words: str) -> tuple[int, str, str]:
+    """(exit code, stdout, stderr)"""
+    done = run(*words, *NO_AUTH, "--data-dir", str(database.parent), cwd=database.parent)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_backup_names_an_object_whose_row_is_of_other_types(database: Path) -> None:
+    edit(database, "UPDATE objects SET uid = ?, sealed = 'text'", "\x1b[31mred")
+    code, told, errors = command(database, "backup", str(database.with_name("backup")))
+    assert code == 1
+    assert "?[31mred is in it as something else than a server wrote it" in told
+    assert "\x1b" not in told + errors
+    assert "Traceback" not in errors
+
+
+def test_text_of_the_database_is_printed_without_what_a_terminal_obeys(database: Path) -> None:
+    red = '"time":"\\u001b[31m'
+    edit(database, 'UPDATE audit_checkpoints SET line = replace(line, \'"time":"\', ?)', red)
+    code, told, errors = command(database, "audit", "verify")
+    assert code == 1
+    assert "another history than this server's anchor" in told
+    assert "\x1b" not in told + errors
+
+
+@pytest.mark.parametrize("words", [["verify"], ["audit", "export"]], ids=" ".join)
+def test_database_without_its_check_value_is_not_told_to_be_empty(
+    database: Path, words: list[str]
+) -> None:
+    edit(database, "DELETE FROM server_state WHERE name LIKE '%check%'")
+    code, told, errors = command(database, *words)
+    assert (code, told) == (2, "")
+    assert "the database holds objects, but no check value of their master key" in errors
