@@ -16,11 +16,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .server import ROOT
+from .server import ROOT, warm_kmsctl
 
 #: Makes the pseudo-terminal the shell's own, as logging in does: without it there is no Ctrl-C.
 _LOG_IN = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
-_KMSCTL = "import sys; from kms_tornado.client.cli.main import main; sys.exit(main())"
 _DONE = re.compile(rb"<<(\d+)>>")
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|\x1b[=>]")
 
@@ -98,10 +97,10 @@ def see(printed: bytes) -> str:
 
 
 def path_with_kmsctl(directory: Path) -> str:
-    """A PATH on which this source's kmsctl is, whether it is installed or not."""
+    """A PATH on which this source's kmsctl is, whether it is installed or not. It is forked, as pages call it often."""
     programs = directory / ".programs"
     programs.mkdir()
-    (programs / "kmsctl").write_text(f"#!/bin/sh\nexec {sys.executable} -c '{_KMSCTL}' \"$@\"\n")
+    (programs / "kmsctl").write_text(f"#!{sys.executable} -IS\n{warm_kmsctl().make_kmsctl()}")
     (programs / "kmsctl").chmod(0o755)
     return f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 

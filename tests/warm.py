@@ -7,6 +7,7 @@ its own all the same, with its own directory, output, signals, variables, limits
 is about the start of the process itself, it starts `python -m kms_tornado`.
 
     test ── WarmServers ── socket ── _serve_forever (loads once) ── _watch (one a server) ── server
+    shell ── kmsctl of `make_kmsctl` ── the second socket ──┘
 
 `_watch` is the server's parent: it tells the process ID, waits for the end and tells the exit code.
 """
@@ -98,11 +99,16 @@ class WarmServers:
     def __init__(self, environment: dict[str, str], *, program: str = "server") -> None:
         """program: what is forked, "server" or "kmsctl"."""
         self._socket, theirs = socket.socketpair()
-        with theirs:
+        self._address = (
+            f"\0kms-warm-{program}-{os.getpid()}"  # has no file, whose path might be too long
+        )
+        with theirs, socket.socket(socket.AF_UNIX) as others:
+            others.bind(self._address)
+            others.listen()
+            descriptors = [theirs.fileno(), others.fileno()]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm", str(theirs.fileno()), program],
-                cwd=ROOT, env=environment, pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "tests.warm", program, *map(str, descriptors)],
+                cwd=ROOT, env=environment, pass_fds=descriptors, stdin=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.close)
 
@@ -162,9 +168,14 @@ class WarmServers:
             "environment": dict(environment),
             "cwd": os.getcwd(),
             "program": program,
+            "has_terminal": True,
         }
         pid, status = self._start(request, terminal, terminal, terminal)
         return WarmProcess(pid, status, None, None)
+
+    def make_kmsctl(self) -> str:
+        """Python's text, for `python -IS`, that is kmsctl with its caller's files, variables, directory and signals."""
+        return _KMSCTL.format(address=self._address)
 
     def start_program(self, program: str, *argv: str) -> WarmProcess:
         """Python's text is run, in place of the server, with pipes to its stdin and from its stdout."""
@@ -207,6 +218,35 @@ class WarmServers:
             )
 
 
+#: Has kmsctl forked as `WarmServers._start` does, and ends as that ends. `signal` and `socket` would load for longer
+#: than all the rest takes.
+_KMSCTL = """
+import _signal, _socket, json, os, sys
+
+ended, status = os.pipe()
+request = {{
+    "kmsctl": sys.argv[1:], "environment": dict(os.environ), "cwd": os.getcwd(),
+    "program": "", "has_terminal": False,
+}}
+message = json.dumps(request).encode()
+files = b"".join(each.to_bytes(4, sys.byteorder) for each in (status, 0, 1, 2))
+warm = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+warm.connect({address!r})
+warm.sendmsg(
+    [len(message).to_bytes(4, "big"), message], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, files)]
+)
+os.close(status)
+pid = int.from_bytes(os.read(ended, 4), "big", signed=True)
+for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
+    _signal.signal(number, lambda number, frame: os.kill(pid, number))
+code = int.from_bytes(os.read(ended, 4), "big", signed=True)
+if code < 0:
+    _signal.signal(-code, _signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
+"""
+
+
 # --- the process that servers are forked from -----------------------------------------------------
 
 
@@ -229,7 +269,8 @@ _LOADED_FIRST = {
 }  # fmt: skip
 
 
-def _serve_forever(control: socket.socket, program: str) -> None:
+def _serve_forever(program: str, control: socket.socket, others: socket.socket) -> None:
+    """control: of the tests' process. others: which connections of programs come to."""
     for name in _LOADED_FIRST[program]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -238,17 +279,23 @@ def _serve_forever(control: socket.socket, program: str) -> None:
     gc.freeze()  # or the first collection in each server would copy all pages
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
     while True:
-        head, descriptors, _, _ = socket.recv_fds(control, _NUMBER.size, 4)
-        if not head:
+        [asking, *_] = select.select([control, others], [], [])[0]
+        if asking is others:
+            asking, _ = others.accept()
+        head, descriptors, _, _ = socket.recv_fds(asking, _NUMBER.size, 4)
+        if not head and asking is control:
             return
         [length] = _NUMBER.unpack(head)
-        message = control.recv(length, socket.MSG_WAITALL)
+        message = asking.recv(length, socket.MSG_WAITALL)
+        if asking is not control:
+            asking.close()
         if program == "server" and b"postgresql:" in message:
             _load_postgresql()
         request = json.loads(message)
         if os.fork() == 0:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             control.close()
+            others.close()
             _watch(request, *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
@@ -317,7 +364,7 @@ def _choose_run(request: dict[str, Any]) -> Callable[[dict[str, Any]], object]:
 
 
 def _run_kmsctl(request: dict[str, Any]) -> int | None:
-    """What Python does at its start, it does again: with these variables, and for a terminal."""
+    """What Python does at its start, it does again: with these variables, and for a terminal or a shell's files."""
     from kms_tornado.client.cli.main import main
 
     os.environ.clear()
@@ -326,9 +373,11 @@ def _run_kmsctl(request: dict[str, Any]) -> int | None:
     time.tzset()
     warnings.simplefilter("default")
     os.setsid()
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # Ctrl-C is for the session that the terminal belongs to
-    sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape", closefd=False)
-    sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)
+    if request["has_terminal"]:  # Ctrl-C is for the session that it belongs to
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    encoding = os.environ.get("PYTHONIOENCODING", "utf-8")
+    sys.stdin = os.fdopen(0, encoding=encoding, errors="surrogateescape", closefd=False)
+    sys.stdout = os.fdopen(1, "w", encoding=encoding, errors="surrogateescape", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = ["kmsctl", *request["kmsctl"]]
     return _run_program(request) if request["program"] else main()
@@ -370,4 +419,5 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _serve_forever(socket.socket(fileno=int(sys.argv[1])), sys.argv[2])
+    _, name, *numbers = sys.argv
+    _serve_forever(name, *(socket.socket(fileno=int(number)) for number in numbers))

@@ -24,7 +24,7 @@ from kms_tornado.client.login.tokens import token_account
 
 from ....server import ServerProcess
 from ...oauth_issuer import Browser, OAuthIssuer, error
-from ..runner import COMMAND, Kmsctl, Outcome
+from ..runner import COMMAND, Kmsctl, Outcome, forked_command
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def test_page_is_only_printed_where_no_browser_is_to_open(
 
 def test_interrupt_ends_the_waiting(kmsctl: Kmsctl, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*COMMAND, "login", "--no-browser"], env=kmsctl.environment(), text=True,
+        [*forked_command(), "login", "--no-browser"], env=kmsctl.environment(), text=True,
         stderr=subprocess.PIPE, stdout=subprocess.PIPE,
     )  # fmt: skip
     assert process.stderr is not None

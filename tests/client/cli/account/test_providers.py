@@ -27,7 +27,7 @@ from ....server import ServerProcess, environment, eventually, free_port, servin
 from ....web.process.dev.browser import Printed
 from ...oauth_issuer import Browser
 from ...person import Person
-from ..runner import COMMAND, Kmsctl, Outcome
+from ..runner import Kmsctl, Outcome, forked_command
 
 SCRIPT = Path(__file__).parents[2] / "oidc_provider.mjs"
 LIFETIME_S = 2
@@ -130,7 +130,7 @@ def configured(home: Path, server_url: str, issuer: str, more: str = "") -> Kmsc
 def device_login(kmsctl: Kmsctl, person: Callable[..., Any]) -> Outcome:
     shown, browser = "", Browser(person)
     with subprocess.Popen(
-        [*COMMAND, "login", "--device"], env=kmsctl.environment(), text=True,
+        [*forked_command(), "login", "--device"], env=kmsctl.environment(), text=True,
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     ) as process:  # fmt: skip
         timer = threading.Timer(60, process.kill)

@@ -7,7 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import pytest
 from kms_tornado.client import KMSClient
 
 from ....server import eventually
-from ..runner import COMMAND, Kmsctl
+from ..runner import COMMAND, Kmsctl, forked_command
 from ..test_main import loaded_by
 
 MIB = 1024 * 1024
@@ -31,10 +31,10 @@ def key(client: KMSClient) -> str:
 
 @contextmanager
 def started(
-    kmsctl: Kmsctl, *argv: str | Path, **options: object
+    kmsctl: Kmsctl, *argv: str | Path, command: Sequence[str] = COMMAND, **options: object
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [*COMMAND, *map(str, argv)], env=kmsctl.environment(),
+        [*command, *map(str, argv)], env=kmsctl.environment(),
         stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, **options,
     )  # type: ignore[call-overload]  # fmt: skip
     try:
@@ -113,7 +113,9 @@ def interrupted(
     """An encryption that got a signal after a chunk, and has ended. Its source is a pipe that never ends."""
     pipe = folder / "pipe"
     os.mkfifo(pipe)
-    with started(kmsctl, "encrypt", pipe, "--for", key, "-o", folder / "out") as process:
+    command = COMMAND if number == signal.SIGKILL else forked_command()
+    argv = ("encrypt", pipe, "--for", key, "-o", folder / "out")
+    with started(kmsctl, *argv, command=command) as process:
         with pipe.open("wb", buffering=0) as writing:
             writing.write(bytes(MIB))
             eventually(
