@@ -38,6 +38,31 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+def share_address(one: tuple[str, int], other: tuple[str, int]) -> bool:
+    """Whether two (host, port) cannot both be listened on, as far as their texts tell; port 0 is a free one."""
+    if one[1] != other[1] or one[1] == 0:
+        return False
+    addresses = [_list_addresses(host) for host, _ in (one, other)]
+    return (
+        any(
+            a == b or (a.version == b.version and (a.is_unspecified or b.is_unspecified))
+            for a in addresses[0]
+            for b in addresses[1]
+        )
+        or one[0].lower() == other[0].lower()
+    )
+
+
+def _list_addresses(host: str) -> list[Address]:
+    """Those of the host that no resolver is needed for."""
+    if host.lower() == "localhost":
+        return [IPv4Address("127.0.0.1"), IPv6Address("::1")]
+    try:
+        return [ip_address(host)]
+    except ValueError:
+        return []
+
+
 def parse_network(text: str) -> Network:
     """``10.0.0.0/8``, ``fd00::/8``, or an address alone. Raises ConfigurationError."""
     text = text.strip()

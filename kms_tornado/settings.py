@@ -17,7 +17,7 @@ from .auth.issuers.issuer_urls import is_loopback_host
 from .auth.tokens.token_policy import TokenPolicy
 from .errors import ConfigurationError
 from .kmip_settings import KMIPSettings, find_kmip_faults
-from .networks import Network
+from .networks import Network, share_address
 from .user_names import find_user_fault
 
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
@@ -283,8 +283,6 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(f"the name {fault}", "default_username")
     if settings.metrics_listen is not None and not 0 <= settings.metrics_listen[1] <= 65535:
         yield ConfigurationError("the port is 0 to 65535", "metrics_listen")
-    if settings.metrics_listen == (settings.hostname, settings.port) and settings.port != 0:
-        yield ConfigurationError("is where everything else is served", "metrics_listen")
     if settings.cache_size < 0:
         yield ConfigurationError("not negative", "cache_size")
 
@@ -318,7 +316,7 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
         for field_name, host in hosts:
             if getattr(settings, name) and not is_loopback_host(host):
                 yield ConfigurationError(
-                    f"with {option} only a loopback host is allowed", field_name, name
+                    f"with {option} only a loopback host is allowed, not {host}", field_name, name
                 )
 
 
@@ -348,11 +346,24 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
     policy = settings.kmip.kmip_crypto_policy
     if policy is not None and policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "kmip_crypto_policy")
-    port = settings.kmip.kmip_port
-    if port and (settings.kmip_hostname, port) == (settings.hostname, settings.port):
-        yield ConfigurationError("is where HTTP is served", "kmip_port", "port")
+    yield from _find_port_faults(settings)
     if settings.dev and settings.workers != 1:
         # Each process would start a token issuer of its own.
         yield ConfigurationError("with --dev there is only one worker", "workers", "dev")
     if settings.service.data_dir is None and not settings.dev:
         yield ConfigurationError("a directory is needed", "data_dir", "dev")
+
+
+def _find_port_faults(settings: Settings) -> Iterator[ConfigurationError]:
+    """What can never listen, whoever waits: two of our own at one address."""
+    http = (settings.hostname, settings.port)
+    metrics = settings.metrics_listen
+    kmip = None
+    if settings.kmip.kmip_port is not None:
+        kmip = (settings.kmip_hostname, settings.kmip.kmip_port)
+    if metrics is not None and share_address(metrics, http):
+        yield ConfigurationError("is where everything else is served", "metrics_listen", "port")
+    if kmip is not None and share_address(kmip, http):
+        yield ConfigurationError("is where HTTP is served", "kmip_port", "port")
+    if kmip is not None and metrics is not None and share_address(metrics, kmip):
+        yield ConfigurationError("is where KMIP over TLS is served", "metrics_listen", "kmip_port")

@@ -13,6 +13,7 @@ from kms_tornado.networks import (
     parse_forwarded_address,
     parse_network,
     parse_networks,
+    share_address,
 )
 
 from .rows import each_row
@@ -128,3 +129,24 @@ def test_peer_of_a_socket_is_an_address(text, address):
 )
 def test_forwarded_address_is_an_address_with_or_without_a_port_and_nothing_else(text, address):
     assert str(parse_forwarded_address(text)) == str(address)
+
+
+@each_row(
+    ("one", "other", "expected"),
+    [
+        (("127.0.0.1", 1), ("127.0.0.1", 1), True),
+        (("127.0.0.1", 1), ("127.0.0.1", 2), False),
+        (("127.0.0.1", 0), ("127.0.0.1", 0), False),  # each gets a free port
+        (("127.0.0.1", 1), ("127.0.0.2", 1), False),
+        (("127.0.0.1", 1), ("0.0.0.0", 1), True),
+        (("::", 1), ("fd00::1", 1), True),
+        (("::", 1), ("127.0.0.1", 1), False),  # listens for IPv6 alone
+        (("::1", 1), ("0:0::1", 1), True),
+        (("localhost", 1), ("::1", 1), True),
+        (("localhost", 1), ("0.0.0.0", 1), True),
+        (("kms.example", 1), ("KMS.example", 1), True),
+        (("kms.example", 1), ("127.0.0.1", 1), False),  # unless a resolver says so
+    ],
+)
+def test_two_listeners_share_an_address(one, other, expected):
+    assert share_address(one, other) is share_address(other, one) is expected

@@ -7,7 +7,7 @@ settings takes the fields that it has.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from ..auth.issuers.issuer import RefreshPolicy, TrustSettings
@@ -15,8 +15,8 @@ from ..auth.tokens.token_policy import TokenPolicy
 from ..errors import ConfigurationError
 from ..kmip_settings import KMIPSettings
 from ..settings import InconsistentSettings, ServiceSettings, Settings
-from .issuer_tables import IssuerTable
-from .issuers import collect_issuers, note, note_missing_namespace
+from .issuer_tables import TRUST_OPTIONS, IssuerTable
+from .issuers import ConfiguredIssuer, collect_issuers, note, note_missing_namespace
 from .option_value import Faults, OptionValue
 from .table import BY_NAME, find_options
 
@@ -75,17 +75,34 @@ def _make_trust(
     faults: Faults,
 ) -> TrustSettings | None:
     checks_tokens = fields["checks_tokens"]
-    issuers = collect_issuers(values, tables, faults, checks_tokens=checks_tokens)
-    if not issuers:
+    configured = collect_issuers(values, tables, faults, checks_tokens=checks_tokens)
+    if not configured:
         return None
+    issuers = tuple(one.issuer for one in configured)
     if len({one.uri for issuer in issuers for one in issuer.list_tenants()}) > 1:
         note_missing_namespace(values, faults)
+
+    def make(count: int) -> TrustSettings:
+        """Of the first of them."""
+        return TrustSettings(
+            issuers[:count], fields["policy"], fields["refresh"], fields["cache_size"]
+        )
+
     try:
-        return TrustSettings(issuers, fields["policy"], fields["refresh"], fields["cache_size"])
-    except ConfigurationError as exc:  # such as the same issuer twice
-        if tables and values["jwt-auth-provider"].source == "default":
-            faults.add("uri", tables[-1].place, exc.text)
-        else:
-            note(values, faults, exc.text, "jwt-auth-provider", "jwt-issuer-uri")
-        faults.unusable.update(option.name for option in find_options("trust"))
+        return make(len(issuers))
+    except ConfigurationError:  # such as the same issuer twice
+        _note_first_fault(configured, make, faults)
         return None
+
+
+def _note_first_fault(
+    configured: Sequence[ConfiguredIssuer], make: Callable[[int], object], faults: Faults
+) -> None:
+    """Tell which issuer it is that does not go together with those before it, or with the policy."""
+    for count, one in enumerate(configured, 1):
+        try:
+            make(count)
+        except ConfigurationError as exc:
+            if faults.unusable.isdisjoint(TRUST_OPTIONS):  # otherwise this may only follow from it
+                faults.add(one.label, one.place, exc.text, *TRUST_OPTIONS)
+            return

@@ -24,7 +24,10 @@ def mask_pin(text: str) -> str:
 
 def parse_issuer_uri(text: str) -> str:
     """Whether it has to be a URL depends on the key set URI."""
-    check_issuer_name(text, "issuer URI")
+    try:
+        check_issuer_name(text, "issuer URI")
+    except ConfigurationError as exc:
+        raise ConfigurationError(exc.text.removeprefix("issuer URI: ")) from None
     return text
 
 

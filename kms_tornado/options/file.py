@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigurationError
 from ..wording import cut, find_closest, name_toml_type, quote, suggest
-from .issuer_tables import IssuerTable, read_issuer_tables
+from .issuer_tables import TRUST_OPTIONS, IssuerTable, read_issuer_tables
 from .option_value import Faults, OptionValue, convert
 from .table import BY_NAME, find_closest_option
 
@@ -42,12 +42,12 @@ def read_file(
     for key, value in table.items():
         option = BY_NAME.get(key)
         if option is None:
-            meant = find_closest_option(key)
-            faults.add(_format_key(key), place, f"unknown key{suggest(meant)}", *meant)
+            _note_unknown(key, value, place, faults)
         elif option.in_file:
             values[key] = convert(option, value, "file", place, faults)
         else:
-            faults.add(key, place, "cannot be set in the file")
+            how = f"{option.flag} or {option.variable}" if option.is_flag else option.variable
+            faults.add(key, place, f"cannot be set in the file, only by {how}")
     return values, issuers
 
 
@@ -72,6 +72,27 @@ def _load(path: Path) -> dict[str, Any]:
         raise ConfigurationError(text) from None
 
 
+def _note_unknown(key: str, value: object, place: str, faults: Faults) -> None:
+    """A key that is no option, or a table with keys in it."""
+    tables = value if isinstance(value, list) else [value]
+    inner = [name for table in tables if isinstance(table, dict) for name in table]
+    if not inner:
+        meant = find_closest_option(key)
+        faults.add(_format_key(key), place, f"unknown key{suggest(meant)}", *meant)
+    elif meant := find_closest(key.lower(), ("issuer",)):
+        faults.add(_format_key(key), place, f"unknown key{suggest(meant)}", *TRUST_OPTIONS)
+    else:
+        names = [f"{_format_key(key)}.{_format_key(name)}" for name in inner]
+        faults.unusable.update(name for one in inner for name in find_closest_option(one))
+        text = "unknown key: options stand in [kms] itself, not in a table below it"
+        faults.add(_list_names(names), place, text)
+
+
+def _list_names(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMES])
+    return shown if len(names) <= _MOST_NAMES else f"{shown} and {len(names) - _MOST_NAMES} more"
+
+
 def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> None:
     """One fault for all of them: the usual reason is one missing line, or a misspelt one, above them all."""
     names, hints = [], []
@@ -84,11 +105,8 @@ def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> No
             hints.append(hint.replace("?", "]?"))
     if not names:
         return
-    shown = ", ".join(names[:_MOST_NAMES])
-    if len(names) > _MOST_NAMES:
-        shown += f" and {len(names) - _MOST_NAMES} more"
     verb = "stands" if len(names) == 1 else "stand"
-    faults.add(shown, place, f"{verb} outside the table [kms]{''.join(hints[:1])}")
+    faults.add(_list_names(names), place, f"{verb} outside the table [kms]{''.join(hints[:1])}")
 
 
 def _format_key(key: str) -> str:

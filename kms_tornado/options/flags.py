@@ -18,7 +18,7 @@ import configargparse
 from .. import __version__
 from ..errors import ConfigurationError
 from ..redaction import mask_tokens
-from ..wording import cut, quote, suggest
+from ..wording import cut, find_closest, quote, suggest
 from .arguments import Argument, Command, assign_words
 from .converters import mask_url
 from .kinds import Switch
@@ -31,6 +31,8 @@ _EPILOG = (
     "An empty environment variable counts as not set. Switches take true, false, 1 or 0 there. Options "
     "marked (repeatable) are comma-separated there and lists in the file."
 )
+#: Flags that are no options of the table.
+_INSTEAD = ("help", "version", "print-config")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _add_flag(group: Any, option: Option) -> None:
         return
     if option.default is not None:
         default = " ".join(option.default) if option.repeatable else option.default
-        text += f" (default: {default})"
+        text += f" (default: {str(default).lower() if isinstance(default, bool) else default})"
     group.add_argument(
         *names,
         action=_Append,
@@ -202,7 +204,8 @@ def _find_words(rest: Sequence[str], faults: Faults) -> list[str]:
         name, equals, _ = word.partition("=")
         if len(word) > 1 and word.startswith("-"):
             meant = find_closest_option(name.lstrip("-"))
-            text = f"unknown option{suggest(meant, '--')}"
+            hint = find_closest(name.lstrip("-").lower(), _INSTEAD) or meant
+            text = f"unknown option{suggest(hint, '--')}"
             faults.add(cut(name), "flag", text, *meant)
             follows_unknown = not equals
         elif follows_unknown:  # its value, which may be a secret

@@ -16,15 +16,24 @@ from .converters import (
 from .kinds import Text
 from .option import Option
 from .option_value import Faults, OptionValue, convert
-from .table import find_options
+from .table import BY_NAME, find_options
 
 
 class IssuerKey(Option):
-    """A row: a key of the table, and the field of TrustedIssuer that it fills."""
+    """A row: a key of the table, and the field of TrustedIssuer that it fills. help: the flag of the option that it is for."""
 
     @property
     def label(self) -> str:
         return self.name
+
+    @property
+    def option(self) -> str:
+        """The name of the option that says the same for all issuers."""
+        return self.help.removeprefix("--")
+
+    @property
+    def needs_entry(self) -> bool:
+        return BY_NAME[self.option].needs_entry
 
 
 #: As the options of these names say, for the tokens of this issuer alone.
@@ -99,7 +108,7 @@ def _read_table(raw: Mapping[str, Any], place: str, faults: Faults) -> IssuerTab
         if name in _BY_NAME:
             values[name] = convert(_BY_NAME[name], value, "file", place, own)
         else:
-            own.add(name, place, f"unknown key{suggest(find_closest(name.lower(), _BY_NAME))}")
+            own.add(name, place, _describe_unknown(name))
     if "uri" not in raw:
         own.add("uri", place, "is missing")
     if not own.lines:
@@ -107,3 +116,12 @@ def _read_table(raw: Mapping[str, Any], place: str, faults: Faults) -> IssuerTab
     faults.lines += own.lines
     faults.unusable.update(TRUST_OPTIONS)
     return None
+
+
+def _describe_unknown(name: str) -> str:
+    """The text for a key that no table of an issuer has."""
+    meant = [key.name for key in ISSUER_KEYS if key.option == name]
+    meant = meant or list(find_closest(name.lower(), _BY_NAME))
+    if name in BY_NAME and not meant:
+        return "unknown key; this option is one for all issuers, and stands above the first [[kms.issuer]]"
+    return f"unknown key{suggest(meant)}"

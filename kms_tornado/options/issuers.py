@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..auth.issuers.issuer import TrustedIssuer
 from ..auth.issuers.issuer_urls import TENANT_PLACE, find_origin
 from ..errors import ConfigurationError
+from ..wording import cut, mask_queries
+from .converters import mask_url
 from .issuer_tables import TRUST_OPTIONS, IssuerTable
 from .option_value import Faults, OptionValue
 from .table import BY_NAME
 
-#: What the text of a fault of a TrustedIssuer begins with → the option that is at fault.
-_OPTION_OF = {
-    "issuer URI: ": "jwt-issuer-uri",
-    "key set URI: ": "jwks-uri",
-    "tenant: ": "jwt-tenants",
+#: What the text of a fault of a TrustedIssuer begins with → the option that is at fault, and the key of a table.
+_AT_FAULT = {
+    "issuer URI: ": ("jwt-issuer-uri", "uri"),
+    "key set URI: ": ("jwks-uri", "jwks-uri"),
+    "tenant: ": ("jwt-tenants", None),
 }
+
+
+class ConfiguredIssuer(NamedTuple):
+    """An issuer, and what names it: label and place for messages."""
+
+    issuer: TrustedIssuer
+    label: str
+    place: str
 
 
 def collect_issuers(
@@ -26,12 +36,12 @@ def collect_issuers(
     faults: Faults,
     *,
     checks_tokens: bool = True,
-) -> tuple[TrustedIssuer, ...]:
+) -> tuple[ConfiguredIssuer, ...]:
     """The issuer of --jwt-issuer-uri, those of the tables, and those of --jwt-auth-provider.
 
     checks_tokens: as of `Settings`: where none is checked, options of an issuer may stand there without it.
     """
-    issuers: list[TrustedIssuer] = []
+    issuers: list[ConfiguredIssuer] = []
     if values["jwt-issuer-uri"].value is not None:
         issuers += _make_first(values, faults)
     elif checks_tokens:
@@ -39,12 +49,8 @@ def collect_issuers(
     for table in tables:
         issuers += _make_of_table(table, values, faults)
     for fields in values["jwt-auth-provider"].value:
-        try:
-            issuers.append(TrustedIssuer(**fields, **_find_common(fields["uri"], values)))
-        except ConfigurationError as exc:
-            note(values, faults, exc.text, "jwt-auth-provider")
-            faults.unusable.update(TRUST_OPTIONS)
-    _note_shared_token(values, issuers, faults)
+        issuers += _make_of_provider(fields, values, faults)
+    _note_shared_token(values, [one.issuer for one in issuers], faults)
     return tuple(issuers)
 
 
@@ -71,42 +77,69 @@ def _find_common(uri: str, values: Mapping[str, OptionValue]) -> dict[str, Any]:
     }
 
 
-def _make_first(values: Mapping[str, OptionValue], faults: Faults) -> list[TrustedIssuer]:
+def _make_first(values: Mapping[str, OptionValue], faults: Faults) -> list[ConfiguredIssuer]:
     uri = values["jwt-issuer-uri"].value
     if not faults.unusable.isdisjoint({"jwks-uri", "jwt-tenants"}):
         return []
     try:
-        return [
-            TrustedIssuer(
-                uri,
-                values["jwks-uri"].value,
-                values["jwt-audience"].value,
-                jwks_token_file=values["jwks-token-file"].value,
-                **_find_common(uri, values),
-            )
-        ]
+        issuer = TrustedIssuer(
+            uri,
+            values["jwks-uri"].value,
+            values["jwt-audience"].value,
+            jwks_token_file=values["jwks-token-file"].value,
+            **_find_common(uri, values),
+        )
     except ConfigurationError as exc:
-        prefix = next((each for each in _OPTION_OF if exc.text.startswith(each)), "")
-        name = _OPTION_OF.get(prefix, "jwt-audience")
-        note(values, faults, exc.text.removeprefix(prefix), name)
+        prefix, name, _ = _find_place(exc)
+        note(values, faults, exc.text.removeprefix(prefix), name or "jwt-audience")
         faults.unusable.update(TRUST_OPTIONS)
         return []
+    return [ConfiguredIssuer(issuer, "--jwt-issuer-uri", values["jwt-issuer-uri"].place)]
+
+
+def _find_place(error: ConfigurationError) -> tuple[str, str | None, str | None]:
+    """(how the text begins; the option at fault; the key of a table at fault), for the fault of a TrustedIssuer."""
+    for prefix, (name, key) in _AT_FAULT.items():
+        if error.text.startswith(prefix):
+            return prefix, name, key
+    return "", None, None
 
 
 def _make_of_table(
     table: IssuerTable, values: Mapping[str, OptionValue], faults: Faults
-) -> list[TrustedIssuer]:
+) -> list[ConfiguredIssuer]:
     fields = {
         "audiences": values["jwt-audience"].value,
         "jwks_token_file": values["jwks-token-file"].value,
         **table.fields,
     }
     try:
-        return [TrustedIssuer(**fields, **_find_common(fields["uri"], values))]
+        issuer = TrustedIssuer(**fields, **_find_common(fields["uri"], values))
     except ConfigurationError as exc:
-        faults.add("issuer", table.place, exc.text)
+        prefix, name, key = _find_place(exc)
+        if name is not None and key is None:  # a table has no such key, and the option is at fault
+            note(values, faults, exc.text.removeprefix(prefix), name)
+        else:
+            faults.add(key or "issuer", table.place, exc.text.removeprefix(prefix))
         faults.unusable.update(TRUST_OPTIONS)
         return []
+    return [ConfiguredIssuer(issuer, "uri", table.place)]
+
+
+def _make_of_provider(
+    fields: Mapping[str, Any], values: Mapping[str, OptionValue], faults: Faults
+) -> list[ConfiguredIssuer]:
+    providers = values["jwt-auth-provider"]
+    try:
+        issuer = TrustedIssuer(**fields, **_find_common(fields["uri"], values))
+    except ConfigurationError as exc:
+        text = exc.text
+        if len(providers.value) > 1:  # which of them
+            text += f" (issuer {cut(mask_queries(mask_url(fields['uri'])))})"
+        note(values, faults, text, "jwt-auth-provider")
+        faults.unusable.update(TRUST_OPTIONS)
+        return []
+    return [ConfiguredIssuer(issuer, "--jwt-auth-provider", providers.place)]
 
 
 def _note_options_without_issuer(

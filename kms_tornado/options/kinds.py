@@ -17,6 +17,11 @@ from ..wording import name_toml_type, quote
 _MAX_SECONDS = 10**9  # 31 years: "for ever" that timers and dates can still add to now
 
 
+def _but_not(value: float) -> str:
+    """The end of a text about a number; "" for one of more digits than anybody reads, or Python writes."""
+    return f", not {value:.15g}" if abs(value) < 10**15 else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Switch:
     """On or off: a bare flag; true/false or 1/0 elsewhere."""
@@ -68,7 +73,7 @@ class Integer:
 
     def _check_range(self, value: int) -> int:
         if not self.low <= value <= self.high:
-            raise ConfigurationError(f"out of range: {self.low} to {self.high}")
+            raise ConfigurationError(f"out of range: {self.low} to {self.high}{_but_not(value)}")
         return value
 
 
@@ -97,7 +102,7 @@ class Seconds:
         # A comparison with nan is False.
         if self.low <= value <= self.high and not (self.above and value == self.low):
             return float(value)
-        raise ConfigurationError(f"out of range: {self._range}")
+        raise ConfigurationError(f"out of range: {self._range}{_but_not(value)}")
 
     @property
     def _range(self) -> str:

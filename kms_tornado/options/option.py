@@ -54,6 +54,11 @@ class Option:
         return self.setting or self.name.replace("-", "_")
 
     @property
+    def needs_entry(self) -> bool:
+        """Whether an empty list would be none of its values: those of a repeatable option with a default."""
+        return self.default is not None
+
+    @property
     def label(self) -> str:
         """The option's name in the texts of faults."""
         return self.flag if self.is_flag else self.variable

@@ -96,7 +96,7 @@ def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
         return [raw]
     if not isinstance(raw, list | tuple):
         raise ConfigurationError(f"needs a list of strings, not {name_toml_type(raw)}")
-    if not raw and option.default:
+    if not raw and option.needs_entry:
         raise ConfigurationError("at least one is needed")
     return list(raw)
 

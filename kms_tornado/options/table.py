@@ -33,5 +33,21 @@ def find_options(field: str) -> Sequence[Option]:
 
 def find_closest_option(name: str) -> Sequence[str]:
     """The name of the flag or key that was probably meant, or none."""
+    name = name.lower().replace("_", "-")
     names = [option.name for option in OPTIONS if option.is_flag]
-    return find_closest(name.lower().replace("_", "-"), names)
+    return find_closest(name, names) or _find_longer(name, names)
+
+
+def _find_longer(name: str, names: Sequence[str]) -> Sequence[str]:
+    """The one name that has all words of this one, or longer ones, and the fewest besides: hostname for host."""
+    words = [word for word in name.split("-") if word]
+    if not words or len(name) < 3:
+        return ()
+    longer = [
+        known
+        for known in names
+        if all(any(part.startswith(word) for part in known.split("-")) for word in words)
+    ]
+    fewest = min((known.count("-") for known in longer), default=0)
+    shortest = [known for known in longer if known.count("-") == fewest]
+    return shortest if len(shortest) == 1 else ()

@@ -50,6 +50,8 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
                 yield warning(name, "has no effect with --insecure-no-auth")
     elif values["default-username"].source != "default":
         yield warning("default-username", "has no effect without --insecure-no-auth")
+    for name, why in _find_useless(settings, values):
+        yield warning(name, f"has no effect {why}")
     tenants = values["jwt-tenants"]
     if tenants.value and not any(issuer.tenants for issuer in _list_issuers(settings)):
         yield warning("jwt-tenants", f"has no effect: no issuer has {TENANT_PLACE} in it")
@@ -82,6 +84,24 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
         yield warning(
             "jwks-refresh-interval", "shorter than --jwks-cooldown, which takes precedence"
         )
+
+
+def _find_useless(
+    settings: Settings, values: Mapping[str, OptionValue]
+) -> Iterator[tuple[str, str]]:
+    """(option that is set, why it has no effect) for those that another one turns off."""
+    kmip = [name for name in values if name.startswith("kmip-") and name != "kmip-interop"]
+    is_off = {
+        **dict.fromkeys(kmip, (not settings.has_kmip, "without --kmip-port")),
+        "ui-client-id": (not settings.has_ui, "without --ui"),
+        "jwt-dpop-nonce": (
+            settings.policy.bound_tokens == "off",
+            "with --jwt-bound-tokens off",
+        ),
+    }
+    for name, (is_useless, why) in is_off.items():
+        if is_useless and values[name].source != "default" and values[name].value:
+            yield name, why
 
 
 def _list_issuers(settings: Settings) -> tuple[TrustedIssuer, ...]:

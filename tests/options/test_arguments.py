@@ -65,7 +65,9 @@ def test_a_single_dash_is_a_word():
             id="none",
         ),
         pytest.param([""], COPY, "FILE (argument): the value is empty", id="empty"),
-        pytest.param(["f", "--times", "10"], COPY, "--times (flag): out of range: 1 to 9", id="10"),
+        pytest.param(
+            ["f", "--times", "10"], COPY, "--times (flag): out of range: 1 to 9, not 10", id="10"
+        ),
         pytest.param(
             ["f", "--times", "1", "--times", "2"],
             COPY,

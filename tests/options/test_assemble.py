@@ -185,3 +185,31 @@ def test_all_contradictions_are_reported_at_once():
         "--hostname (flag): with --dev",
     ):
         assert part in line
+
+
+@pytest.mark.parametrize(
+    ("options", "fault"),
+    [
+        pytest.param(
+            ["--metrics-listen=localhost:9998"],
+            "--metrics-listen (flag): is where everything else is served",
+            id="metrics and HTTP",
+        ),
+        pytest.param(
+            ["--hostname=0.0.0.0", "--kmip-port=9998", "--kmip-hostname=127.0.0.1"],
+            "--kmip-port (flag): is where HTTP is served",
+            id="KMIP and HTTP",
+        ),
+        pytest.param(
+            ["--metrics-listen=127.0.0.1:5696", "--kmip-port=5696"],
+            "--metrics-listen (flag): is where KMIP over TLS is served",
+            id="metrics and KMIP",
+        ),
+    ],
+)
+def test_what_cannot_listen_whoever_waits_is_bad_configuration(options, fault):
+    argv = [
+        f"--{name}={__file__}"
+        for name in ("tls-cert-file", "tls-key-file", "kmip-clients-ca-cert-file")
+    ]
+    assert refusal([*TRUSTING, *argv, *options]) == fault

@@ -18,10 +18,12 @@ SECONDS = "needs a number of seconds, not"
         ('port = "80"', "--port (file FILE): needs an integer, not a string"),
         ("port = 80.0", "--port (file FILE): needs an integer, not a float"),
         ("port = true", "--port (file FILE): needs an integer, not a boolean"),
-        ("port = 70000", "--port (file FILE): out of range: 0 to 65535"),
+        ("port = 70000", "--port (file FILE): out of range: 0 to 65535, not 70000"),
         (f"port = 0x{'f' * 9000}", "--port (file FILE): out of range: 0 to 65535"),
         ('jwt-leeway = "60"', f"--jwt-leeway (file FILE): {SECONDS} a string"),
         ("jwt-leeway = true", f"--jwt-leeway (file FILE): {SECONDS} a boolean"),
+        (f"jwt-leeway = {'9' * 400}", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds"),
+        ("jwt-leeway = 300.5", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds, not 300.5"),
         ("jwt-leeway = nan", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds"),
         ("jwt-leeway = inf", "--jwt-leeway (file FILE): out of range: 0 to 300 seconds"),
         ("hostname = 1", "--hostname (file FILE): needs a string, not an integer"),
@@ -42,12 +44,16 @@ SECONDS = "needs a number of seconds, not"
         ("colour = 1", "colour (file FILE): unknown key"),
         ("print-config = true", "print-config (file FILE): unknown key"),
         ('"a\\nb" = 1', "'a\\nb' (file FILE): unknown key"),
-        ('config = "x"', "config (file FILE): cannot be set in the file"),
-        ("[kms.jwt]\nleeway = 1", "jwt (file FILE): unknown key"),
+        ('config = "x"', "config (file FILE): cannot be set in the file, only by --config or KMS_CONFIG"),
+        ('master-key = "x"', "master-key (file FILE): cannot be set in the file, only by KMS_MASTER_KEY"),
+        ("host = 1", "host (file FILE): unknown key; did you mean hostname?"),
+        ("[kms.jwt]\nleeway = 1", "jwt.leeway (file FILE): unknown key: options stand in [kms] itself, not in"),
+        ("[[kms.server]]\nport = 1", "server.port (file FILE): unknown key: options stand in [kms] itself"),
+        ("[[kms.issuers]]\nuri = 1", "issuers (file FILE): unknown key; did you mean issuer?"),
         ("[server]\nport = 1", "server.port (file FILE): stands outside the table [kms]"),
         ("[server]", "server (file FILE): stands outside the table [kms]"),
     ],
-)
+)  # fmt: skip
 def test_nonsense_in_the_file_is_refused_by_name(toml, line, fault):
     path = toml(f"[kms]\n{line}\n")
     assert refusal([*TRUSTING, "-c", path]).startswith(fault.replace("FILE", path))
@@ -94,7 +100,7 @@ def test_key_named_kms_is_no_table(toml):
 def test_file_is_checked_where_a_flag_overrides_it_too(toml):
     path = toml("[kms]\nport = 70000")
     line = refusal([*TRUSTING, "-c", path, "--port", "1"])
-    assert line == f"--port (file {path}): out of range: 0 to 65535"
+    assert line == f"--port (file {path}): out of range: 0 to 65535, not 70000"
 
 
 def test_byte_order_mark_in_front_of_the_file_is_no_mistake(toml):

@@ -9,7 +9,7 @@ import pytest
 import kms_tornado
 from kms_tornado.options import OPTIONS, Switch, parse
 
-from .helpers import PACKAGE, TRUSTING
+from .helpers import PACKAGE, TRUSTING, refusal
 
 
 def test_help_names_every_flag_with_its_variable_and_default(capsys, monkeypatch):
@@ -24,6 +24,7 @@ def test_help_names_every_flag_with_its_variable_and_default(capsys, monkeypatch
             assert f"[env var: {option.variable}]" in text
         if option.default is not None and not isinstance(option.kind, Switch):
             default = " ".join(option.default) if option.repeatable else option.default
+            default = str(default).lower() if isinstance(default, bool) else default
             assert f"(default: {default})" in text
     assert "KMS_MASTER_KEY" in text
     assert "config file values which override defaults" in text
@@ -54,3 +55,21 @@ def test_only_options_imports_configargparse():
             if "configargparse" in names:
                 importers.add(path.relative_to(PACKAGE).as_posix())
     assert importers == {"options/flags.py"}
+
+
+@pytest.mark.parametrize(
+    ("flag", "hint"),
+    [
+        ("--host", "; did you mean --hostname?"),
+        ("--issuer", "; did you mean --jwt-issuer-uri?"),
+        ("--tls-cert", "; did you mean --tls-cert-file?"),
+        ("--database", "; did you mean --database-url?"),
+        ("--print-confg", "; did you mean --print-config?"),
+        ("--versoin", "; did you mean --version?"),
+        ("--claim", ""),  # there are several
+        ("--colour", ""),
+        ("-p", ""),
+    ],
+)
+def test_unknown_flag_comes_with_the_one_that_was_probably_meant(flag, hint):
+    assert refusal([*TRUSTING, flag]) == f"{flag} (flag): unknown option{hint}"

@@ -12,6 +12,9 @@ from ..rows import each_row
 from .helpers import TRUSTING, refusal
 
 A = 'uri = "https://a.example/"\n'
+B = 'uri = "https://b.example"\n'
+SHARED = 'jwt-user-namespace = "shared"'
+NAMED = ("--jwt-issuer-uri=urn:a#b", "--jwks-uri=https://k/k")
 
 
 def tables(*texts, top=""):
@@ -106,10 +109,15 @@ PLACE = "[[kms.issuer]] 1 of file "
         pytest.param("", "uri", "is missing", id="no issuer"),
         pytest.param('uri = ""', "uri", "the value is empty", id="an empty issuer"),
         pytest.param("uri = 5", "uri", "needs a string", id="a number"),
-        pytest.param('uri = "urn:a"', "issuer", "issuer URI: an https:// URL is needed", id="a name without keys"),
-        pytest.param(f'{A}jwks-uri = "http://k/"', "issuer", "key set URI: http is for", id="http"),
+        pytest.param('uri = "urn:a"', "uri", "an https:// URL is needed", id="a name without keys"),
+        pytest.param(f'{A}jwks-uri = "http://k/"', "jwks-uri", "http is for loopback hosts only", id="http"),
         pytest.param(f'{A}audiense = ["a"]', "audiense", "unknown key; did you mean audience?", id="a misspelt key"),
-        pytest.param(f'{A}jwt-audience = ["a"]', "jwt-audience", "unknown key", id="the option's name"),
+        pytest.param(f'{A}jwt-audience = ["a"]', "jwt-audience", "unknown key; did you mean audience?", id="the option's name"),
+        pytest.param('jwt-issuer-uri = "https://a"', "jwt-issuer-uri", "unknown key; did you mean uri?", id="another's name"),
+        pytest.param(f"{A}port = 1", "port", "unknown key; this option is one for all issuers", id="an option behind it"),
+        pytest.param(f"{A}user-claim = []", "user-claim", "at least one is needed", id="no user claim"),
+        pytest.param(f"{A}audience-claim = []", "audience-claim", "at least one is needed", id="no audience claim"),
+        pytest.param(f"{A}token-types = []", "token-types", "at least one is needed", id="no token type"),
         pytest.param(f'{A}audience = "a"', "audience", "needs a list of strings", id="no list"),
         pytest.param(f'{A}audience = [""]', "audience", "the value is empty", id="an empty audience"),
         pytest.param(f'{A}required-claim = ["x"]', "required-claim", "needs NAME=VALUE", id="no value"),
@@ -131,9 +139,54 @@ def test_mistake_is_told_with_the_table_that_it_stands_in(toml, text, label, fau
         pytest.param(f"[[issuer]]\n{A}", "outside the table [kms]", id="outside"),
         pytest.param(tables(A, A, top='jwt-user-namespace = "shared"'), "is configured twice", id="twice"),
         pytest.param(tables(A, 'uri = "https://b/"'), "must be shared or issuer when", id="no namespace"),
-        pytest.param(tables(f"{A}user-claim = []"), "user claim: a name is needed", id="no user claim"),
-        pytest.param(tables(f"{A}token-types = []"), "token types: at least one is needed", id="no token type"),
     ],
 )  # fmt: skip
 def test_other_mistakes_are_told_in_one_line(toml, text, fault):
     assert fault in refusal(["-c", toml(text)])
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts", "start"),
+    [
+        pytest.param(("--jwt-issuer-uri=https://a.example/",), (A, B), "uri ([[kms.issuer]] 1 of", id="the option's"),
+        pytest.param((), (A, B, A), "uri ([[kms.issuer]] 3 of", id="another table's"),
+        pytest.param(("--jwt-auth-provider=https://b.example",), (A, B), "--jwt-auth-provider (flag): ", id="a provider's"),
+    ],
+)  # fmt: skip
+def test_issuer_that_is_there_twice_is_told_where_the_second_one_stands(toml, argv, texts, start):
+    line = refusal(["-c", toml(tables(*texts, top=SHARED)), *argv])
+    assert line.startswith(start), line
+    assert line.endswith("is configured twice")
+
+
+@pytest.mark.parametrize(
+    ("argv", "texts", "start"),
+    [
+        pytest.param(NAMED, (), "--jwt-issuer-uri (flag): ", id="the option's"),
+        pytest.param(NAMED, (A,), "--jwt-issuer-uri (flag): ", id="the option's, with a table"),
+        pytest.param((), ('uri = "urn:a#b"\njwks-uri = "https://k/k"', A), "uri ([[kms.issuer]] 1 of", id="a table's"),
+        pytest.param(("--jwt-auth-provider=group:a,https://k/k",), (A,), "--jwt-auth-provider (flag): ", id="a provider's"),
+    ],
+)  # fmt: skip
+def test_issuer_that_cannot_stand_before_names_is_told_where_it_stands(toml, argv, texts, start):
+    top = 'jwt-user-namespace = "issuer"'
+    line = refusal(["-c", toml(tables(*texts, top=top)), *argv])
+    assert line.startswith(start), line
+    assert "cannot stand in front of user names" in line
+
+
+def test_tenants_of_a_table_are_the_fault_of_their_option(toml):
+    own = 'uri = "https://a.example/{tenantid}/"\njwks-uri = "https://a.example/k"'
+    line = refusal(["-c", toml(tables(own)), "--jwt-tenants=a/b"])
+    assert line == "--jwt-tenants (flag): letters, digits, dots, dashes and underscores"
+
+
+def test_of_several_providers_the_one_at_fault_is_named():
+    argv = [
+        "--jwt-auth-provider=https://a.example",
+        "--jwt-auth-provider=http://u:hunter2@b.example",
+    ]
+    assert refusal(argv) == (
+        "--jwt-auth-provider (flag): issuer URI: http is for loopback hosts only, use https "
+        "(issuer http://u:***@b.example)"
+    )

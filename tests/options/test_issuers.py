@@ -81,3 +81,9 @@ def test_a_token_for_one_issuers_keys_goes_to_no_other_issuer(toml, tmp_path):
     assert second.jwks_token_file == str(tmp_path / "own")
     argv = ["-c", toml(top + a), "--jwt-auth-provider", "https://c.example"]
     assert parse(argv, {}).settings.trust.issuers[1].jwks_token_file is None
+
+
+@pytest.mark.parametrize("spelling", ["[FD00::1]", "fd00:0::1", "fd00:0:0:0:0:0:0:1"])
+def test_an_address_is_allowed_however_it_is_written(spelling):
+    argv = ["--jwt-issuer-uri", "http://[fd00::1]:8080/", "--jwks-allow-http", spelling]
+    assert parse(argv, {}).settings.trust.issuers[0].jwks_allow_http == {"fd00::1"}

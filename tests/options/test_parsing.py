@@ -214,7 +214,7 @@ def test_master_key_comes_from_the_environment_alone(toml):
     assert "--master-key (flag): unknown option" in refusal([*TRUSTING, "--master-key", "c2Vj"])
     path = toml('[kms]\nmaster-key = "c2Vj"')
     line = refusal([*TRUSTING, "-c", path])
-    assert line == f"master-key (file {path}): cannot be set in the file"
+    assert line == f"master-key (file {path}): cannot be set in the file, only by KMS_MASTER_KEY"
 
 
 def test_all_mistakes_are_reported_at_once(toml):

@@ -57,6 +57,30 @@ EVERYBODY = (
             [*TRUSTING, "--jwt-audience=a", "--hostname=localhost"], {}, [], id="loopback by name"
         ),
         pytest.param(
+            [*TRUSTING, "--kmip-hostname=::1", "--kmip-crypto-policy=permissive"],
+            {"KMS_KMIP_USER_FROM": "san-uri"},
+            [
+                "--kmip-hostname (flag): has no effect without --kmip-port",
+                "--kmip-user-from (environment KMS_KMIP_USER_FROM): has no effect without --kmip-port",
+                "--kmip-crypto-policy (flag): has no effect without --kmip-port",
+            ],
+            id="KMIP over TLS that is off",
+        ),
+        pytest.param(["--dev", "--kmip-user-from=san-uri"], {}, [], id="KMIP over TLS of --dev"),
+        pytest.param(
+            [*TRUSTING, "--ui-client-id=page"],
+            {},
+            ["--ui-client-id (flag): has no effect without --ui"],
+            id="a client of no page",
+        ),
+        pytest.param([*TRUSTING, "--ui-client-id=page", "--ui"], {}, [], id="a client of the page"),
+        pytest.param(
+            [*TRUSTING, "--jwt-dpop-nonce", "--jwt-bound-tokens=off"],
+            {},
+            ["--jwt-dpop-nonce (flag): has no effect with --jwt-bound-tokens off"],
+            id="a nonce for proofs that nobody checks",
+        ),
+        pytest.param(
             ["--dev", "--trusted-proxies=0.0.0.0/0"],
             {},
             [f"--trusted-proxies (flag): {EVERYBODY.format('0.0.0.0/0')}"],

@@ -18,6 +18,8 @@ _ENTRA_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 )
 _ENTRA_ALIASES = (["common"], ["organizations"], ["consumers"])
+#: RFC 3986 §3.2.2 lets them stand in a name, and no name of a host has them: two URLs were written as one, or a pattern.
+_NOT_IN_HOSTS = re.compile(r"[,;*=+!$&'()]")
 #: RFC 3986 §3, leniently: a scheme, and no character that occurs in no URI.
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\"\\^`]*")
 _MAX_ISSUER_LENGTH = 1024
@@ -28,7 +30,7 @@ def is_host(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
-        return re.fullmatch(r"[^\s/:@\[\]*]+", text) is not None
+        return re.fullmatch(r"[^\s/:@\[\]*]+", text) is not None and has_name_form(text)
     return True
 
 
@@ -42,6 +44,25 @@ def is_loopback_host(host: str | None) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def has_name_form(host: str) -> bool:
+    """Whether a name service can be asked for it: `socket` raises UnicodeError for labels that are empty or too long."""
+    if host.isascii():
+        return all(0 < len(label) < 64 for label in host.removesuffix(".").split("."))
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
+
+
+def normalise_host(host: str) -> str:
+    """One spelling of each: in lower case, an address of IPv6 as RFC 5952 has it and without brackets."""
+    bare = host.lower().strip("[]")
+    try:
+        return str(ip_address(bare))
+    except ValueError:
+        return bare
 
 
 def find_origin(url: str) -> tuple[str, str, int] | None:
@@ -67,14 +88,14 @@ def check_issuer_url(
 
     what: the words with which the ConfigurationError starts.
     issuer: the issuer whose keys are there; None where the URL is the issuer itself.
-    http_hosts: the hosts to which http is allowed, in lower case.
+    http_hosts: the hosts to which http is allowed, as `normalise_host` has them.
     """
     if any(c.isspace() or not c.isprintable() for c in url):
         raise ConfigurationError(f"{what}: the URL contains spaces or control characters")
     parts, host = _split(url, what)
     if parts.scheme not in {"https", "http"} or not host:
         raise ConfigurationError(f"{what}: an https:// URL is needed")
-    if parts.scheme == "http" and host not in http_hosts:
+    if parts.scheme == "http" and normalise_host(host) not in http_hosts:
         if not is_loopback_host(host):
             raise ConfigurationError(f"{what}: http is for loopback hosts only, use https")
         if issuer is not None and not is_loopback_host(_find_host(issuer)):
@@ -141,6 +162,10 @@ def check_key_set_place(url: str) -> None:
     """Refuse a key set URI that contains a placeholder: it is fetched as it is written."""
     if _TENANT_ID.search(url):
         raise ConfigurationError("key set URI: put your tenant's ID for {tenantid}")
+    if _PLACEHOLDER.search(url.partition("?")[0]):
+        raise ConfigurationError(
+            "key set URI: braces and angle brackets do not occur in URLs: put your own name there"
+        )
 
 
 def _split(url: str, what: str) -> tuple[SplitResult, str | None]:
@@ -149,6 +174,8 @@ def _split(url: str, what: str) -> tuple[SplitResult, str | None]:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ConfigurationError(f"{what}: not a valid URL") from None
+    if host and (_NOT_IN_HOSTS.search(host) or not has_name_form(host)):
+        raise ConfigurationError(f"{what}: the URL's host is no name and no address")
     return parts, host
 
 
