@@ -612,8 +612,17 @@ def test_any_answer_is_read_as_a_message_of_its_version(operation, cls, data):
     except errors.FeatureNotSupported:  # in words: see the tests above
         return
     assert [*find_lacking(gate, f"{OPERATION_TAGS[operation]}Response", shown)] == []
-    from_node(cls, shown)
+    from_node(cls, with_formats_of_kmip_2(shown))
     assert gate.restrict_payload(operation, shown, cls) == shown
+
+
+def with_formats_of_kmip_2(node: Node) -> Node:
+    """Before 1.3, transparent keys on curves have formats of their own, which KMIP 2 has dropped."""
+    if isinstance(node.value, tuple):
+        return node._replace(value=tuple(map(with_formats_of_kmip_2, node.value)))
+    if node.tag == "KeyFormatType":
+        return node._replace(value={0x0E: 0x14, 0x0F: 0x15}.get(node.value, node.value))
+    return node
 
 
 # --- KMIP 1.0 to 1.4 ----------------------------------------------------------------------------
