@@ -39,15 +39,19 @@ _VENDORS = "vendor_attributes"
 def check_distinct(attributes: Attributes) -> None:
     """Check that no attribute of a new object has one value twice: a change could not say which of them it means.
 
-    Raises InvalidAttributeValue, as `add_instance` does for the second one.
+    Raises InvalidAttributeValue, as `add_instance` does for the second one; AttributeSingleValued for a second value
+    of a vendor attribute that has one alone.
     """
     for field, values in attributes.set_fields().items():
         if not is_multi_instance(field):
             continue
         for position, value in enumerate(values):
-            if value in values[:position]:
+            before = values[:position]
+            if value in before:
                 name = value.attribute_name if field == _VENDORS else tag_of(Attributes, field)
                 raise InvalidAttributeValue(f"{name} has the same value twice")
+            if field == _VENDORS and not _may_repeat(value) and _positions(before, value):
+                raise AttributeSingleValued(f"{value.attribute_name} of this vendor has one value")
 
 
 def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:

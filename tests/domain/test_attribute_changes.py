@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kms_tornado.domain.attribute_changes import (
@@ -223,6 +225,18 @@ def test_new_object_has_no_value_twice(attributes):
         InvalidAttributeValue, match=r"^(ObjectGroup|Name|Barcode) has the same value twice$"
     ):
         check_distinct(attributes)
+
+
+def test_new_object_has_one_value_of_a_vendors_attribute_but_for_custom_ones_of_kmip_1():
+    one, other = (
+        VendorAttribute("acme", "a", Node("AttributeValue", ItemType.TEXT_STRING, value))
+        for value in "12"
+    )
+    with pytest.raises(AttributeSingleValued):
+        check_distinct(Attributes(vendor_attributes=(one, other)))
+    check_distinct(
+        Attributes(vendor_attributes=(one, dataclasses.replace(other, attribute_name="b")))
+    )
 
 
 def test_new_object_may_have_values_that_differ():
