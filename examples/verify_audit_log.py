@@ -53,11 +53,12 @@ def parse_checkpoint(place, line, keys):
 
 def verify_checkpoints(files, keys, anchors, is_log):
     """Returns ({chain: {number of a record: its hash}}, the number of checkpoints that count)."""
-    lines = read_lines(files, are_checkpoints=True)
-    parsed = ((line, parse_checkpoint(place, line, keys)) for place, line in lines)
+    parsed = ((line, parse_checkpoint(place, line, keys)) for place, line in read_lines(files, True))
     if is_log:  # processes write side by side
         parsed = sorted((each for each in parsed if each[1]), key=lambda each: each[1]["checkpoint"])
     missing = {line: parse_checkpoint(place, line, keys) for place, line in read_lines(anchors, True)}
+    if not all(any(read_lines([anchor], True)) for anchor in anchors):
+        raise ValueError("an anchor has no checkpoint")
     heads, count, last, before, database = {}, 0, 0, None, None
     for line, members in parsed:
         if members is not None:
@@ -81,8 +82,8 @@ def verify_checkpoints(files, keys, anchors, is_log):
 
 def verify_records(lines, heads, is_log, signed_only):
     """lines: as of `read_lines`; a log may begin anywhere. Returns how many records there are."""
-    ends = {}  # chain → (number, hash) of its last record
-    doubts, count = {}, 0  # chain → (number, hash) of a record that does not name the one before it
+    # chain → (number, hash) of its last record; and of one that does not name the one before it
+    ends, doubts, count = {}, {}, 0
 
     def settle(chain, prev):  # the earlier one was edited, unless what follows names another hash
         seq, text = doubts.pop(chain, (0, ""))
@@ -129,8 +130,7 @@ def main():
     for switch in ("--log", "--signed-only"):
         parser.add_argument(switch, action="store_true")
     parser.add_argument("files", nargs="+")
-    given = parser.parse_args()
-    keys = {}  # fingerprint → key
+    given, keys = parser.parse_args(), {}  # fingerprint → key
     for file in given.key:
         for pem in Path(file).read_bytes().split(b"-----BEGIN ")[1:] or [b""]:  # one or several
             key = serialization.load_pem_public_key(b"-----BEGIN " + pem)

@@ -163,6 +163,15 @@ def test_without_a_key_nothing_can_be_verified(place: Place, content: bytes | No
     assert told.startswith("it cannot be verified: ")
 
 
+@pytest.mark.parametrize("content", [b"", b"{}\n"], ids=["empty", "no checkpoint"])
+def test_anchor_without_a_checkpoint_is_no_anchor(place: Place, content: bytes) -> None:
+    anchors = [place.data / ANCHOR_FILE, place.directory / "anchor.json"]
+    anchors[1].write_bytes(content)
+    words = [word for anchor in anchors for word in ("--anchor", anchor)]
+    told = "it cannot be verified: an anchor has no checkpoint\n"
+    assert place.verify(*words, place.export()) == (2, told)
+
+
 @pytest.mark.parametrize(
     "line",
     [
