@@ -41,13 +41,6 @@ def issuer() -> Iterator[OAuthIssuer]:
         yield listening
 
 
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
 def settings_for(issuer: OAuthIssuer, /, **changes: Any) -> LoginSettings:
     return LoginSettings(
         **{"client_id": "kmsctl", "issuer": issuer.uri, "redirect_port": 0, **changes}

@@ -42,13 +42,6 @@ def issuer() -> Iterator[OAuthIssuer]:
 
 
 @pytest.fixture
-def browser() -> Iterator[Browser]:
-    browser = Browser()
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
 def key() -> ProofKey:
     return ProofKey.generate()
 

@@ -18,6 +18,7 @@ from ....server import ServerProcess, free_port
 from ...faulty import Scripted, Tap, answer
 from ...oauth_issuer import Browser, OAuthIssuer
 from ..runner import Kmsctl, Outcome
+from .signing_in import configured, login
 
 
 @pytest.fixture(scope="module")
@@ -57,34 +58,8 @@ def issuer(issuer_process: OAuthIssuer) -> OAuthIssuer:
 
 
 @pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    browser = Browser()
-    monkeypatch.setattr("webbrowser.open", browser.open)
-    yield browser
-    browser.close()
-
-
-def configured(home: Path, issuer: OAuthIssuer, server_url: str, more: str = "") -> Kmsctl:
-    directory = home / ".kms_tornado"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    file = directory / "kmsctl.toml"
-    file.write_text(
-        f'[http_config]\nserver_url = "{server_url}"\n[http_config.oauth2_conf]\n'
-        f'client_id = "kmsctl"\nissuer = "{issuer.uri}"\n{more}\n'
-    )
-    file.chmod(0o600)
-    return Kmsctl(home, {"OAUTH2_REDIRECT_URL_PORT": "0", "DISPLAY": ":7"})
-
-
-@pytest.fixture
 def kmsctl(tmp_path: Path, issuer: OAuthIssuer, strict: ServerProcess) -> Kmsctl:
-    return configured(tmp_path, issuer, strict.url)
-
-
-def login(kmsctl: Kmsctl, *argv: str) -> Outcome:
-    outcome = kmsctl("login", *argv)
-    assert outcome.code == 0, outcome.stderr
-    return outcome
+    return configured(tmp_path, strict.url, issuer.uri)
 
 
 def stored(kmsctl: Kmsctl) -> dict[str, Any]:
@@ -236,7 +211,7 @@ def test_tokens_are_bound_as_configured_where_both_are_taken(
     is_bound: bool,
 ) -> None:
     issuer.claims = {"aud": ["kms", "kmsctl"], "azp": "kmsctl"}
-    kmsctl = configured(tmp_path, issuer, usual.url, more)
+    kmsctl = configured(tmp_path, usual.url, issuer.uri, login=more)
     login(kmsctl)
     assert (stored(kmsctl)["token_type"], len(issuer.proofs)) == (
         ("DPoP", 1) if is_bound else ("Bearer", 0)
@@ -270,14 +245,14 @@ def test_tokens_are_bound_only_for_a_server_that_says_it_takes_proofs(
         if document is not None:
             page = answer({**METADATA, "resource": f"{server.url}/", **document})
         server._steps = [page]
-        kmsctl = configured(tmp_path, issuer, server.url)
+        kmsctl = configured(tmp_path, server.url, issuer.uri)
         login(kmsctl)
     assert bool(issuer.proofs) is is_bound
     assert stored(kmsctl)["token_type"] == ("DPoP" if is_bound else "Bearer")
 
 
 def test_login_needs_no_server(tmp_path: Path, issuer: OAuthIssuer, browser: Browser) -> None:
-    kmsctl = configured(tmp_path, issuer, f"http://127.0.0.1:{free_port()}")
+    kmsctl = configured(tmp_path, f"http://127.0.0.1:{free_port()}", issuer.uri)
     login(kmsctl)
     assert stored(kmsctl)["token_type"] == "Bearer"
 
@@ -286,11 +261,11 @@ def test_server_that_knows_another_url_says_what_it_needs(
     tmp_path: Path, issuer: OAuthIssuer, usual: ServerProcess, browser: Browser
 ) -> None:
     """As behind a proxy without --public-url, which auto would have noticed."""
-    kmsctl = configured(tmp_path, issuer, usual.url, 'dpop = "always"')
+    kmsctl = configured(tmp_path, usual.url, issuer.uri, login='dpop = "always"')
     login(kmsctl)
     with Tap(usual.port) as proxy:
         file = kmsctl.home / ".kms_tornado/tokens.json"
         moved = file.read_text().replace(usual.url, proxy.url)
-        configured(tmp_path, issuer, proxy.url)
+        configured(tmp_path, proxy.url, issuer.uri)
         file.write_text(moved)
         assert "made for another URL: the server needs --public-url" in one_line(kmsctl("ls"))

@@ -24,7 +24,8 @@ from kms_tornado.client.login.tokens import token_account
 
 from ....server import ServerProcess
 from ...oauth_issuer import Browser, OAuthIssuer, error
-from ..runner import COMMAND, Kmsctl, Outcome, forked_command
+from ..runner import COMMAND, Kmsctl, forked_command
+from .signing_in import configured, login
 
 
 @dataclass(frozen=True)
@@ -51,33 +52,7 @@ def issuer(place: Place) -> OAuthIssuer:
 
 @pytest.fixture
 def kmsctl(place: Place, issuer: OAuthIssuer, tmp_path: Path) -> Kmsctl:
-    configure(tmp_path, place)
-    return Kmsctl(tmp_path, {"OAUTH2_REDIRECT_URL_PORT": "0", "DISPLAY": ":7"})
-
-
-def configure(home: Path, place: Place, more: str = "") -> None:
-    directory = home / ".kms_tornado"
-    directory.mkdir(mode=0o700, exist_ok=True)
-    file = directory / "kmsctl.toml"
-    file.write_text(
-        f'[http_config]\nserver_url = "{place.server_url}"\n{more}\n'
-        f'[http_config.oauth2_conf]\nclient_id = "kmsctl"\nissuer = "{place.issuer.uri}"\n'
-    )
-    file.chmod(0o600)
-
-
-@pytest.fixture
-def browser(monkeypatch: pytest.MonkeyPatch) -> Iterator[Browser]:
-    browser = Browser()
-    monkeypatch.setattr("webbrowser.open", browser.open)
-    yield browser
-    browser.close()
-
-
-def login(kmsctl: Kmsctl, *argv: str) -> Outcome:
-    outcome = kmsctl("login", *argv)
-    assert outcome.code == 0, outcome.stderr
-    return outcome
+    return configured(tmp_path, place.server_url, issuer.uri)
 
 
 def stored(kmsctl: Kmsctl) -> list[dict[str, str]]:
@@ -208,7 +183,8 @@ def test_token_of_the_environment_stands_above_and_login_says_so(
 def test_login_stands_above_the_token_of_the_file(
     place: Place, kmsctl: Kmsctl, issuer: OAuthIssuer, browser: Browser
 ) -> None:
-    configure(kmsctl.home, place, f'access_token = "{issuer.jwt(sub="of-the-file")}"')
+    of_the_file = f'access_token = "{issuer.jwt(sub="of-the-file")}"'
+    configured(kmsctl.home, place.server_url, issuer.uri, connection=of_the_file)
     assert json.loads(kmsctl("whoami", "--json").stdout)["name"] == "of-the-file"
     login(kmsctl)
     assert json.loads(kmsctl("whoami", "--json").stdout)["name"] == "alice"

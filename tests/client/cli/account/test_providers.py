@@ -28,6 +28,7 @@ from ....web.process.dev.browser import Printed
 from ...oauth_issuer import Browser
 from ...person import Person
 from ..runner import Kmsctl, Outcome, forked_command
+from .signing_in import configured
 
 SCRIPT = Path(__file__).parents[2] / "oidc_provider.mjs"
 LIFETIME_S = 2
@@ -112,19 +113,8 @@ def kmsctl_for(
     with ServerProcess(*flags, cwd=home) as server, pytest.MonkeyPatch.context() as patch:
         browser = Browser(provider.person)
         patch.setattr("webbrowser.open", browser.open)
-        yield configured(home, f"http://127.0.0.1:{server.port}", provider.uri, more), browser
+        yield configured(home, f"http://127.0.0.1:{server.port}", provider.uri, login=more), browser
         browser.close()
-
-
-def configured(home: Path, server_url: str, issuer: str, more: str = "") -> Kmsctl:
-    file = home / ".kms_tornado/kmsctl.toml"
-    file.parent.mkdir(mode=0o700)
-    file.write_text(
-        f'[http_config]\nserver_url = "{server_url}"\n'
-        f'[http_config.oauth2_conf]\nclient_id = "kmsctl"\nissuer = "{issuer}"\n{more}'
-    )
-    file.chmod(0o600)
-    return Kmsctl(home, {"OAUTH2_REDIRECT_URL_PORT": "0", "DISPLAY": ":7"})
 
 
 def device_login(kmsctl: Kmsctl, person: Callable[..., Any]) -> Outcome:
