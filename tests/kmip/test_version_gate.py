@@ -37,6 +37,7 @@ from kms_tornado.kmip.payloads import (
     LocateRequest,
     LocateResponse,
     QueryResponse,
+    ServerInformation,
 )
 from kms_tornado.kmip.schema import fields_of, from_node, tag_of, to_node
 from kms_tornado.kmip.structures import (
@@ -705,6 +706,15 @@ def test_key_format_is_a_field_long_before_it_is_an_attribute():
             ["Operation"],
             id="what Query knows of 2.0",
         ),
+        pytest.param(
+            V14,
+            "Query",
+            QueryResponse(
+                vendor_identification="v", server_information=ServerInformation(server_name="s")
+            ),
+            ["VendorIdentification", "ServerInformation"],
+            id="what 2.0 tells of a server",
+        ),
     ],
 )
 def test_later_fields_are_not_sent_to_earlier_clients(spoken, operation, response, tags):
@@ -725,6 +735,7 @@ def test_later_fields_are_accepted_early(minor):
         pytest.param("Encrypt", [], id="Encrypt is of 1.2"),
         pytest.param("DiscoverVersions", [], id="DiscoverVersions is of 1.1"),
         pytest.param("Get", [name("UniqueIdentifier", "IDPlaceholder")], id="placeholder of 2.0"),
+        pytest.param("Locate", [number("StorageStatusMask", 5)], id="storage of 2.0"),
     ],
 )
 def test_request_of_1_0_names_what_1_0_has(operation, payload):

@@ -227,6 +227,10 @@ CHANGES_IN_2_0: Changes = _row(
             "PublicProtectionStorageMasks"
         ),
         "QueryResponse": "DefaultsInformation ProtectionStorageMask",
+        "ServerInformation": (
+            "ServerName ServerSerialNumber ServerVersion ServerLoad ProductName BuildLevel BuildDate "
+            "ClusterInfo"
+        ),
         "CapabilityInformation": "QuantumSafeCapability",
     },
     operations=range(Operation.LOG, Operation.SET_DEFAULTS),
@@ -247,7 +251,12 @@ CHANGES_IN_2_0: Changes = _row(
         # An identifier is a text; what stands for the ID placeholder came with 2.0.
         "UniqueIdentifier": range(1, 18),
     },
-    bits=frozenset(("CryptographicUsageMask", 1 << number) for number in range(20, 24)),
+    bits=frozenset(
+        {
+            *(("CryptographicUsageMask", 1 << number) for number in range(20, 24)),
+            ("StorageStatusMask", 4),  # of destroyed objects
+        }
+    ),
     item_types=frozenset({ItemType.DATE_TIME_EXTENDED}),
     reasons={
         **{reason: _R.GENERAL_FAILURE for reason in _R if 0x19 <= reason < 0x4A},

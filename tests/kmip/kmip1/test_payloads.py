@@ -39,7 +39,7 @@ from kms_tornado.kmip.structures import (
     VendorAttribute,
     X509CertificateIdentifier,
 )
-from kms_tornado.kmip.tables import OPERATION_TAGS
+from kms_tornado.kmip.tables import OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structure
 from kms_tornado.kmip.version_gate import GATES, VersionGate
 from kms_tornado.kmip.versions import HISTORY, SUPPORTED_VERSIONS, ProtocolVersion
@@ -555,8 +555,12 @@ _ONLY_IN_1 = {
 }
 
 
+#: Tags are numbered as they came: the last one of each version (§9.1.3.1 of its specification).
+_LAST_TAGS = dict(zip(VERSIONS, (0x124, 0xF7, 0xD3, 0xB7, 0xA1), strict=True))
+
+
 def find_younger(gate: VersionGate, parent: str, node: Node) -> list[str]:
-    """What the version lacks, by the table, and names of attributes that it does not have."""
+    """What the version lacks, by the table and by the number of the tag, and names of attributes that it does not have."""
     found = []
     for child in children_of(node):
         absent = gate.absent
@@ -567,6 +571,7 @@ def find_younger(gate: VersionGate, parent: str, node: Node) -> list[str]:
             or (child.type is ENUMERATION and (child.tag, child.value) in absent.values)
             or any(child.tag == mask and child.value & bit for mask, bit in absent.bits)
             or child.tag in ("Attributes", "AttributeReference", "NewAttribute")
+            or 0x420000 + _LAST_TAGS[gate.version] < TAG_NUMBERS.get(child.tag, 0) < 0x540000
         ):
             found.append(f"{child.tag} in {parent}")
         if child.tag == "AttributeName":
