@@ -181,27 +181,7 @@ class Call:
         """
         if identifier is None or identifier == "":
             raise MissingData("UniqueIdentifier is missing")
-        rights = self.context.sufficient_rights[self.operation]
-        if identifier.startswith("["):
-            granted = TagSearch(
-                parse_tag_list(identifier),
-                self.principal,
-                rights,
-                now=self.now,
-                groups=self.groups,
-            )
-
-            def suits(candidate: ManagedObject) -> bool:
-                return has_type(candidate, types) and (is_usable is None or is_usable(candidate))
-
-            target = await choose_by_tags(self.store, granted, use, suits, now=self.now)
-        else:
-            target = await self.store.get_for(
-                UniqueIdentifier(identifier),
-                principal=self.principal,
-                groups=self.groups,
-                rights=rights,
-            )
+        target = await self._find(identifier, use, types, is_usable)
         if target is None:
             raise item_not_found(identifier)
         if self.audit is not None:
@@ -212,6 +192,30 @@ class Call:
         check_storage(target, use)
         check_state(target.state, use)
         return target
+
+    def _find(
+        self,
+        identifier: str,
+        use: Use,
+        types: SuitableTypes,
+        is_usable: Callable[[ManagedObject], bool] | None,
+    ) -> Awaitable[ManagedObject | None]:
+        """The object that the identifier means, if the caller may access it for this operation."""
+        rights = self.context.sufficient_rights[self.operation]
+        if not identifier.startswith("["):
+            return self.store.get_for(
+                UniqueIdentifier(identifier),
+                principal=self.principal,
+                groups=self.groups,
+                rights=rights,
+            )
+        tags = parse_tag_list(identifier)
+        granted = TagSearch(tags, self.principal, rights, now=self.now, groups=self.groups)
+
+        def suits(candidate: ManagedObject) -> bool:
+            return has_type(candidate, types) and (is_usable is None or is_usable(candidate))
+
+        return choose_by_tags(self.store, granted, use, suits, now=self.now)
 
     async def fetch_to_use(
         self,

@@ -100,18 +100,7 @@ async def wrap_key_block(
     information = require_encryption_key(specification)
     if target.attributes.extractable is False:
         raise NotExtractable("the object is not Extractable")
-    wrapping_key = await call.for_operation(Operation.ENCRYPT).fetch_to_use(
-        information.unique_identifier,
-        Use.PROTECT,
-        CryptographicUsageMask.WRAP_KEY,
-        types=_WRAPPING_TYPES,
-    )
-    if wrapping_key.target.uid == target.uid:
-        raise InvalidField("a key does not wrap itself")
-    if target.attributes.sensitive:
-        check_key_may_leave(target)
-        check_rights_are_wrapped(specification)
-        await check_wrapping_key_protects(call, wrapping_key, key)
+    wrapping_key = await _fetch_to_wrap(call, key, specification, information)
     scheme = _choose_scheme(call, wrapping_key.target, information, Use.PROTECT)
     if target.attributes.sensitive:
         check_scheme_protects(scheme)
@@ -133,6 +122,28 @@ async def wrap_key_block(
             call, wrapping_key.target, information, scheme, encoding
         ),
     )
+
+
+async def _fetch_to_wrap(
+    call: Call,
+    key: UsableKey,
+    specification: KeyWrappingSpecification,
+    information: EncryptionKeyInformation,
+) -> UsableKey:
+    """The wrapping key, if it may wrap this key as the specification says. Raises as `wrap_key_block`."""
+    wrapping_key = await call.for_operation(Operation.ENCRYPT).fetch_to_use(
+        information.unique_identifier,
+        Use.PROTECT,
+        CryptographicUsageMask.WRAP_KEY,
+        types=_WRAPPING_TYPES,
+    )
+    if wrapping_key.target.uid == key.target.uid:
+        raise InvalidField("a key does not wrap itself")
+    if key.target.attributes.sensitive:
+        check_key_may_leave(key.target)
+        check_rights_are_wrapped(specification)
+        await check_wrapping_key_protects(call, wrapping_key, key)
+    return wrapping_key
 
 
 def _choose_bare_format(target: ManagedObject) -> KeyFormatType | None:
