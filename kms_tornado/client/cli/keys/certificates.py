@@ -112,6 +112,30 @@ def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
 
     Raises KeyFileError for what is no certificate, and for a private key that belongs to none of them.
     """
+    key, certificates = _split(objects)
+    if len(objects) == 1:
+        return [_Part(certificates[0], identifier)]
+    loaded = [_load(one) for one in certificates]
+    leaf = _find_leaf(certificates, loaded, key)
+    uids = [str(uuid.uuid4()) for _ in loaded]
+    links: list[list[Link]] = [[] for _ in loaded]
+    parts = []
+    if key is not None:
+        key_uid = identifier or str(uuid.uuid4())
+        parts.append(_Part(key, key_uid, (Link(LinkType.PKCS12_CERTIFICATE_LINK, uids[leaf]),)))
+        links[leaf].append(Link(LinkType.PRIVATE_KEY_LINK, key_uid))
+    elif identifier:
+        uids[leaf] = identifier
+    for index in sorted(range(len(loaded)), key=lambda index: index != leaf):
+        issuer = _find_issuer(loaded, index)
+        if issuer is not None:
+            links[index].append(Link(LinkType.CERTIFICATE_LINK, uids[issuer]))
+        parts.append(_Part(certificates[index], uids[index], tuple(links[index])))
+    return parts
+
+
+def _split(objects: Sequence[Object]) -> tuple[PrivateKey | None, list[Certificate]]:
+    """(the private key, if there is one; the certificates). Raises KeyFileError for anything else."""
     certificates = [one for one in objects if isinstance(one, Certificate)]
     keys = [one for one in objects if isinstance(one, PrivateKey)]
     others = [one for one in objects if not isinstance(one, Certificate | PrivateKey)]
@@ -120,25 +144,7 @@ def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
         raise KeyFileError(
             f"the file holds {found}: certificates come alone, or with one private key"
         )
-    if len(objects) == 1:
-        return [_Part(certificates[0], identifier)]
-    loaded = [_load(one) for one in certificates]
-    leaf = _find_leaf(certificates, loaded, keys[0] if keys else None)
-    order = [leaf, *(index for index in range(len(loaded)) if index != leaf)]
-    uids = [str(uuid.uuid4()) for _ in loaded]
-    if identifier and not keys:
-        uids[leaf] = identifier
-    parts = []
-    key_uid = (identifier or str(uuid.uuid4())) if keys else None
-    if keys:
-        parts.append(_Part(keys[0], key_uid, (Link(LinkType.PKCS12_CERTIFICATE_LINK, uids[leaf]),)))
-    for index in order:
-        links = [Link(LinkType.PRIVATE_KEY_LINK, key_uid)] if key_uid and index == leaf else []
-        issuer = _find_issuer(loaded, index)
-        if issuer is not None:
-            links.append(Link(LinkType.CERTIFICATE_LINK, uids[issuer]))
-        parts.append(_Part(certificates[index], uids[index], tuple(links)))
-    return parts
+    return (keys[0] if keys else None), certificates
 
 
 def _load(certificate: Certificate) -> x509.Certificate | None:

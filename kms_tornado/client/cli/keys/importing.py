@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -83,7 +84,7 @@ def make_import(noun: Noun) -> click.Command:
 
         Read and told apart are PEM, DER, OpenSSH, JWK, JSON TTLV, base64, and raw octets.
         """
-        _import_file(session, noun, **options)
+        _import_file(session, noun, _Options(**options))
 
     return import_
 
@@ -101,51 +102,76 @@ def _own_options(noun: Noun) -> Sequence[Decorator]:
     return {SYMMETRIC: [algorithm], SECRET: [kind]}.get(noun, [])
 
 
-def _import_file(
-    session: Session, noun: Noun, *, file: str, identifier: str | None, file_format: str | None,
-    unwraps: bool, unwrapping_key: str | None, wrapping_algorithm: str | None, replaces: bool,
-    password_file: str | None, usages: tuple[str, ...], sensitive: bool, name: str | None,
-    tags: tuple[str, ...], public_key_id: str | None, private_key_id: str | None,
-    certificate_id: str | None, algorithm: str | None = None, secret_kind: str | None = None,
-) -> None:  # fmt: skip
-    options = ReadingOptions(
-        raw_type=_RAW_TYPES.get(noun),
-        algorithm=algorithm_of(algorithm) if algorithm else None,
-        secret_type=SecretDataType[secret_kind or SecretDataType.PASSWORD.name],
-        password=read_password(password_file),
-    )
-    octets = read_input(file)
-    if unwrapping_key is not None:
-        wrapped_by = resolve_key(session, unwrapping_key, ())
-        objects: tuple[Object, ...] = (
-            _wrapped_object(noun, octets, wrapped_by, wrapping_algorithm, options),
-        )
-        unwraps = True
-    elif wrapping_algorithm is not None:
-        raise click.UsageError("--wrapping-algorithm goes with --unwrapping-key-id")
-    else:
-        objects = read_asking(octets, options, file_format, from_stdin=file == STREAM)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The values of the command's options, by the names that they have above."""
+
+    file: str
+    identifier: str | None
+    file_format: str | None
+    password_file: str | None
+    unwraps: bool
+    unwrapping_key: str | None
+    wrapping_algorithm: str | None
+    replaces: bool
+    usages: tuple[str, ...]
+    sensitive: bool
+    name: str | None
+    tags: tuple[str, ...]
+    public_key_id: str | None
+    private_key_id: str | None
+    certificate_id: str | None
+    algorithm: str | None = None
+    secret_kind: str | None = None
+
+
+def _import_file(session: Session, noun: Noun, options: _Options) -> None:
+    objects = _read_objects(session, noun, options)
     for managed in objects:
         _check_belongs(managed, noun)
-    if len(objects) > 1 and (identifier or name):
+    if len(objects) > 1 and (options.identifier or options.name):
         raise click.UsageError(
-            f"{file} holds {len(objects)} keys: an identifier or a Name is for one"
+            f"{options.file} holds {len(objects)} keys: an identifier or a Name is for one"
         )
-    attributes = make_attributes(usages, sensitive=sensitive).replace(
-        links=make_links(public_key_id, private_key_id, certificate_id)
-    )
+    links = make_links(options.public_key_id, options.private_key_id, options.certificate_id)
+    attributes = make_attributes(options.usages, sensitive=options.sensitive).replace(links=links)
     imported = [
         (
-            import_one(session, managed, attributes, identifier=identifier, replaces=replaces,
-                       name=name, tags=tags, unwraps=unwraps),
+            import_one(
+                session,
+                managed,
+                attributes,
+                identifier=options.identifier,
+                replaces=options.replaces,
+                name=options.name,
+                tags=options.tags,
+                unwraps=options.unwraps or options.unwrapping_key is not None,
+            ),
             managed,
         )
         for managed in objects
-    ]  # fmt: skip
+    ]
     show_imported(session, imported)
 
 
 # --- the file -----------------------------------------------------------------------------------
+
+
+def _read_objects(session: Session, noun: Noun, options: _Options) -> tuple[Object, ...]:
+    reading = ReadingOptions(
+        raw_type=_RAW_TYPES.get(noun),
+        algorithm=algorithm_of(options.algorithm) if options.algorithm else None,
+        secret_type=SecretDataType[options.secret_kind or SecretDataType.PASSWORD.name],
+        password=read_password(options.password_file),
+    )
+    octets = read_input(options.file)
+    if options.unwrapping_key is not None:
+        wrapped_by = resolve_key(session, options.unwrapping_key, ())
+        return (_wrapped_object(noun, octets, wrapped_by, options.wrapping_algorithm, reading),)
+    if options.wrapping_algorithm is not None:
+        raise click.UsageError("--wrapping-algorithm goes with --unwrapping-key-id")
+    from_stdin = options.file == STREAM
+    return read_asking(octets, reading, options.file_format, from_stdin=from_stdin)
 
 
 def _check_belongs(managed: Object, noun: Noun) -> None:
