@@ -321,8 +321,20 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
 
 
 def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
+    """Fields that do not go together."""
     if settings.ui_client_id is not None and (settings.dev or settings.insecure_no_auth):
         yield ConfigurationError("needs an issuer that knows the client", "ui_client_id", "trust")
+    yield from _find_tls_faults(settings)
+    yield from _find_kmip_faults(settings)
+    yield from _find_port_faults(settings)
+    if settings.dev and settings.workers != 1:
+        # Each process would start a token issuer of its own.
+        yield ConfigurationError("with --dev there is only one worker", "workers", "dev")
+    if settings.service.data_dir is None and not settings.dev:
+        yield ConfigurationError("a directory is needed", "data_dir", "dev")
+
+
+def _find_tls_faults(settings: Settings) -> Iterator[ConfigurationError]:
     if settings.tls_cert_file is not None and settings.tls_key_file is None:
         yield ConfigurationError("needs --tls-key-file too", "tls_cert_file", "tls_key_file")
     if settings.tls_key_file is not None and settings.tls_cert_file is None:
@@ -332,6 +344,9 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "needs --tls-cert-file too", "clients_ca_cert_file", "tls_cert_file"
         )
+
+
+def _find_kmip_faults(settings: Settings) -> Iterator[ConfigurationError]:
     yield from find_kmip_faults(
         settings.kmip, has_pair=settings.tls_cert_file is not None, is_dev=settings.dev
     )
@@ -346,12 +361,6 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
     policy = settings.kmip.kmip_crypto_policy
     if policy is not None and policy not in CRYPTO_POLICIES:
         yield ConfigurationError(f"one of {' '.join(CRYPTO_POLICIES)}", "kmip_crypto_policy")
-    yield from _find_port_faults(settings)
-    if settings.dev and settings.workers != 1:
-        # Each process would start a token issuer of its own.
-        yield ConfigurationError("with --dev there is only one worker", "workers", "dev")
-    if settings.service.data_dir is None and not settings.dev:
-        yield ConfigurationError("a directory is needed", "data_dir", "dev")
 
 
 def _find_port_faults(settings: Settings) -> Iterator[ConfigurationError]:

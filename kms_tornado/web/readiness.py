@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: {DatabaseStatus.state: what is told}
 _LEVELS = {UP: "OK", READ_ONLY: "DEGRADED", DOWN: "DOWN"}
 
+#: Checks without which nothing can be served. A single issuer is none of them.
+_ESSENTIAL = ("database", "audit", "server", "tokens")
 #: A week is what it takes where certificates are still renewed by hand.
 _SOON_S = 7 * 86400
 
@@ -62,19 +65,7 @@ class Readiness:
             cause = "the application's settings have no bearer_auth"
             checks["tokens"] = self._note("tokens", cause)
         is_any_served = not statuses or any(status.is_served for status in statuses)
-        is_down = (
-            is_stopping
-            or auth is None
-            or any(
-                checks[name]["state"] == "DOWN" for name in ("database", "audit") if name in checks
-            )
-        )
-        if is_down or not is_any_served:
-            state = "DOWN"
-        else:
-            is_ok = all(check["state"] == "OK" for check in checks.values())
-            state = "OK" if is_ok else "DEGRADED"
-        return {"state": state, "checks": checks}
+        return {"state": _sum_up(checks, is_any_served=is_any_served), "checks": checks}
 
     async def _check_database(self, kms: KMS) -> dict[str, Any]:
         try:
@@ -113,6 +104,14 @@ class Readiness:
         self._history[name] = (state, since)
         check = {"state": state, "since": _format_time(since)}
         return check if cause is None else {**check, "cause": cause}
+
+
+def _sum_up(checks: Mapping[str, Mapping[str, Any]], *, is_any_served: bool) -> str:
+    """The state of the whole."""
+    states = {name: check["state"] for name, check in checks.items()}
+    if not is_any_served or "DOWN" in {states.get(name) for name in _ESSENTIAL}:
+        return "DOWN"
+    return "OK" if set(states.values()) == {"OK"} else "DEGRADED"
 
 
 def _describe(status: KeyStatus) -> dict[str, Any]:
