@@ -70,11 +70,19 @@ class DevMint:
         self._audience = audience
 
     def mint_access_token(
-        self, user: str, *, now: int, lifetime_s: int, client_id: str = "", scope: str = ""
+        self,
+        user: str,
+        *,
+        now: int,
+        lifetime_s: int,
+        client_id: str = "",
+        scope: str = "",
+        key: str = "",
     ) -> str:
         """An access token.
 
         now: seconds since the Unix epoch. client_id and scope become claims only where they are given.
+        key: the thumbprint of the key to which it is bound (RFC 9449 §6.1); it is bound to none where it is empty.
         """
         optional = {"client_id": client_id, "scope": scope}
         return self._signer.mint(
@@ -82,6 +90,7 @@ class DevMint:
             # Two tokens of one second would be the same text otherwise, and no one could tell them apart.
             | {"jti": secrets.token_urlsafe(12)}
             | {name: value for name, value in optional.items() if value}
+            | ({"cnf": {"jkt": key}} if key else {})
         )
 
     def mint_id_token(

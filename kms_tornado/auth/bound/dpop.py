@@ -31,6 +31,9 @@ from ..tokens.compact import decode_segment, parse_object, split_compact
 from .proof_key import ProofKey, parse_proof_header
 from .proof_nonces import ProofNonces
 
+#: The header fields of RFC 9449 §4.1 and §8.
+PROOF_HEADER, NONCE_HEADER = "DPoP", "DPoP-Nonce"
+
 #: Characters. A key of RSA with 8192 bits and its signature take 3,000.
 MAX_PROOF_LENGTH = 8 * 1024
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +40,11 @@ class ProofKey:
 
     thumbprint: str
     verify: Verify = field(repr=False)
+
+
+def list_proof_algorithms(algorithms: Collection[str]) -> list[str]:
+    """What proofs may be signed with, as metadata and challenges name it: EdDSA also by its newer name (RFC 9864)."""
+    return [*sorted(algorithms), *(["Ed25519"] if "EdDSA" in algorithms else [])]
 
 
 def compute_thumbprint(jwk: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from ...argument_types import check_type
 from ...auth.authenticator import Authenticator
 from ...auth.bearer import BEARER, DPOP, SCHEMES, OfferedToken, is_compact, parse_authorization
+from ...auth.bound.proof_key import list_proof_algorithms
 from ...auth.bound.replays import SharedProofs
 from ...auth.credentials import Credentials
 from ...auth.deny_file import DenyFile
@@ -203,8 +204,7 @@ class BearerAuth:
         """The algorithms by which DPoP proofs may be signed; EdDSA is listed by its newer name as well."""
         if self._schemes == (BEARER,):
             return ()
-        algorithms = sorted(self.settings.policy.algorithms)
-        return [*algorithms, "Ed25519"] if "EdDSA" in algorithms else algorithms
+        return list_proof_algorithms(self.settings.policy.algorithms)
 
     @property
     def needs_binding(self) -> bool:

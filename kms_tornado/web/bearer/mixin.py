@@ -17,13 +17,14 @@ from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
 
 from ...auth.bearer import has_bearer_scheme
+from ...auth.bound.dpop import NONCE_HEADER
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUser
 from .auth import BearerAuth
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
-from .request_facts import NONCE_HEADER, HandlerFacts, find_request_url, find_tls_certificate
+from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at
 
 if TYPE_CHECKING:

@@ -25,6 +25,7 @@ from tornado.httputil import HTTPServerRequest, ResponseStartLine
 from tornado.web import HTTPError, RequestHandler
 
 from ...auth.bearer import ChallengeFacts, format_challenges
+from ...auth.bound.dpop import NONCE_HEADER
 from ...errors import (
     AuthenticationError,
     InsufficientScope,
@@ -35,7 +36,6 @@ from ...errors import (
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
-from .request_facts import NONCE_HEADER
 
 if TYPE_CHECKING:
     from ...auth.request_auth import RequestAuth

@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 
+from ...auth.bound.dpop import PROOF_HEADER
 from ...auth.issuers.issuer_urls import is_loopback_host
 
 if TYPE_CHECKING:
     from .mixin import BearerAuthMixin
-
-#: The header fields of RFC 9449 §4.1 and §8.
-PROOF_HEADER, NONCE_HEADER = "DPoP", "DPoP-Nonce"
 
 
 class HandlerFacts:

@@ -7,6 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
+from ....auth.bound.dpop import NONCE_HEADER, PROOF_HEADER
+from ....auth.bound.proof_key import list_proof_algorithms
+from ....auth.tokens.token_policy import ALGORITHMS
 from .grants import DEVICE_LIFETIME_S, POLL_INTERVAL_S, Grants, SignedIn
 from .handler import IssuerHandler
 from .requests import OAuthError, Parameters, parse_client_id, parse_scope
@@ -17,26 +20,28 @@ _FORM = "application/x-www-form-urlencoded"
 class ProgramHandler(IssuerHandler, ABC):
     """Answers a form with JSON, or refuses it as RFC 6749 §5.2 says."""
 
-    def post(self) -> None:
+    async def post(self) -> None:
         try:
             if "Authorization" in self.request.headers:
                 self.set_header("WWW-Authenticate", 'Basic realm="kms_tornado --dev"')
                 raise OAuthError("invalid_client", "this issuer has public clients only", 401)
             if self.request.headers.get("Content-Type", "").partition(";")[0].strip() != _FORM:
                 raise OAuthError("invalid_request", f"the body is not {_FORM}")
-            answer = self.answer(Parameters(self.request.body_arguments))
+            answer = await self.answer(Parameters(self.request.body_arguments))
         except OAuthError as exc:
             self.set_status(exc.status)
+            if exc.nonce:
+                self.set_header(NONCE_HEADER, exc.nonce)
             answer = {"error": exc.error, "error_description": str(exc)}
         self.write(answer)
 
     @abstractmethod
-    def answer(self, parameters: Parameters) -> dict[str, Any]:
+    async def answer(self, parameters: Parameters) -> dict[str, Any]:
         """The members of the answer. Raises OAuthError."""
 
 
 class TokenHandler(ProgramHandler):
-    """Tokens for a code, a device code or a refresh token.
+    """Tokens for a code, a device code or a refresh token; bound to a key where a DPoP proof comes (RFC 9449 §5).
 
     The server's own page asks from another origin; a header of CORS lets its browser hand it the answer.
     """
@@ -48,42 +53,52 @@ class TokenHandler(ProgramHandler):
             return True
         return super().may_send(origin)
 
-    def answer(self, parameters: Parameters) -> dict[str, Any]:
+    async def answer(self, parameters: Parameters) -> dict[str, Any]:
         client_id = parse_client_id(parameters)
         redeem = _REDEEM.get(parameters.require("grant_type"))
         if redeem is None:
             raise OAuthError("unsupported_grant_type", f"grant_type is none of {list(_REDEEM)}")
-        signed_in, refresh_token = redeem(self.sign_in.grants, parameters, client_id)
+        # Before anything is spent: what is refused for its proof can be sent again with another one.
+        key = await self.sign_in.proofs.find_key(self.request.headers.get_list(PROOF_HEADER))
+        signed_in, refresh_token = redeem(self.sign_in.grants, parameters, client_id, key)
         return self.sign_in.render_tokens(signed_in, refresh_token)
 
 
-def _redeem_code(grants: Grants, parameters: Parameters, client_id: str) -> tuple[SignedIn, str]:
+def _redeem_code(
+    grants: Grants, parameters: Parameters, client_id: str, key: str
+) -> tuple[SignedIn, str]:
     return grants.redeem_code(
         parameters.require("code"),
         client_id=client_id,
         redirect_uri=parameters.require("redirect_uri"),
         verifier=parameters.require("code_verifier"),
         now=time.monotonic(),
+        key=key,
     )
 
 
-def _redeem_device(grants: Grants, parameters: Parameters, client_id: str) -> tuple[SignedIn, str]:
+def _redeem_device(
+    grants: Grants, parameters: Parameters, client_id: str, key: str
+) -> tuple[SignedIn, str]:
     return grants.redeem_device(
-        parameters.require("device_code"), client_id=client_id, now=time.monotonic()
+        parameters.require("device_code"), client_id=client_id, now=time.monotonic(), key=key
     )
 
 
-def _refresh(grants: Grants, parameters: Parameters, client_id: str) -> tuple[SignedIn, str]:
+def _refresh(
+    grants: Grants, parameters: Parameters, client_id: str, key: str
+) -> tuple[SignedIn, str]:
     return grants.refresh(
         parameters.require("refresh_token"),
         client_id=client_id,
         scope=parse_scope(parameters),
         now=time.monotonic(),
+        key=key,
     )
 
 
 #: {grant_type: what it takes}
-_REDEEM: dict[str, Callable[[Grants, Parameters, str], tuple[SignedIn, str]]] = {
+_REDEEM: dict[str, Callable[[Grants, Parameters, str, str], tuple[SignedIn, str]]] = {
     "authorization_code": _redeem_code,
     "refresh_token": _refresh,
     "urn:ietf:params:oauth:grant-type:device_code": _redeem_device,
@@ -93,7 +108,7 @@ _REDEEM: dict[str, Callable[[Grants, Parameters, str], tuple[SignedIn, str]]] = 
 class DeviceAuthorizationHandler(ProgramHandler):
     """Issues a device code for polling, and a user code to show (RFC 8628 §3.2)."""
 
-    def answer(self, parameters: Parameters) -> dict[str, Any]:
+    async def answer(self, parameters: Parameters) -> dict[str, Any]:
         context = self.sign_in
         device_code, user_code = context.grants.start_device(
             parse_client_id(parameters), parse_scope(parameters), time.monotonic()
@@ -111,7 +126,7 @@ class DeviceAuthorizationHandler(ProgramHandler):
 class RevokeHandler(ProgramHandler):
     """Ends a sign-in by its refresh token (RFC 7009)."""
 
-    def answer(self, parameters: Parameters) -> dict[str, Any]:
+    async def answer(self, parameters: Parameters) -> dict[str, Any]:
         client_id, token = parse_client_id(parameters), parameters.require("token")
         if (
             token.count(".") == 2
@@ -141,6 +156,7 @@ def discovery_document(uri: str) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": list_proof_algorithms(ALGORITHMS),
         "authorization_response_iss_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

@@ -28,12 +28,16 @@ _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words, and
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignedIn:
-    """Who signed in, and at which client. scope, nonce: "" where there is none."""
+    """Who signed in, and at which client. scope, nonce: "" where there is none.
+
+    key: the thumbprint of the key to which the tokens are bound (RFC 9449); "" where they are bound to none.
+    """
 
     user: str
     client_id: str
     scope: str
     nonce: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,12 +119,21 @@ class Grants:
         return self._codes.add(_Code(request=request, user=user), now)
 
     def redeem_code(
-        self, code: str, *, client_id: str, redirect_uri: str, verifier: str, now: float
+        self,
+        code: str,
+        *,
+        client_id: str,
+        redirect_uri: str,
+        verifier: str,
+        now: float,
+        key: str = "",
     ) -> tuple[SignedIn, str]:
         """(who signed in, a refresh token). Any attempt uses a code up.
 
         If a code comes a second time, somebody else has seen it, and may have been the first to use it. So what the
         first use brought is revoked (RFC 6749 §4.1.2).
+        key: the thumbprint of the key that the client has proven to hold, to which the tokens are bound; "" where it has
+        proven none.
         """
         family = self._spent_codes.get(code, now)
         if family is not None:
@@ -136,11 +149,14 @@ class Grants:
             raise OAuthError("invalid_grant", "the code was asked for with another redirect_uri")
         if not is_verifier_of(verifier, held.request.code_challenge):
             raise OAuthError("invalid_grant", "code_verifier does not fit the code_challenge")
+        if held.request.key not in {"", key}:
+            raise OAuthError("invalid_grant", "the DPoP proof is not by the key of dpop_jkt")
         signed_in = SignedIn(
             user=held.user,
             client_id=client_id,
             scope=held.request.scope,
             nonce=held.request.nonce,
+            key=key,
         )
         family, token = self._start_family(signed_in, now)
         self._spent_codes.add(family, now, name=code)
@@ -171,9 +187,12 @@ class Grants:
         return True
 
     def redeem_device(
-        self, device_code: str, *, client_id: str, now: float
+        self, device_code: str, *, client_id: str, now: float, key: str = ""
     ) -> tuple[SignedIn, str]:
-        """(who signed in, a refresh token). The errors for a device that has to wait are those of RFC 8628 §3.5."""
+        """(who signed in, a refresh token). The errors for a device that has to wait are those of RFC 8628 §3.5.
+
+        key: as for redeem_code.
+        """
         if self._devices.is_over(device_code, now):
             raise OAuthError("expired_token", "the device code has expired: ask for another one")
         device = self._devices.get(device_code, now)
@@ -187,29 +206,33 @@ class Grants:
         self._devices.take(device_code, now)
         if not device.user:
             raise OAuthError("access_denied", "the sign-in was refused")
-        signed_in = SignedIn(user=device.user, client_id=client_id, scope=device.scope)
+        signed_in = SignedIn(user=device.user, client_id=client_id, scope=device.scope, key=key)
         return signed_in, self._start_family(signed_in, now)[1]
 
     # --- refresh token --------------------------------------------------------------------------
 
     def refresh(
-        self, token: str, *, client_id: str, scope: str, now: float
+        self, token: str, *, client_id: str, scope: str, now: float, key: str = ""
     ) -> tuple[SignedIn, str]:
         """(who signed in, the token that replaces this one).
 
         If an old one comes again, two parties have it, and nobody knows which of them is the thief. So the whole family
         is revoked (RFC 9700 §4.14.2).
         scope: less than was granted, or "" for all of it.
+        key: as for redeem_code. A bound token can be used with its own key only, and without that key nobody can revoke
+        its family by using an old one (RFC 9449 §5). A token that is not bound yet is bound to the key from then on.
         """
         name, family = self._find_family(token, client_id, now)
+        if family.signed_in.key not in {"", key}:
+            raise OAuthError("invalid_grant", "the refresh token is bound to another DPoP key")
         if token != family.current:
             self._families.take(name, now)
             raise OAuthError("invalid_grant", "the refresh token was used before: sign in again")
-        signed_in = family.signed_in
+        signed_in = replace(family.signed_in, key=key)
         if not set(scope.split()) <= set(signed_in.scope.split()):
             raise OAuthError("invalid_scope", "scope asks for more than was granted")
         newest = _make_refresh_token(name)
-        self._families.change(name, replace(family, current=newest))
+        self._families.change(name, replace(family, signed_in=signed_in, current=newest))
         # The nonce belongs to the first ID token alone (OpenID Connect Core 1.0 §12.2).
         return replace(signed_in, nonce="", scope=scope or signed_in.scope), newest
 

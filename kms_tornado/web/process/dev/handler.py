@@ -20,9 +20,11 @@ from typing import Any
 
 from tornado.web import RequestHandler
 
+from ....auth.bearer import BEARER, DPOP
 from ....auth.minting import DevMint
 from . import pages as dev_pages
 from .grants import TICKET_LIFETIME_S, Expiring, Grants, SignedIn
+from .proofs import TokenProofs
 from .requests import SignInRequest
 
 #: Ten minutes: a refresh token goes with it, and a client that never renews is noticed on the first day.
@@ -33,7 +35,9 @@ ACCESS_LIFETIME_S = 600
 class SignInContext:
     """What the handlers share.
 
+
     uri: the issuer.
+    proofs: the check of DPoP proofs at the token endpoint.
     tickets: of pages that wait for a choice.
     page_origins: of the server's own page, whose script may ask for tokens.
     """
@@ -41,6 +45,7 @@ class SignInContext:
     uri: str
     users: tuple[str, ...]
     mint: DevMint
+    proofs: TokenProofs
     page_origins: set[str] = field(default_factory=set)
     grants: Grants = field(default_factory=Grants)
     tickets: Expiring[SignInRequest] = field(default_factory=lambda: Expiring(TICKET_LIFETIME_S))
@@ -60,8 +65,9 @@ class SignInContext:
                 lifetime_s=ACCESS_LIFETIME_S,
                 client_id=client_id,
                 scope=signed_in.scope,
+                key=signed_in.key,
             ),
-            "token_type": "Bearer",
+            "token_type": DPOP if signed_in.key else BEARER,
             "expires_in": ACCESS_LIFETIME_S,
             "refresh_token": refresh_token,
             "scope": signed_in.scope,

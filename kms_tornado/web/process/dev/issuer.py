@@ -21,6 +21,7 @@ from .endpoints import (
     discovery_document,
 )
 from .handler import DocumentHandler, SignInContext, StyleHandler
+from .proofs import TokenProofs
 from .sign_in import AuthorizeHandler, DeviceHandler
 
 AUDIENCE = "kms_tornado"
@@ -61,7 +62,8 @@ class DevIssuer:
             extra.close()
 
     def _make_app(self) -> Application:
-        context = SignInContext(self.uri, USERS, self._mint, self._page_origins)
+        proofs = TokenProofs(f"{self.uri}/token")
+        context = SignInContext(self.uri, USERS, self._mint, proofs, self._page_origins)
         shared = {"context": context}
         discovery = {**shared, "document": discovery_document(self.uri)}
         return Application(

@@ -28,12 +28,16 @@ _MOST_CHARACTERS = 1000  # of a scope, a state or a nonce
 
 
 class OAuthError(Exception):
-    """A refusal that a client understands: ``error`` is one of the standards' codes."""
+    """A refusal that a client understands: ``error`` is one of the standards' codes.
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    nonce: the one for the client's next DPoP proof (RFC 9449 §8); empty where none is asked for.
+    """
+
+    def __init__(self, error: str, description: str, status: int = 400, *, nonce: str = "") -> None:
         super().__init__(description)
         self.error = error
         self.status = status
+        self.nonce = nonce
 
 
 class Parameters:
@@ -79,13 +83,17 @@ class ReturnAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignInRequest:
-    """A checked request for a code. nonce, login_hint, scope: "" where there is none."""
+    """A checked request for a code. nonce, login_hint, scope: "" where there is none.
+
+    key: the thumbprint of the key that has to redeem the code (RFC 9449 §10); "" where any key may redeem it.
+    """
 
     back: ReturnAddress
     scope: str
     nonce: str
     code_challenge: str
     login_hint: str
+    key: str = ""
 
 
 def parse_client_id(parameters: Parameters) -> str:
@@ -147,7 +155,15 @@ def parse_sign_in_request(parameters: Parameters, back: ReturnAddress) -> SignIn
         nonce=nonce,
         code_challenge=challenge,
         login_hint=parameters.get("login_hint"),
+        key=_parse_key(parameters),
     )
+
+
+def _parse_key(parameters: Parameters) -> str:
+    key = parameters.get("dpop_jkt")
+    if key and not _CHALLENGE.fullmatch(key):
+        raise OAuthError("invalid_request", "dpop_jkt is no SHA-256 digest in base64url")
+    return key
 
 
 def parse_scope(parameters: Parameters) -> str:

@@ -258,6 +258,7 @@ def test_issuer_of_dev(
     else:
         outcome = device_login(kmsctl, person)
     assert outcome.code == 0, outcome.stderr
+    assert "bound to a key" in outcome.stderr
     assert name_of(kmsctl) == user
     assert kmsctl("logout").stderr == "Signed out.\n"
 
