@@ -9,11 +9,12 @@ from typing import NamedTuple
 
 from ..audit.record import COMMAND, make_draft
 from ..crypto.sealing.envelope import KeyRing
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, GeneralFailure
 from ..service.auditing.log_target import LogTarget
 from ..service.auditing.stream import AuditStream
 from ..service.master_keys.key_ring import open_ring
 from ..settings import ServiceSettings
+from ..store.interface.audit import ALTERED_IDENTIFIER
 from ..store.interface.master_keys import LOST_CHECK_VALUE
 from ..store.interface.object_store import ObjectStore
 from ..store.opening import open_store
@@ -51,7 +52,10 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
             fault = "the database is empty" if is_new else LOST_CHECK_VALUE
             raise ConfigurationError(fault, "database_url")
         ring = await open_ring(settings, data_dir, store)
-        await store.audit.open()  # what a command changes is recorded
+        try:
+            await store.audit.open()  # what a command changes is recorded
+        except GeneralFailure as exc:
+            raise ConfigurationError(ALTERED_IDENTIFIER, "database_url") from exc
         async with _stream_of(settings, store):
             yield OpenDatabase(store, ring)
     finally:

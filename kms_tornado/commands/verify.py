@@ -38,7 +38,7 @@ async def run(context: CommandContext) -> int:
             "run kms-tornado audit verify"
         )
     print(f"{count_faults(report)}: {format_count(report.objects, 'object')}")
-    return 1 if report.faults or report.found or report.unknown else 0
+    return 1 if report.faults or report.found or report.unfit or report.unknown else 0
 
 
 def print_objects(report: Report) -> None:
@@ -46,6 +46,12 @@ def print_objects(report: Report) -> None:
     for uid, fault in sorted(report.found.items()):
         state = "not refused" if fault.is_told_only else "refused"
         print(make_printable(f"object {uid}: {fault.text} ({state})"))
+    for uid, text in sorted(report.unfit.items()):
+        print(
+            make_printable(
+                f"object {uid}: {text}, which something else than this server changed (searches for it are refused)"
+            )
+        )
     for uid in report.unknown:
         print(
             make_printable(
@@ -57,5 +63,5 @@ def print_objects(report: Report) -> None:
 
 
 def count_faults(report: Report) -> str:
-    number = len(report.faults) + len(report.found)
+    number = len(report.faults) + len(report.found) + len(report.unfit)
     return format_count(number, "fault") if number else "all is well"

@@ -15,6 +15,7 @@ from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
 from ..settings import ServiceSettings
 from ..store.data_dir import make_data_dir
+from ..store.interface.audit import ALTERED_IDENTIFIER
 from ..store.interface.changes import Conflict
 from ..store.interface.compute import Compute
 from ..store.interface.object_store import ObjectStore
@@ -321,10 +322,7 @@ class KMS:
             )
             adopted = await store.audit.open()
         except GeneralFailure as exc:
-            raise ConfigurationError(
-                "the identifier of the database was changed by something else than this server; restore a "
-                "backup"
-            ) from exc
+            raise ConfigurationError(ALTERED_IDENTIFIER) from exc
         if adopted:
             _log.warning(
                 "the audit begins: the %s recorded as they are",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ..server import NO_AUTH, run
-from ..service.auditing.test_audit import create, settings_in, with_kms
+from ..service.auditing.test_audit import create, settings_in, use, with_kms
 
 
 @pytest.fixture
@@ -45,6 +45,38 @@ def test_text_of_the_database_is_printed_without_what_a_terminal_obeys(database:
     assert code == 1
     assert "another history than this server's anchor" in told
     assert "\x1b" not in told + errors
+
+
+def test_identifier_of_the_database_that_was_edited_is_told(database: Path) -> None:
+    edit(database, "UPDATE server_state SET value = 'x' WHERE name = 'database_id'")
+    code, told, errors = command(database, "audit", "verify")
+    assert (code, told) == (2, "")
+    assert "the identifier of the database was changed by something else" in errors
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE grants SET grantee = 'mallory@example.com'", "rows of grants do not fit it"),
+        ("INSERT INTO grants SELECT object, 'mallory@example.com', operation FROM grants", "rows of grants do not fit it"),
+        ("DELETE FROM grants", "rows of grants do not fit it"),
+        ("DELETE FROM object_values", "rows of object_values do not fit it"),
+        ("UPDATE object_tags SET tag = 'other'", "rows of object_tags do not fit it"),
+        ("UPDATE audit_chains SET head = lower(hex(zeroblob(32)))", "was edited: its hash is not the one that the head of its chain names"),
+    ],
+    ids=["grantee", "forged grant", "deleted grant", "values", "tags", "head of a chain"],
+)  # fmt: skip
+def test_edited_row_beside_objects_and_records_is_told_by_audit_verify(
+    tmp_path: Path, statement: str, fault: str
+) -> None:
+    with_kms(settings_in(tmp_path), use)  # a key that is granted
+    database = tmp_path / "data" / "kms.db"
+    assert command(database, "audit", "verify")[0] == 0
+    edit(database, statement)
+    code, told, _ = command(database, "audit", "verify")
+    assert code == 1
+    assert fault in told
+    assert "1 fault: " in told
 
 
 @pytest.mark.parametrize("words", [["verify"], ["audit", "export"]], ids=" ".join)

@@ -27,7 +27,7 @@ async def run(context: CommandContext) -> int:
         print(make_printable(fault))
     print_objects(report)
     print(_summarize(report, has_anchor=anchor is not None))
-    return 1 if report.faults or report.found else 0
+    return 1 if report.faults or report.found or report.unfit else 0
 
 
 def _read_keys(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...audit.paths import UNTOLD
@@ -131,11 +131,12 @@ class RecordReader:
                 raise AuditSetBack
             # Set back, it may have gone on to the very number up to which it was read.
             is_other = head_seq == end.seq and moment.heads[chain].hash != end.hash
-            if is_other and self._settled is not None and chain not in self._edited:
+            if is_other and chain not in self._edited:
                 self._note(
                     f"record {chain}/{end.seq} was edited: its hash is not the one that the head of its chain names"
                 )
-                raise AuditSetBack
+                if self._settled is not None:
+                    raise AuditSetBack
 
     def _note(self, fault: str) -> None:
         if fault not in self.faults:
@@ -173,6 +174,10 @@ class ObjectVerification:
     async def check_page(self, after: int) -> Checked:
         """Check some objects behind a serial; no rows: there are no more."""
         return await self._check(await self._store.checks.read_page(self._reader.so_far(), after))
+
+    async def find_unfit(self, after: int, last: int) -> Mapping[str, str]:
+        """As `ObjectChecks.find_unfit`: nothing is refused for it but the searches that find such an object."""
+        return await self._store.checks.find_unfit(after, last)
 
     async def check_one(self, uid: str) -> Checked:
         """Check an object, or that it is rightly gone."""

@@ -19,7 +19,7 @@ from .objects import AuditSetBack, Checked, ObjectVerification, RecordReader
 class Report:
     """faults: of the audit, in whole sentences. uncovered: records behind the last checkpoint, {chain: number}.
 
-    found: what is wrong with objects, by identifier. cleared: objects that were refused, and are used again.
+    found: what is wrong with objects, by identifier. unfit: whose rows for searches are, as `ObjectChecks.find_unfit`. cleared: objects that were refused, and are used again.
     unknown: identifiers to accept that no object has, and none should have.
     """
 
@@ -29,6 +29,7 @@ class Report:
     objects: int = 0
     uncovered: Mapping[int, int] = field(default_factory=dict)
     found: dict[str, Fault] = field(default_factory=dict)
+    unfit: dict[str, str] = field(default_factory=dict)
     cleared: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
 
@@ -108,6 +109,7 @@ async def _check_objects(
     after = 0
     while (checked := await objects.check_page(after)).rows:
         report.add(checked)
+        report.unfit |= await objects.find_unfit(after, checked.last)
         after = checked.last
         progress(report.objects)
     async for checked in objects.check_gone():

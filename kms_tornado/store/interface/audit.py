@@ -19,6 +19,9 @@ class Span(NamedTuple):
     until_ms: int
 
 
+#: Why a database is not opened whose identifier has no code of this server's, or is gone.
+ALTERED_IDENTIFIER = "the identifier of the database was changed by something else than this server; restore a backup"
+
 EVER = Span(-(1 << 62), 1 << 62)
 
 

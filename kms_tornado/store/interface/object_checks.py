@@ -124,6 +124,12 @@ class ObjectChecks(Protocol):
         The contents of their rows are not checked.
         """
 
+    async def find_unfit(self, after: int, last: int) -> Mapping[str, str]:
+        """{identifier: which of its rows in other tables do not fit it} of the objects behind a serial, up to another.
+
+        Searches find objects by these rows.
+        """
+
     async def count(self) -> int:
         """How many objects there are."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ....audit.chain import ChainHead, hash_line
 from ....audit.record import Origin
@@ -39,6 +39,7 @@ from ..tables.row_macs import (
 )
 from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
 from ..tables.schema import audit_chains, audit_segments, objects
+from ..upkeep.index_check import IndexCheck
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
 from .chains import read_heads, segment_mac
@@ -52,6 +53,11 @@ _select_heads = select(_C.chain, _C.seq, _C.head).where(_C.seq > 0)
 #: The columns of a segment for `parse_segment`.
 SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
 _serial = objects.c.serial
+_select_uids = (
+    select(objects.c.uid)
+    .where(_serial > bindparam("after"), _serial <= bindparam("last"))
+    .order_by(_serial)
+)
 _whole_row = (*ROW_TO_CHECK, objects.c.sealed, _serial)
 _DIGEST = MAC - 1
 
@@ -69,6 +75,8 @@ class SQLObjectChecks:
         self._authenticator = authenticator
         self._clock = clock
         self._lease = ScrubLease(authenticator, clock)
+        self._index_check = IndexCheck(backend.dialect, authenticator)
+        self._uids = prepare(_select_uids, backend.dialect)
         self._count = prepare(_count, backend.dialect)
         self._scrub = prepare(select_scrub, backend.dialect)
         self._findings = prepare(select_findings, backend.dialect)
@@ -137,6 +145,16 @@ class SQLObjectChecks:
         except (ValueError, TypeError, LookupError):
             return "it cannot be read"
         return None
+
+    async def find_unfit(self, after: int, last: int) -> Mapping[str, str]:
+        """As `ObjectChecks.find_unfit`."""
+        unfit: dict[str, str] = {}
+        values = {"after": after, "last": last}
+        uids = await self._backend.search(self._uids, values, principal="")
+        for statement, bound in self._index_check.prepare([uid for (uid,) in uids]):
+            rows = await self._backend.search(statement, bound, principal="")
+            unfit |= await asyncio.to_thread(self._index_check.find_unfit, rows)
+        return unfit
 
     async def count(self) -> int:
         rows = await self._backend.search(self._count, NO_VALUES, principal="")

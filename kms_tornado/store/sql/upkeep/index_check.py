@@ -22,7 +22,7 @@ from ....domain.managed_object import UniqueIdentifier
 from ..statements import SQLITE, Prepared, Values
 from ..tables.attribute_rows import collect_leaves, parse_rows
 from ..tables.grants import parse_grants
-from ..tables.row_macs import RowAuthenticator, altered_object
+from ..tables.row_macs import AlteredRow, RowAuthenticator, altered_object
 from ..tables.rows import ROW_TO_CHECK, check_row
 from ..tables.schema import grants, object_names, object_tags, object_values, objects
 from ..tables.side_tables import collect_names
@@ -68,14 +68,32 @@ class IndexCheck:
         """The values of AUTHENTIC_COLUMNS for each object in the rows. Raises AlteredRow."""
         return [self._check_row(row) for row in rows]
 
+    def find_unfit(self, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
+        """{identifier: which rows do not fit it} for objects whose own row is authentic."""
+        unfit = {}
+        for row in rows:
+            try:
+                values = check_row(row[: len(ROW_TO_CHECK)], self._authenticator)
+            except (AlteredRow, ValueError, TypeError, LookupError):
+                continue  # whoever checks the rows of objects themselves tells
+            if fault := _find_unfit(values, row):
+                unfit[values["uid"]] = fault
+        return unfit
+
     def _check_row(self, row: Sequence[Any]) -> dict[str, Any]:
         values = check_row(row[: len(ROW_TO_CHECK)], self._authenticator)
-        found = row[len(ROW_TO_CHECK) :]
-        for table, text, expected in zip(_INDEXES, found, _expect(values), strict=True):
-            present = {tuple(entry) for entry in json.loads(text or "[]")}
-            if present != expected:
-                raise altered_object(values["uid"], f"rows of {table.name} do not fit it")
+        if fault := _find_unfit(values, row):
+            raise altered_object(values["uid"], fault)
         return values
+
+
+def _find_unfit(values: Mapping[str, Any], row: Sequence[Any]) -> str | None:
+    """Which rows of the index tables do not fit an object. values: of its own row."""
+    found = row[len(ROW_TO_CHECK) :]
+    for table, text, expected in zip(_INDEXES, found, _expect(values), strict=True):
+        if {tuple(entry) for entry in json.loads(text or "[]")} != expected:
+            return f"rows of {table.name} do not fit it"
+    return None
 
 
 def _expect(values: Mapping[str, Any]) -> Iterator[set[tuple[Any, ...]]]:
