@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import logging
 import os
 import signal
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from . import logs, options
 from .commands import COMMANDS, find_command, find_unknown_command
-from .commands.exit_codes import refuse, run_to_exit_code
+from .commands.exit_codes import finish_output, refuse, run_to_exit_code
 from .commands.print_config import print_config
 from .cores import count_cores
 from .errors import ConfigurationError
@@ -32,7 +33,16 @@ log = logging.getLogger("kms_tornado.server")
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the server or a command, and return the exit code: 0 done, 2 bad configuration, 1 anything else."""
-    argv = sys.argv[1:] if argv is None else argv
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
+        sys.stdout.reconfigure(errors="backslashreplace")  # users have names that it cannot write
+    try:
+        code = _run_line(sys.argv[1:] if argv is None else argv)
+    except SystemExit as exc:  # --help and --version
+        code = exc.code if isinstance(exc.code, int) else 0
+    return finish_output(code)
+
+
+def _run_line(argv: Sequence[str]) -> int:
     command, rest = find_command(argv)
     if command is not None:
         from .commands.running import run_command

@@ -67,10 +67,11 @@ def hold() -> None:
 
 
 def release() -> None:
-    """Write what was held."""
+    """Write what was held. A stream that cannot be written ends no server, at its start as later."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TurnHandler):
-            handler.release_lines()
+            with contextlib.suppress(OSError):
+                handler.release_lines()
 
 
 def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
-from .server import NO_AUTH, check_refused, run
+from .server import (
+    NO_AUTH,
+    Client,
+    check_refused,
+    environment,
+    eventually,
+    free_port,
+    run,
+    warm_servers,
+)
 
 
 def test_version_prints_name_and_version(tmp_path):
@@ -152,3 +167,77 @@ def test_bad_variable_is_named_with_its_source(tmp_path):
     line = check_refused(run(*NO_AUTH, cwd=tmp_path, KMS_PORT="x"), 2)
     assert "KMS_PORT" in line
     assert "environment" in line
+
+
+FULL = Path("/dev/full")  # whatever is written there, its disk is full
+IS_THERE = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+
+
+@IS_THERE
+@pytest.mark.parametrize(
+    "argv",
+    [("--version",), (*NO_AUTH, "--print-config")],
+    ids=["version", "configuration"],
+)
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, argv):
+    with FULL.open("w") as full:
+        finished = run_python(*argv, cwd=tmp_path, stdout=full)
+    assert finished.returncode == 1
+    assert finished.stderr == "kms-tornado: stdout cannot be written: No space left on device\n"
+
+
+def test_output_that_nobody_reads_is_exit_code_1_without_a_word(tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "w") as pipe:
+        finished = run_python(*NO_AUTH, "--print-config", cwd=tmp_path, stdout=pipe)
+    assert (finished.returncode, finished.stderr) == (1, "")
+
+
+@IS_THERE
+def test_refusal_that_cannot_be_written_keeps_its_exit_code(tmp_path):
+    with FULL.open("w") as full:
+        finished = run_python("--port", "x", cwd=tmp_path, stderr=full)
+    assert finished.returncode == 2
+
+
+@IS_THERE
+def test_log_that_cannot_be_written_ends_no_server(tmp_path):
+    port = free_port()
+    with FULL.open("w") as full:
+        argv = [*NO_AUTH, "--port", str(port)]
+        server = warm_servers().start(argv, tmp_path, full.fileno())
+    client = Client(port)
+
+    def is_up():
+        assert server.poll() is None
+        with contextlib.suppress(ConnectionRefusedError):
+            return client.get("/health").status == 200
+
+    try:
+        assert eventually(is_up)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(30) == 0
+    finally:
+        server.kill()
+
+
+def test_output_that_has_another_encoding_is_no_mistake(tmp_path):
+    argv = (*NO_AUTH, "--default-username", "Zoë", "--print-config")
+    finished = run_python(*argv, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert finished.returncode == 0
+    assert 'default-username = "Zo\\xeb"  # flag' in finished.stdout
+
+
+def run_python(*argv, cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **variables):
+    """A process of its own: how Python ends is part of it."""
+    return subprocess.run(
+        [sys.executable, "-m", "kms_tornado", *argv],
+        cwd=cwd,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        timeout=60,
+    )

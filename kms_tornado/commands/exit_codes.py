@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
@@ -19,7 +21,8 @@ def refuse(text: str, code: int) -> int:
     """
     if code != 2:
         logs.release()
-    print(f"kms-tornado: {make_printable(' '.join(text.split()))}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # of a full disk, say: the exit code tells the rest
+        print(f"kms-tornado: {make_printable(' '.join(text.split()))}", file=sys.stderr)
     return code
 
 
@@ -30,7 +33,6 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
     except ConfigurationError as exc:
         return refuse(format_fault(exc, parsed), 2)
     except BrokenPipeError:  # as with `| head`: who read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as exc:
         return refuse(exc.strerror or str(exc), 1)
@@ -40,4 +42,34 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
         return refuse(str(exc), 1)
     except BaseException:  # which Python tells
         logs.release()
+        raise
+
+
+def finish_output(code: int) -> int:
+    """Write what stdout still holds, and return the exit code: 1 where that fails, as Python's own would be 120.
+
+    What nobody can read on stderr changes no exit code: a service manager goes by it.
+    """
+    try:
+        _flush(sys.stdout)
+    except BrokenPipeError:
+        code = code or 1
+    except OSError as exc:
+        code = refuse(f"stdout cannot be written: {exc.strerror}", code or 1)
+    with contextlib.suppress(OSError):
+        _flush(sys.stderr)
+    return code
+
+
+def _flush(stream: TextIO | None) -> None:
+    """Raises OSError, and drops what the stream holds: Python would try once more to write it, and complain.
+
+    stream: None where the process was started without one.
+    """
+    try:
+        if stream is not None:
+            stream.flush()
+    except OSError:
+        assert stream is not None
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         raise

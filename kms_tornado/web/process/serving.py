@@ -12,12 +12,16 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ...settings import Settings
 from .listening import Sockets
 from .notify import notify_manager
 from .server import Server
 from .workers import Worker
+
+if TYPE_CHECKING:
+    from .dev.issuer import DevIssuer
 
 log = logging.getLogger("kms_tornado.server")
 
@@ -51,7 +55,6 @@ def serve(
 
 async def _serve(server: Server, worker: Worker | None, on_started: Callable[[], None]) -> None:
     stop = asyncio.Event()
-    settings = server.settings
     stopping = (signal.SIGTERM, signal.SIGINT)
     for number in stopping:
         _on_signal(number, stop.set)
@@ -60,12 +63,7 @@ async def _serve(server: Server, worker: Worker | None, on_started: Callable[[],
         on_started()
         exempt_from_collection()
         if server.dev_issuer is not None:
-            from .dev.text import format_dev_text
-
-            text = format_dev_text(
-                server.dev_issuer, server.url, settings.tls_cert_file, server.dev_kmip
-            )
-            print(text, flush=True)
+            _print_dev_text(server, server.dev_issuer)
         if worker is not None:
             asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
             worker.report_ready()
@@ -80,6 +78,18 @@ async def _serve(server: Server, worker: Worker | None, on_started: Callable[[],
     log.info("stopped")
     for number in (*stopping, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # there is nothing left to stop
+
+
+def _print_dev_text(server: Server, issuer: DevIssuer) -> None:
+    from .dev.text import find_refusal, format_dev_text
+
+    trust = server.settings.make_trust(issuer.trusted_issuer())
+    if (refusal := find_refusal(issuer, trust)) is not None:
+        log.warning(
+            "--dev: the tokens that it prints are refused by this configuration: %s", refusal
+        )
+    certificate = server.settings.tls_cert_file
+    print(format_dev_text(issuer, trust, server.url, certificate, server.dev_kmip), flush=True)
 
 
 def exempt_from_collection() -> None:

@@ -7,25 +7,42 @@ interactive zsh would run it as a command.
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from ....auth.issuers.issuer import TrustSettings
+from ....auth.rules.explaining import explain_claims, explain_reading, find_answer
 from .issuer import USERS, DevIssuer
 from .kmip import DevKMIP
 
 
 def format_dev_text(
-    issuer: DevIssuer, server_url: str, certificate: Path | None, kmip: DevKMIP | None = None
+    issuer: DevIssuer,
+    trust: TrustSettings,
+    server_url: str,
+    certificate: Path | None,
+    kmip: DevKMIP | None = None,
 ) -> str:
     """The text.
 
-    certificate: the server's, if it serves over TLS. kmip: None where certificates were configured for it.
+    trust: what the server trusts. certificate: the server's, if it serves over TLS.
+    kmip: None where certificates were configured for it.
     """
     tokens = {user: issuer.mint_token(user) for user in USERS}
-    lines = [*_lines(issuer.uri, tokens, server_url, certificate)]
+    _, bob = USERS
+    grantee = f"{issuer.uri}#{bob}" if trust.policy.namespace_by_issuer else bob
+    lines = [*_lines(issuer.uri, tokens, grantee, server_url, certificate)]
     if kmip is not None:
         lines += _kmip_lines(kmip)
     return "\n".join(lines)
+
+
+def find_refusal(issuer: DevIssuer, trust: TrustSettings) -> str | None:
+    """Which check of the server's configuration a printed token fails; None where it is accepted."""
+    reading = explain_reading(issuer.mint_token(USERS[0]), trust)
+    error = find_answer([*reading.steps, *explain_claims(reading, trust, now=time.time())])
+    return None if error is None else str(error)
 
 
 def _kmip_lines(kmip: DevKMIP) -> Iterator[str]:
@@ -40,7 +57,7 @@ def _kmip_lines(kmip: DevKMIP) -> Iterator[str]:
 
 
 def _lines(
-    issuer: str, tokens: dict[str, str], server_url: str, certificate: Path | None
+    issuer: str, tokens: dict[str, str], grantee: str, server_url: str, certificate: Path | None
 ) -> Iterator[str]:
     alice, bob = USERS
     yield f"issuer: {issuer}"
@@ -70,7 +87,7 @@ def _lines(
         "make a key, encrypt a file, let bob decrypt it:",
         "kmsctl create demo",
         "echo 'pay 12 EUR' > kms-dev.txt && kmsctl encrypt kms-dev.txt --for demo --force",
-        f"kmsctl share demo {bob} decrypt",
+        f"kmsctl share demo {shlex.quote(grantee)} decrypt",
         "",
         "as bob:",
         "KMS_TOKEN=$BOB kmsctl decrypt kms-dev.txt.kms -o -",

@@ -163,3 +163,12 @@ def test_dev_refuses_a_policy_that_its_own_tokens_would_fail(tmp_path: Path) -> 
     done = run("--dev", "--port", "0", "--jwt-algorithms", "RS256", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("kms-tornado: --jwt-algorithms (flag): ")
+
+
+def test_dev_warns_where_the_tokens_that_it_prints_are_refused(dev, tmp_path: Path) -> None:
+    """They are printed all the same: a program that signs in may ask for the scope."""
+    said = "the tokens that it prints are refused by this configuration: "
+    assert said not in dev.log
+    with serving("--dev", "--jwt-required-claim", "scope=kms", cwd=tmp_path) as server:
+        assert server.client.get("/whoami", token=Printed(server).alice).status == 403
+        assert f"{said}a required claim or scope is missing" in server.log

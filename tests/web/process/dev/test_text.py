@@ -55,6 +55,15 @@ def test_lines_are_pasted_as_they_stand(tmp_path: Path, screen: Terminal) -> Non
     assert results[-1][0] == "pay 12 EUR\n"
 
 
+@pytest.mark.parametrize("screen", ["bash"], indirect=True)
+def test_lines_share_with_the_name_that_bob_has_here(tmp_path: Path, screen: Terminal) -> None:
+    with serving("--dev", "--jwt-user-namespace", "issuer", cwd=tmp_path) as server:
+        paragraphs = Printed(server).paragraphs
+        assert f"'{Printed(server).issuer}#bob@example.com'" in paragraphs[LINES][2]
+        screen.paste([line for heading in (EXPORTS, LINES) for line in paragraphs[heading]])
+        assert screen.run(paragraphs[BOBS][0]) == ("pay 12 EUR\n", 0)
+
+
 def test_three_lines_are_enough(dev: ServerProcess) -> None:
     printed = Printed(dev)
     exports = printed.paragraphs[EXPORTS]
