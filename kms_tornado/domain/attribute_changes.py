@@ -51,7 +51,7 @@ def check_distinct(attributes: Attributes) -> None:
                 name = value.attribute_name if field == _VENDORS else tag_of(Attributes, field)
                 raise InvalidAttributeValue(f"{name} has the same value twice")
             if field == _VENDORS and not _may_repeat(value) and _positions(before, value):
-                raise AttributeSingleValued(f"{value.attribute_name} of this vendor has one value")
+                raise AttributeSingleValued(f"{value.attribute_name} has one value")
 
 
 def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:

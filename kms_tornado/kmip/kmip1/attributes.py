@@ -18,7 +18,7 @@ from ..version_gate import VersionGate
 from .certificates import NAMES as CERTIFICATE_NAMES
 from .certificates import SOURCES as CERTIFICATE_SOURCES
 from .certificates import describe_certificate
-from .names import NAMES, TAGS, VENDOR, find_vendor, name_vendor_attribute
+from .names import KEPT, NAMES, TAGS, VENDOR, find_vendor, name_vendor_attribute
 
 _TEXT, _INTEGER = ItemType.TEXT_STRING, ItemType.INTEGER
 
@@ -61,8 +61,12 @@ def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
     if tag is not None:
         return ReadAttribute(value._replace(tag=tag), index)
     vendor = find_vendor(name)
+    if vendor is None and name in CERTIFICATE_SOURCES:
+        raise InvalidField(f"{name} can only be read: the server makes it of other attributes")
     if vendor is None:
         raise InvalidField(f"KMIP {gate.version} has no attribute {quote(name)}")
+    if name in KEPT and value.type is not _TEXT:
+        raise InvalidField(f"the AttributeValue of {name} must be a TextString")
     return ReadAttribute(structure("Attribute", *_name_nodes(*vendor), value), index)
 
 

@@ -72,10 +72,11 @@ def describe_certificate(attributes: Iterable[Node]) -> list[tuple[str, Node]]:
 
 
 def _join_name(nodes: Sequence[Node], side: str) -> str:
+    """The last of several values comes first, as it is the nearest to the subject (RFC 4514 §2.1)."""
     parts = [
         f"{called}={_escape(node.value)}"
         for part, called in _PARTS.items()
-        for node in nodes
+        for node in reversed(nodes)
         if node.tag == f"Certificate{side}{part}" and isinstance(node.value, str)
     ]
     return ",".join(parts)

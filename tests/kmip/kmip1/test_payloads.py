@@ -328,6 +328,20 @@ def test_delete_attribute_names_one_value(sent, index):
         ),
         pytest.param(
             V10,
+            Operation.LOCATE,
+            [attribute("Certificate Subject", "CN=a")],
+            "Certificate Subject can only be read: the server makes it of other attributes",
+            id="an attribute that is made of others",
+        ),
+        pytest.param(
+            V10,
+            Operation.ADD_ATTRIBUTE,
+            [attribute("Operation Policy Name", 5)],
+            "the AttributeValue of Operation Policy Name must be a TextString",
+            id="a kept attribute of another type",
+        ),
+        pytest.param(
+            V10,
             Operation.GET_ATTRIBUTES,
             [text("AttributeName", "State"), text("AttributeName", "State")],
             "an AttributeName is given twice",
@@ -489,7 +503,7 @@ CERTIFICATE_OF_1_0 = [
     attribute("Certificate Identifier", (text("Issuer", r"O=\ O"), text("SerialNumber", "DA"))),
     attribute(
         "Certificate Subject",
-        (text("CertificateSubjectDistinguishedName", r"CN=a\,b,CN=c,C=US"),),
+        (text("CertificateSubjectDistinguishedName", r"CN=c,CN=a\,b,C=US"),),
     ),
     attribute("Certificate Issuer", (text("CertificateIssuerDistinguishedName", r"O=\ O"),)),
 ]
