@@ -10,6 +10,7 @@ import functools
 import http.client
 import logging
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from ...support import Client, running
 from .handlers import is_refused
 
 ISSUER = TestIssuer()
-TOKEN = ISSUER.token("alice", scope="read")
+#: Of an hour: these tests may come long after this file is read.
+TOKEN = ISSUER.token("alice", scope="read", exp=int(time.time()) + 3600)
 
 
 def tell(request: FastRequest) -> dict[str, Any]:

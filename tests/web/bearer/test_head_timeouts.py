@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 import weakref
 
 import pytest
@@ -19,7 +20,9 @@ from kms_tornado.web.bearer.head_timeouts import HeadTimeouts
 from ...rows import each_row
 
 ISSUER = TestIssuer()
-HEAD = f"Host: x\r\nAuthorization: Bearer {ISSUER.token('alice')}\r\n\r\n"
+#: Of an hour: these tests may come long after this file is read.
+TOKEN = ISSUER.token("alice", exp=int(time.time()) + 3600)
+HEAD = f"Host: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n"
 
 
 def answer(request: FastRequest) -> str:
