@@ -11,7 +11,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from ...interface.faults import make_fault
 from ..backend import Backend
-from ..statements import NO_VALUES, InsertIfAbsent, Prepared, Runner, Statement
+from ..statements import NO_VALUES, InsertIfAbsent, Runner, Statement, prepare
 from ..watched import WatchedBackend
 from .schema import used_proofs
 
@@ -56,7 +56,7 @@ class SQLUsedProofs:
 
     def __init__(self, backend: Backend, database: WatchedBackend) -> None:
         self._database = database
-        self._count = Prepared(_count, backend.dialect)
+        self._count = prepare(_count, backend.dialect)
         self._waiting: list[_Proof] = []
         self._writing: asyncio.Task[None] | None = None
 
