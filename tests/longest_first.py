@@ -1,6 +1,7 @@
 """Which files take longest. They are begun first: a long one that is begun last is run alone.
 
-pytest-xdist runs a file in one process (`--dist loadfile`), and by itself begins with those of most tests.
+pytest-xdist runs a file in one process (`--dist loadfile`), and by itself begins with those of most tests. Those in
+`web/ui` are run in one process together, as they share a browser, whose start takes longer than most of their tests.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ TESTS = Path(__file__).parent
 
 #: More than four seconds, of processor or of waiting.
 FILES = (
-    "web/ui/test_views.py", "operations/test_races.py", "operations/test_access.py",
-    "operations/test_two_users_examples.py", "web/ui/test_sign_in.py", "web/ui/test_encrypt.py",
-    "test_oasis_kmip1.py", "web/ui/test_actions.py", "web/ui/test_story.py", "transport/test_accepting.py",
+    "web/ui/test_views.py", "web/ui/test_sign_in.py", "web/ui/test_encrypt.py", "web/ui/test_actions.py",
+    "web/ui/test_story.py", "web/ui/test_places.py", "web/ui/test_files.py", "operations/test_races.py",
+    "operations/test_access.py", "operations/test_two_users_examples.py", "test_oasis_kmip1.py", "transport/test_accepting.py",
     "store/postgres/writing/test_writer.py", "store/sql/search/test_conditions.py", "deploy/test_unit.py",
     "client/cli/account/test_providers.py", "web/process/test_workers.py", "deploy/test_proxies.py",
     "store/sql/tables/test_grants.py", "operations/test_tampering.py",
@@ -34,8 +35,11 @@ FILES = (
     "store/sqlite/test_durability.py", "client/cli/account/test_login.py", "test_packaging.py",
     "store/sqlite/test_database_file.py", "docs/test_sessions.py", "store/sqlite/test_growth.py",
     "web/test_outage.py", "web/process/test_http_front.py", "store/sql/test_store.py",
-    "web/bearer/test_auth_refresh.py", "web/ui/test_places.py", "web/ui/test_files.py",
+    "web/bearer/test_auth_refresh.py",
 )  # fmt: skip
+
+#: Whose files are run in one process.
+TOGETHER = ("tests/web/ui/",)
 
 _PLACES = {TESTS / file: place for place, file in enumerate(FILES)}
 
@@ -43,3 +47,9 @@ _PLACES = {TESTS / file: place for place, file in enumerate(FILES)}
 def place_of(path: Path) -> int:
     """Where a file of tests stands in the order; those that are not named come last."""
     return _PLACES.get(path, len(_PLACES))
+
+
+def group_of(nodeid: str) -> str:
+    """What pytest-xdist runs in one process with the test: its file, or its folder."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(folder)), file)

@@ -8,13 +8,9 @@ from .browser import paste_token, revisit
 from .conftest import Place
 
 
-def enter(
-    tab: Any, place: Place, name: str, path: str = "", *, scheme: str = "light", width: int = 1280
-) -> Any:
-    """The page, with somebody signed in. scheme: of colours."""
-    tab.emulate_media(color_scheme=scheme)
-    tab.set_viewport_size({"width": width, "height": 900})
-    page = revisit(tab, place.port, path)
+def enter(tab: Any, place: Place, name: str, path: str = "", **look: Any) -> Any:
+    """The page, with somebody signed in. look: as of `revisit`."""
+    page = revisit(tab, place.port, path, **look)
     paste_token(page, place.token(name))
     page.get_by_text("Sign out").wait_for()
     return page

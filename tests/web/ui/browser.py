@@ -1,10 +1,10 @@
-"""A real browser for the tests of the page: one of each module, as the fixture `browser`, and in it one `tab`.
+"""A real browser for the tests of the page: the fixture `browser`, and in it `tab` and `other_tab`, which share nothing.
 
     page = revisit(tab, server.port)
     sign_in(page, "alice@example.com")
 
 A tab that is reloaded knows nothing of who was there before, and costs a fifth of a second; a context of its own, which
-`visit` makes, is for two people at one time, and costs two.
+`visit` makes, costs two.
 
 Where the machine has no chromium, or playwright is not installed, the tests are skipped.
 """
@@ -47,18 +47,30 @@ def open_tab(browser: Any, **context: Any) -> Any:
 
 def visit(browser: Any, port: int, path: str = "", **context: Any) -> Any:
     """The page of a server on loopback, in a tab of its own."""
-    return revisit(open_tab(browser, **context), port, path)
+    tab = open_tab(browser, **context)
+    tab.goto(f"http://127.0.0.1:{port}/ui/{path}")
+    return tab
 
 
-def revisit(tab: Any, port: int, path: str = "", *, prefix: str = "") -> Any:
+def revisit(
+    tab: Any,
+    port: int,
+    path: str = "",
+    *,
+    prefix: str = "",
+    scheme: str = "light",
+    width: int = 1280,
+) -> Any:
     """The page of a server on loopback, in the tab, as somebody has it who was never there.
 
-    prefix: below which the server is mounted.
+    prefix: below which the server is mounted. scheme: of colours.
     """
     origin = f"http://127.0.0.1:{port}"
     address = f"{origin}{prefix}/ui/{path}"
     tab.complaints.clear()
     tab.context.clear_cookies()
+    tab.emulate_media(color_scheme=scheme)
+    tab.set_viewport_size({"width": width, "height": 900})
     if tab.url.startswith(f"{origin}/"):  # to go to another fragment would load nothing
         tab.evaluate(_LEAVE, address)
         tab.reload()
@@ -101,7 +113,9 @@ def find_violations(page: Any) -> list[str]:
     if not page.evaluate("'axe' in window"):
         script = resources.files("axe_playwright_python").joinpath("axe.min.js")
         page.evaluate(script.read_text("utf-8"))
-    found = page.evaluate("axe.run().then((found) => found.violations)")
+    found = page.evaluate(
+        "axe.run({ resultTypes: ['violations'] }).then((found) => found.violations)"
+    )
     return [
         f"{rule['id']}: {', '.join(str(node['target']) for node in rule['nodes'])}"
         for rule in found

@@ -1,8 +1,9 @@
-"""One server with the page and one browser for each module of this folder, and two people, as those of kmsctl have them."""
+"""One browser for this folder, a server with the page for each module, and two people, as those of kmsctl have them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -21,16 +22,41 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(server.url, issuer)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="package"
+)  # pytest-xdist runs the folder in one process (tests/longest_first.py)
 def browser() -> Iterator[Any]:
     from .browser import launch  # which skips where there is none
 
     yield from launch()
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Any) -> Any:
-    """For `revisit`, by one test after the other."""
+@pytest.fixture(scope="package")
+def two_tabs(browser: Any) -> Sequence[Any]:
     from .browser import open_tab
 
-    return open_tab(browser)
+    return [open_tab(browser) for _ in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def _event_loop_is_the_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Playwright's runs in this thread as long as the browser does, and other tests have loops of their own."""
+    if "browser" in request.fixturenames:
+        yield
+        return
+    playwrights = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(playwrights)
+
+
+@pytest.fixture(scope="module")
+def tab(two_tabs: Sequence[Any]) -> Any:
+    """For `revisit`, by one test after the other."""
+    return two_tabs[0]
+
+
+@pytest.fixture(scope="module")
+def other_tab(two_tabs: Sequence[Any]) -> Any:
+    """The same for a second person, or for a page that stays as it is beside `tab`."""
+    return two_tabs[1]

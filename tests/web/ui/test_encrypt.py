@@ -13,7 +13,7 @@ from kms_tornado.client import KMSClient
 
 from ...client.cli.runner import Kmsctl
 from .acting import enter
-from .browser import find_violations, open_tab
+from .browser import find_violations
 from .conftest import ALICE, BOB, Place
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -46,8 +46,8 @@ window.kept = async () => {
 
 
 @pytest.fixture(scope="module")
-def shown(browser: Any, place: Place) -> Any:
-    return enter(open_tab(browser), place, ALICE, "#/encrypt")
+def shown(other_tab: Any, place: Place) -> Any:
+    return enter(other_tab, place, ALICE, "#/encrypt")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...server import ServerProcess, eventually
 from ..process.dev.browser import ALICE, BOB
-from .browser import sign_in, visit
+from .browser import revisit, sign_in
 
 
 def open_view(page: Any, name: str) -> None:
@@ -22,13 +22,13 @@ def decrypt(page: Any, sealed: Path) -> None:
 
 
 def test_key_is_made_shared_used_and_ended_and_all_of_it_is_on_record(
-    browser: Any, tmp_path: Path
+    tab: Any, other_tab: Any, tmp_path: Path
 ) -> None:
     report = tmp_path / "report.txt"
     report.write_text("pay 12 EUR")
     sealed = tmp_path / "report.txt.kms"
     with ServerProcess("--dev", cwd=tmp_path) as server:
-        alice = visit(browser, server.port)
+        alice = revisit(tab, server.port)
         sign_in(alice, ALICE)
         alice.get_by_role("link", name="Create one").click()
 
@@ -48,7 +48,7 @@ def test_key_is_made_shared_used_and_ended_and_all_of_it_is_on_record(
         assert report.read_bytes() not in sealed.read_bytes()
 
         # Bob is refused, and told whom to ask.
-        bob = visit(browser, server.port)
+        bob = revisit(other_tab, server.port)
         sign_in(bob, BOB)
         open_view(bob, "Files")
         decrypt(bob, sealed)
