@@ -8,12 +8,13 @@ import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-from . import longest_first, pressure, scratch
+from . import compiled_once, longest_first, pressure, scratch
 from .kms import KMS, User, two_issuers
 
 # Without a limit of time for one example: it fails on a machine that others use, too, and proves nothing.
@@ -40,6 +41,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if config.option.markexpr == "pressure" and is_another else None
 
 
+@pytest.hookimpl(trylast=True)  # and yet before pytest-xdist, registered later, starts its workers
+def pytest_sessionstart(session: pytest.Session) -> None:
+    option = session.config.option
+    if getattr(option, "numprocesses", None) and option.markexpr != "pressure":
+        compiled_once.compile_all(session.config)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None]:
     """Thousands of tests are no garbage, and each look whether they are would take half a second."""
@@ -57,6 +65,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path in pressure.PATHS and item.get_closest_marker("soak") is None:
             item.add_marker(pytest.mark.pressure)
     items.sort(key=lambda item: longest_first.place_of(item.path))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return longest_first.group_of(nodeid)
+
+    return Scheduling(config, log) if config.option.dist == "loadfile" else None
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -89,6 +108,10 @@ def _databases_made_at_once() -> None:
         from .new_databases import find_prepared
 
         find_prepared()
+    if "kms_tornado.store.sql.search.object_search" in sys.modules:
+        from .new_databases import share_searches
+
+        share_searches()
 
 
 @pytest.fixture(scope="session")
