@@ -100,8 +100,7 @@ def path_with_kmsctl(directory: Path) -> str:
     """A PATH on which this source's kmsctl is, whether it is installed or not. It is forked, as pages call it often."""
     programs = directory / ".programs"
     programs.mkdir()
-    (programs / "kmsctl").write_text(f"#!{sys.executable} -IS\n{warm_kmsctl().make_kmsctl()}")
-    (programs / "kmsctl").chmod(0o755)
+    warm_kmsctl().write_program(programs / "kmsctl")
     return f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 

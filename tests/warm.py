@@ -7,7 +7,7 @@ its own all the same, with its own directory, output, signals, variables, limits
 is about the start of the process itself, it starts `python -m kms_tornado`.
 
     test ── WarmServers ── socket ── _serve_forever (loads once) ── _watch (one a server) ── server
-    shell ── kmsctl of `make_kmsctl` ── the second socket ──┘
+    shell ── a program of `make_program` ── another socket ──┘
 
 `_watch` is the server's parent: it tells the process ID, waits for the end and tells the exit code.
 """
@@ -98,6 +98,7 @@ class WarmServers:
 
     def __init__(self, environment: dict[str, str], *, program: str = "server") -> None:
         """program: what is forked, "server" or "kmsctl"."""
+        self._program = program
         self._socket, theirs = socket.socketpair()
         self._address = (
             f"\0kms-warm-{program}-{os.getpid()}"  # has no file, whose path might be too long
@@ -173,9 +174,14 @@ class WarmServers:
         pid, status = self._start(request, terminal, terminal, terminal)
         return WarmProcess(pid, status, None, None)
 
-    def make_kmsctl(self) -> str:
-        """Python's text, for `python -IS`, that is kmsctl with its caller's files, variables, directory and signals."""
-        return _KMSCTL.format(address=self._address)
+    def make_program(self) -> str:
+        """Python's text, for `python -IS`: what is forked has its caller's files, variables, directory and signals."""
+        return _PROGRAM.format(address=self._address, request=_REQUESTS[self._program])
+
+    def write_program(self, path: Path) -> None:
+        """The same as a file that a shell can run."""
+        path.write_text(f"#!{sys.executable} -IS\n{self.make_program()}")
+        path.chmod(0o755)
 
     def start_program(self, program: str, *argv: str) -> WarmProcess:
         """Python's text is run, in place of the server, with pipes to its stdin and from its stdout."""
@@ -218,16 +224,14 @@ class WarmServers:
             )
 
 
-#: Has kmsctl forked as `WarmServers._start` does, and ends as that ends. `signal` and `socket` would load for longer
+#: Has a process forked as `WarmServers._start` does, and ends with its exit code, as shells count it. `signal` and `socket` would load for longer
 #: than all the rest takes.
-_KMSCTL = """
+_PROGRAM = """
 import _signal, _socket, json, os, sys
 
+argv, environment = sys.argv[1:], dict(os.environ)
 ended, status = os.pipe()
-request = {{
-    "kmsctl": sys.argv[1:], "environment": dict(os.environ), "cwd": os.getcwd(),
-    "program": "", "has_terminal": False,
-}}
+request = {{"cwd": os.getcwd(), {request}}}
 message = json.dumps(request).encode()
 files = b"".join(each.to_bytes(4, sys.byteorder) for each in (status, 0, 1, 2))
 warm = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -240,11 +244,13 @@ pid = int.from_bytes(os.read(ended, 4), "big", signed=True)
 for number in (_signal.SIGHUP, _signal.SIGINT, _signal.SIGTERM):
     _signal.signal(number, lambda number, frame: os.kill(pid, number))
 code = int.from_bytes(os.read(ended, 4), "big", signed=True)
-if code < 0:
-    _signal.signal(-code, _signal.SIG_DFL)
-    os.kill(os.getpid(), -code)
-os._exit(code)
+os._exit(code if code >= 0 else 128 - code)
 """
+#: What of a request is the one program's or the other's.
+_REQUESTS = {
+    "server": '"argv": argv, "variables": environment, "limits": [], "constants": {}',
+    "kmsctl": '"kmsctl": argv, "environment": environment, "program": "", "has_terminal": False',
+}
 
 
 # --- the process that servers are forked from -----------------------------------------------------

@@ -25,7 +25,7 @@ from typing import NamedTuple, Self
 
 from ..client.cli.runner import Kmsctl
 from ..issuer import Issuer
-from ..server import ROOT, free_port, warm_servers
+from ..server import free_port, warm_servers
 from ..warm import WarmProcess
 from .blocks import block
 
@@ -34,28 +34,24 @@ PLACES = (
     *("/opt/kms-tornado", "/etc/kms-tornado", "/etc/systemd/system", "/var/lib/kms-tornado"),
     *("/var/backups/kms-tornado", "/var/log/kms-tornado", "/mnt/vault", "/srv"),
 )
-#: Those that `Host` answers for. `command` is kms-tornado.
-ANSWERED = ("command", "systemctl", "journalctl", "issuer", "kmsctl")
+#: Those that `Host` answers for.
+ANSWERED = ("systemctl", "journalctl", "issuer", "kmsctl")
 
 #: Hands its name, arguments, directory and variables to `Host`, and ends as that says.
 _PROGRAM = """#!{python} -IS
-import json, os, socket, sys
-with socket.socket(socket.AF_UNIX) as host:
-    host.connect({address!r})
-    call = os.path.basename(sys.argv[0]), sys.argv[1:], os.getcwd(), dict(os.environ)
-    host.sendall(json.dumps(call).encode() + b"\\n")
-    code, out, err = json.loads(host.makefile().readline())
+import _socket, json, os, sys
+host = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
+host.connect({address!r})
+call = os.path.basename(sys.argv[0]), sys.argv[1:], os.getcwd(), dict(os.environ)
+host.sendall(json.dumps(call).encode() + b"\\n")
+with open(host.detach(), encoding="utf-8") as answer:
+    code, out, err = json.loads(answer.readline())
 sys.stdout.write(out)
 sys.stderr.write(err)
 sys.exit(code)
 """
 _RUNUSER = """#!/bin/bash
 [ "$1 $2 $3" = "-u kms-tornado --" ] && shift 3 && exec "$@"
-"""
-#: `explain` reads its stdin, so it is a process of its own.
-_KMS_TORNADO = """#!/bin/bash
-[ "$1" = explain ] || exec {programs}/command "$@"
-PYTHONPATH={root} exec {python} -m kms_tornado "$@"
 """
 
 
@@ -121,9 +117,8 @@ class Host:
         installed.mkdir(parents=True)
         self.programs.mkdir()
         own = _PROGRAM.format(python=sys.executable, address=self._address)
-        of_kms = _KMS_TORNADO.format(python=sys.executable, programs=self.programs, root=ROOT)
+        warm_servers().write_program(installed / "kms-tornado")
         for path, text in (
-            (installed / "kms-tornado", of_kms),
             (installed / "pip", "#!/bin/sh\n"),
             (self.programs / "runuser", _RUNUSER),
             *((self.programs / name, own) for name in ANSWERED),
@@ -162,10 +157,6 @@ class Host:
             except Exception as exc:
                 outcome = Outcome(99, "", f"{call}: {exc!r}\n")
             file.write(json.dumps(outcome) + "\n")
-
-    def _run_command(self, call: Call) -> Outcome:
-        done = warm_servers().run(call.arguments, Path(call.directory), 60)
-        return Outcome(done.returncode, done.stdout, done.stderr)
 
     def _run_kmsctl(self, call: Call) -> Outcome:
         outcome: Future[Outcome] = Future()

@@ -31,7 +31,7 @@ COMMAND = (
 
 def forked_command() -> tuple[str, ...]:
     """What a process of kmsctl takes a tenth of the time with; SIGKILL ends the one that waits for it alone."""
-    return (sys.executable, "-IS", "-c", warm_kmsctl().make_kmsctl())
+    return (sys.executable, "-IS", "-c", warm_kmsctl().make_program())
 
 
 @dataclass(frozen=True)
