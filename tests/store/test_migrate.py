@@ -332,6 +332,14 @@ def test_new_database_has_what_the_migrations_make_of_the_first_one(new_place):
         assert migrate.read_revision(connection) == newest_revision()
 
 
+def test_tables_for_a_backup_of_this_version_are_made_at_once(new_place, monkeypatch):
+    """Without a migration, thus without alembic."""
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    with engine_behind(new_place).begin() as connection:
+        migrate.upgrade(connection, name="test", revision=newest_revision())
+        assert migrate.read_revision(connection) == newest_revision()
+
+
 def describe(connection):
     """Every table, column, constraint and index, with no row but the revision."""
     queries = _ON_POSTGRESQL if connection.dialect.name == "postgresql" else _ON_SQLITE
