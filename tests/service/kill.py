@@ -10,12 +10,15 @@ from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
+from ..new_databases import find_statements
+
 #: (owner, name of its function): called at a step.
 Step = tuple[Any, str]
 
 
 def count_steps(work: Callable[[], object], steps: list[Step]) -> int:
     """How many steps the work takes, before and after each of those calls; it is done in a process of its own."""
+    find_statements()  # or each process would, for as long as all the rest takes
     context = multiprocessing.get_context("fork")
     results = context.SimpleQueue()
 
@@ -35,6 +38,7 @@ def count_steps(work: Callable[[], object], steps: list[Step]) -> int:
 
 def kill_at(moment: int, work: Callable[[], object], steps: list[Step]) -> None:
     """Do the work in a process of its own, which is killed at that step."""
+    find_statements()
 
     def run() -> None:
         with Ticks(moment).patching(steps):
