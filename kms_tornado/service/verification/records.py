@@ -19,7 +19,7 @@ from .objects import AuditSetBack, Checked, ObjectVerification, RecordReader
 class Report:
     """faults: of the audit, in whole sentences. uncovered: records behind the last checkpoint, {chain: number}.
 
-    found: what is wrong with objects, by identifier. unfit: whose rows for searches are, as `ObjectChecks.find_unfit`. cleared: objects that were refused, and are used again.
+    found: what is wrong with objects, by identifier. unfit: as `ObjectChecks.find_unfit`. cleared: objects that were refused, and are used again.
     unknown: identifiers to accept that no object has, and none should have.
     """
 

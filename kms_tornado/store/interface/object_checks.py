@@ -125,7 +125,7 @@ class ObjectChecks(Protocol):
         """
 
     async def find_unfit(self, after: int, last: int) -> Mapping[str, str]:
-        """{identifier: which of its rows in other tables do not fit it} of the objects behind a serial, up to another.
+        """{identifier: what is wrong} of objects behind a serial, up to another, that have rows of rights they do not grant.
 
         Searches find objects by these rows.
         """

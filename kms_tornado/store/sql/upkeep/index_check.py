@@ -69,15 +69,20 @@ class IndexCheck:
         return [self._check_row(row) for row in rows]
 
     def find_unfit(self, rows: Iterable[Sequence[Any]]) -> dict[str, str]:
-        """{identifier: which rows do not fit it} for objects whose own row is authentic."""
+        """{identifier: which rows do not fit it}: rights that objects whose own row is authentic do not have.
+
+        Other rows decide nothing, and a search that finds less tells nothing that it should not.
+        """
         unfit = {}
         for row in rows:
             try:
                 values = check_row(row[: len(ROW_TO_CHECK)], self._authenticator)
             except (AlteredRow, ValueError, TypeError, LookupError):
                 continue  # whoever checks the rows of objects themselves tells
-            if fault := _find_unfit(values, row):
-                unfit[values["uid"]] = fault
+            *_, present = _parse_lists(row)
+            *_, expected = _expect(values)
+            if not present <= expected:
+                unfit[values["uid"]] = f"rows of {grants.name} do not fit it"
         return unfit
 
     def _check_row(self, row: Sequence[Any]) -> dict[str, Any]:
@@ -89,11 +94,16 @@ class IndexCheck:
 
 def _find_unfit(values: Mapping[str, Any], row: Sequence[Any]) -> str | None:
     """Which rows of the index tables do not fit an object. values: of its own row."""
-    found = row[len(ROW_TO_CHECK) :]
-    for table, text, expected in zip(_INDEXES, found, _expect(values), strict=True):
-        if {tuple(entry) for entry in json.loads(text or "[]")} != expected:
+    for table, present, expected in zip(_INDEXES, _parse_lists(row), _expect(values), strict=True):
+        if present != expected:
             return f"rows of {table.name} do not fit it"
     return None
+
+
+def _parse_lists(row: Sequence[Any]) -> Iterator[set[tuple[Any, ...]]]:
+    """The object's rows in each table of _INDEXES."""
+    for text in row[len(ROW_TO_CHECK) :]:
+        yield {tuple(entry) for entry in json.loads(text or "[]")}
 
 
 def _expect(values: Mapping[str, Any]) -> Iterator[set[tuple[Any, ...]]]:
