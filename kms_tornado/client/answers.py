@@ -1,6 +1,6 @@
-"""Answers of bounded length and speed: a server that was taken over must not fill the client's memory.
+"""Answers of limited length and speed: a server that an attacker has taken over must not fill the client's memory.
 
-Below urllib3, which reads the body of an answer whole, that of an answer which it will repeat included.
+This works below urllib3, which reads the whole body of an answer, even of one that leads to another try.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _PIECE_BYTES = 256 * 1024
 
 
 class AnswerTooLong(HTTPError):
-    """The body is too long, or comes too slowly. Not repeated: the next one would be no better."""
+    """The body is too long, or comes too slowly. The request is not repeated: the next answer would be no better."""
 
 
 class _Answer(http.client.HTTPResponse):
     def read(self, amt: int | None = None) -> bytes:
-        """As much as asked for; all of it is read in pieces, and given up where there is no end."""
+        """As much as was asked for. A request for everything is read in pieces, and given up if there is no end."""
         if amt is not None:
             return super().read(amt)
         begun, body = time.monotonic(), bytearray()
@@ -62,6 +62,6 @@ class _TLSPool(HTTPSConnectionPool):
 
 
 def bound_answers(manager: urllib3.PoolManager) -> urllib3.PoolManager:
-    """The same manager, whose connections give bounded answers. Before the first connection is made."""
+    """The same manager, whose connections give limited answers. To be called before the first connection is made."""
     manager.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
     return manager

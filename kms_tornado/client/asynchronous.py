@@ -1,4 +1,4 @@
-"""AsyncKMSClient: the calls of KMSClient, awaited."""
+"""AsyncKMSClient: the calls of KMSClient, to be awaited."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ T = TypeVar("T")
 def asynchronous(
     prepare: Callable[P, Exchange[T]],
 ) -> Callable[Concatenate[AsyncKMSClient, P], Coroutine[Any, Any, T]]:
-    """The method of AsyncKMSClient that runs the exchange of the function."""
+    """The method of AsyncKMSClient that runs the exchange which the function prepares."""
 
     @functools.wraps(prepare)
     async def call(self: AsyncKMSClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -39,9 +39,8 @@ def asynchronous(
 class AsyncKMSClient(PerformAsynchronous):
     """A client whose methods are awaited. Arguments and exceptions are those of KMSClient.
 
-    At most MAX_KEPT requests run at a time; more wait for their turn. To cancel a call stops the waiting:
-    a request that was sent is carried out all the same, and its thread ends with the answer, or after
-    timeout_s.
+    At most MAX_KEPT requests run at a time; others wait for their turn. If a call is cancelled, only the waiting stops:
+    a request that was sent is carried out all the same, and its thread ends with the answer, or after timeout_s.
     """
 
     # urllib3 blocks, so each request that runs has a thread. A library with an event loop of its own would
@@ -66,12 +65,12 @@ class AsyncKMSClient(PerformAsynchronous):
         self.close()
 
     def close(self) -> None:
-        """Close the connections. Whoever still waits for a turn gets CancelledError."""
+        """Close the connections. Calls that still wait for their turn get CancelledError."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     async def run(self, prepare: Callable[[], Exchange[T]]) -> T:
-        """The result of the exchange that the function prepares, on a thread: bodies may be long."""
+        """The result of the exchange that the function prepares. This happens on a thread, since bodies may be long."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: self._transport.run(prepare()))
 

@@ -1,7 +1,7 @@
 """KMSClient: the calls, each of which waits for its answer.
 
-`blocking` makes a method of a function of `calls`: same arguments, and the result instead of the
-`Exchange`. `asynchronous` has the same for AsyncKMSClient, so that each call is declared once.
+`blocking` turns a function of `calls` into a method with the same arguments, which returns the result instead of the
+`Exchange`. `asynchronous` does the same for AsyncKMSClient, so that each call is declared once.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 def blocking(prepare: Callable[P, Exchange[T]]) -> Callable[Concatenate[KMSClient, P], T]:
-    """The method of KMSClient that runs the exchange of the function."""
+    """The method of KMSClient that runs the exchange which the function prepares."""
 
     @functools.wraps(prepare)
     def call(self: KMSClient, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -48,7 +48,7 @@ def describe_method(method: Any, prepare: Callable[..., Any]) -> None:
 
 
 class NoToken:
-    """For servers and routes that need none."""
+    """A token source for servers and routes that need no token."""
 
     def token(self) -> None:
         return None
@@ -63,7 +63,7 @@ def make_transport(
     settings: ConnectionSettings | None,
     observe: Observe | None,
 ) -> Transport:
-    """The transport for what a client is made of. Raises InvalidSettings."""
+    """The transport for the arguments of a client. Raises InvalidSettings."""
     if settings is None:
         url = server_url or os.environ.get("KMS_URL")
         if not url:
@@ -84,12 +84,12 @@ def make_transport(
 class KMSClient(PerformBlocking):
     """A client whose methods wait for their answers. Threads may share it.
 
-    server_url, token: by default the environment variables KMS_URL and KMS_TOKEN. token: a text, a DPoPToken, or
-    what gives one and renews it. settings: in place of server_url, where more than a URL has to be said.
-    observe: is called with "request" or "answer" and the body; bodies may hold keys.
-
-    Raises KMIPError, by the class of its result reason, where the server refuses an operation, and
-    ClientError where there is no answer.
+    server_url, token: by default the environment variables KMS_URL and KMS_TOKEN.
+    token: a text, a DPoPToken, or an object that provides a token and renews it.
+    settings: in place of server_url, where more than a URL is needed.
+    observe: called with "request" or "answer" and the body; bodies may contain keys.
+    Raises KMIPError, in the class of its result reason, where the server refuses an operation, and ClientError where
+    there is no answer.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ class KMSClient(PerformBlocking):
         self._transport.close()
 
     def run(self, exchange: Exchange[T]) -> T:
-        """Any exchange, for a request that no method makes."""
+        """Run any exchange, for a request that has no method."""
         return self._transport.run(exchange)
 
     def perform_batch(self, requests: Sequence[Declared]) -> list[Declared | KMIPError]:

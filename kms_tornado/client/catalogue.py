@@ -11,7 +11,10 @@ from ..kmip.schema import Declared
 
 
 class Row(NamedTuple):
-    """One operation. is_repeatable: whether a second run of this request leaves what one would leave."""
+    """One operation.
+
+    is_repeatable: whether a second run of this request leaves the same state as one run.
+    """
 
     request: type[Declared]
     response: type[Declared]
@@ -19,33 +22,33 @@ class Row(NamedTuple):
 
 
 def _always(request: Any) -> bool:
-    """It changes nothing."""
+    """Repeatable, because it changes nothing."""
     return True
 
 
 def _never(request: Any) -> bool:
-    """A second run does something else than the first, or is refused because of it."""
+    """Not repeatable: a second run would have another effect, or be refused because of the first."""
     return False
 
 
 def _is_whole(request: Any) -> bool:
-    """A part of a stream moves it on; data that are sent whole do not."""
+    """Repeatable if the data is sent whole. A part of a stream would advance the stream again."""
     return not (request.init_indicator or request.final_indicator or request.correlation_value)
 
 
 def _has_nonce_of_server(request: p.EncryptRequest) -> bool:
-    """A nonce of the client's is used up by the first run."""
+    """Repeatable unless the client brought a nonce, which the first run uses up."""
     return request.iv_counter_nonce is None and _is_whole(request)
 
 
 def _names_one_object(request: Any) -> bool:
-    """Tags mean another object once the first run has changed the one that they meant."""
+    """Repeatable unless it names tags, which may mean another object once the first run has changed theirs."""
     uid = request.unique_identifier
     return uid is not None and not uid.startswith("[")
 
 
 def _leaves_object(request: p.DestroyRequest) -> bool:
-    """An object that was removed is not found by the second run."""
+    """Repeatable unless the object is removed: the second run would not find it."""
     return not request.remove and _names_one_object(request)
 
 

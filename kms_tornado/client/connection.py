@@ -1,6 +1,6 @@
-"""ConnectionSettings: which server, how it is reached, and who it is told that we are.
+"""ConnectionSettings: which server, how to reach it, and how to identify ourselves to it.
 
-Values alone: nothing is opened here, and no library is needed. `pool` makes connections of them.
+Only values: nothing is opened here, and no library is needed. `pool` makes connections from them.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _OWN_HEADERS = frozenset({"authorization", "content-length", "content-type", "dp
 
 @runtime_checkable
 class TokenSource(Protocol):
-    """Where the token comes from. Several threads may call it at once."""
+    """Provides the token. Several threads may call it at once."""
 
     def token(self) -> str | DPoPToken | None:
-        """The token to send, asked for before each request: a text is a bearer token; None to send none."""
+        """The token to send, called before each request. A str is a bearer token; None sends no token."""
 
     def renew(self) -> bool:
-        """Called where the server says that the token has expired.
+        """Called when the server says that the token has expired.
 
-        True: `token` returns another one now, and the request is repeated once.
+        True means that `token` now returns another one, and the request is repeated once.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
-    """A token that nobody renews."""
+    """A token that is never renewed."""
 
     value: str = field(repr=False)
 
@@ -60,9 +60,9 @@ class FixedToken:
 
 @dataclass(frozen=True, slots=True)
 class DPoPToken:
-    """A token that is bound to a key (RFC 9449), and that key: each request brings a proof that it signs.
+    """A token that is bound to a key (RFC 9449), and that key, which signs a proof for each request.
 
-    A TokenSource by itself, which renews nothing. Raises InvalidSettings for what is no token.
+    It is a TokenSource by itself, which renews nothing. Raises InvalidSettings for a text that is not a token.
     """
 
     value: str = field(repr=False)
@@ -99,8 +99,8 @@ class PKCS12File:
 class ProxySettings:
     """An HTTP proxy.
 
-    exclusion_list: hosts that are reached without it: names, which stand for their subdomains, too,
-    addresses, networks (``10.0.0.0/8``), or ``*``.
+    exclusion_list: hosts that are reached without it: names, which include their subdomains, addresses, networks
+    (``10.0.0.0/8``), or ``*``.
     custom_auth_header: the value of Proxy-Authorization, in place of a name and a password.
     """
 
@@ -127,11 +127,13 @@ class ProxySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """How to reach a server. Raises InvalidSettings for what cannot be meant.
+    """How to reach a server. Raises InvalidSettings for settings that make no sense.
 
-    server_url: ``http(s)://host[:port][/prefix]``. verified_cert: PEM, the one certificate that the
-    server may show. ca_file: PEM, in place of the system's authorities. cipher_suites: OpenSSL's names,
-    separated by colons. timeout_s: for a connection, and for each wait for an answer.
+    server_url: ``http(s)://host[:port][/prefix]``.
+    verified_cert: PEM, the only certificate that the server may have.
+    ca_file: PEM, in place of the system's authorities.
+    cipher_suites: OpenSSL's names, separated by colons.
+    timeout_s: for a connection, and for each wait for an answer.
     """
 
     server_url: str
@@ -169,7 +171,7 @@ def _check_token(token: str) -> None:
 
 
 def _check_url(subject: str, url: str) -> SplitResult:
-    """The parts of an http(s) URL. The text of the error does not repeat it, as it may hold a password."""
+    """The parts of an http(s) URL. The text of the error does not repeat the URL, which may contain a password."""
     try:
         parts = urlsplit(url)
         port = parts.port

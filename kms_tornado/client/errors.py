@@ -22,15 +22,15 @@ from ..errors import KMSError
 
 
 class ClientError(KMSError):
-    """Base of what fails on the way to the server, at its door, or on the way back."""
+    """Base class for failures on the way to the server, in its admission checks, or on the way back."""
 
 
 class ClientWarning(UserWarning):
-    """A setting that works and endangers what is sent: a certificate that nobody checks, a token over http."""
+    """A setting that works but endangers what is sent: an unchecked certificate, or a token over http."""
 
 
 class InvalidSettings(ClientError):
-    """A setting of the connection is missing or nonsense; no request was made."""
+    """A setting of the connection is missing or makes no sense; no request was made."""
 
 
 class AuthenticationFailed(ClientError):
@@ -65,11 +65,11 @@ class ServerUnavailable(ClientError):
 
 
 class TooManyRequests(ServerUnavailable):
-    """This user has sent more requests than the server lets one user send."""
+    """This user has sent more requests than the server allows one user."""
 
 
 class ConnectionFailed(ClientError):
-    """There is no connection to the server, or it broke before the answer was whole.
+    """There is no connection to the server, or it broke before the answer was complete.
 
     is_outcome_known: False where the request may have been carried out.
     """
@@ -80,4 +80,4 @@ class ConnectionFailed(ClientError):
 
 
 class UnexpectedAnswer(ClientError):
-    """The answer is not one that this server gives: a proxy's page, broken JSON, a redirect."""
+    """The answer is not one of this server's: a proxy's page, broken JSON, a redirect."""

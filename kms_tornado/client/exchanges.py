@@ -1,8 +1,8 @@
-"""Exchange: one request to the server and how its answer is read. Nothing is sent here.
+"""Exchange: one request to the server, and how to read its answer. Nothing is sent here.
 
-A bare operation is written in the dialect of JSON TTLV whose structures have no type
-(docs/dialects.md, "The other dialects"): its answers lose nothing, where those to the published clients
-leave out what these cannot read. A batch is a RequestMessage of KMIP 2.1.
+A bare operation is written in the dialect of JSON TTLV in which structures have no type (docs/dialects.md, "The other
+dialects"). Its answers are complete, whereas those to the published clients lack what these cannot read. A batch is a
+RequestMessage of KMIP 2.1.
 """
 
 from __future__ import annotations
@@ -39,11 +39,12 @@ MAX_DEPTH = 16
 class Exchange(Generic[T]):
     """One request, and what its answer means.
 
-    path: below the server's URL. parse: the body of an answer of status 200 → the result; raises KMIPError
-    and UnexpectedAnswer. is_repeatable: whether it may be sent again where nobody knows if it arrived.
-    conclude: the result where a repeat is refused by this error, because the first try was carried out;
-    raises the error where it means anything else. parse_with_headers: in place of parse, where headers of the
-    answer belong to the result.
+    path: below the server's URL.
+    parse: turns the body of an answer with status 200 into the result; raises KMIPError and UnexpectedAnswer.
+    is_repeatable: whether the request may be sent again if it is not known whether it arrived.
+    conclude: the result where a repetition is refused with this error, because the first try was carried out; if the
+    error means anything else, raises it.
+    parse_with_headers: in place of parse, if headers of the answer are part of the result.
     """
 
     method: str
@@ -55,13 +56,13 @@ class Exchange(Generic[T]):
     parse_with_headers: Callable[[bytes, Mapping[str, str]], T] | None = None
 
     def read(self, body: bytes, headers: Mapping[str, str]) -> T:
-        """The result of an answer of status 200."""
+        """The result of an answer with status 200."""
         if self.parse_with_headers is None:
             return self.parse(body)
         return self.parse_with_headers(body, headers)
 
     def then(self, convert: Callable[[T], U]) -> Exchange[U]:
-        """The same request, of whose result the other is made."""
+        """The same request, whose result is then converted."""
         conclude, parse_with_headers = self.conclude, self.parse_with_headers
         return Exchange(
             self.method,
@@ -79,9 +80,10 @@ class Exchange(Generic[T]):
 def perform(request: Declared, response: type[R], *, created: R | None = None) -> Exchange[R]:
     """One KMIP operation.
 
-    request: of a request class of `kms_tornado.kmip.payloads`. response: the class of its answer.
-    created: the response to a request whose identifier the client has just made at random; nobody else's
-    object has it, and if it exists at a repeat, the first try was carried out.
+    request: an instance of a request class of `kms_tornado.kmip.payloads`.
+    response: the class of its answer.
+    created: the response to a request whose identifier the client has just made at random. Nobody else's object has
+    that identifier, so if it exists when the request is repeated, the first try was carried out.
     """
     operation, row = find_row(request)
     assert row.response is response, request
@@ -106,14 +108,14 @@ def perform(request: Declared, response: type[R], *, created: R | None = None) -
 
 
 def perform_any(request: Declared) -> Exchange[Declared]:
-    """One KMIP operation, whichever it is. Raises TypeError for anything but a request."""
+    """Any KMIP operation. Raises TypeError for an argument that is not a request."""
     return perform(request, find_row(request)[1].response)
 
 
 def perform_batch(requests: Sequence[Declared]) -> Exchange[list[Declared | KMIPError]]:
-    """Several operations in one message; the result has a response or a KMIPError for each, in order.
+    """Several operations in one message. The result has a response or a KMIPError for each, in order.
 
-    It is the specification that a message speaks: a new key is Pre-Active unless it has an Activation Date.
+    Messages follow the specification: a new key is Pre-Active unless it has an Activation Date.
     """
     rows = [find_row(request) for request in requests]
     items = [
@@ -149,7 +151,7 @@ def call_json(
     *,
     is_repeatable: bool = True,
 ) -> Exchange[T]:
-    """A request with plain JSON. read: the parsed body → the result; raises UnexpectedAnswer."""
+    """A request with plain JSON. read: turns the parsed body into the result; raises UnexpectedAnswer."""
 
     def parse(body: bytes) -> T:
         try:
@@ -174,7 +176,7 @@ def _format(node: Node, dialect: Dialect) -> bytes:
 
 
 def _encode(text: str) -> bytes:
-    """Raises InvalidField as `_format` does."""
+    """The text in UTF-8. Raises InvalidField as `_format` does."""
     try:
         return text.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,7 @@
-"""From urllib3's exceptions to those of the client, in one line for people. A text has no body and no token."""
+"""Turns urllib3's exceptions into those of the client, each with one line for people.
+
+The texts never contain a body or a token.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from .errors import ConnectionFailed, UnexpectedAnswer
 def explain(
     error: HTTPError, settings: ConnectionSettings, *, is_repeatable: bool
 ) -> ConnectionFailed | UnexpectedAnswer:
-    """The exception for a request that got no whole answer."""
+    """The exception for a request that got no complete answer."""
     cause: BaseException = error
     if isinstance(error, MaxRetryError) and error.reason is not None:
         cause = error.reason

@@ -1,4 +1,4 @@
-"""Connections that are kept and reused, made of the settings by urllib3."""
+"""Connections that are kept and reused, made by urllib3 according to the settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_KEPT = 32
 
 
 def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
-    """A manager whose connections are as the settings say. Raises InvalidSettings."""
+    """A manager for connections according to the settings. Raises InvalidSettings."""
     options: dict[str, Any] = {"maxsize": MAX_KEPT, "retries": False}
     url = urlsplit(settings.server_url)
     if url.scheme == "https":
@@ -39,9 +39,9 @@ def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
 
 
 def find_proxy(scheme: str, environ: Mapping[str, str]) -> ProxySettings | None:
-    """The proxy of ``https_proxy`` and ``no_proxy``, as curl reads them; never for this machine itself.
+    """The proxy in ``https_proxy`` and ``no_proxy``, read as curl does; never one for this machine itself.
 
-    ``HTTP_PROXY`` in capitals does not count: where a web server runs us by CGI, it is a request's header.
+    ``HTTP_PROXY`` in capitals is ignored: if a web server runs this program by CGI, it is a request's header.
     """
     names = [f"{scheme}_proxy", "all_proxy"]
     if scheme == "https":
@@ -60,7 +60,7 @@ _THIS_MACHINE = ("localhost", "127.0.0.0/8", "::1")
 
 
 def is_excluded(host: str, exclusions: Iterable[str]) -> bool:
-    """Whether the host is reached without the proxy. exclusions: as `ProxySettings` describes them."""
+    """Whether the host is reached without the proxy. exclusions: as in `ProxySettings`."""
     host = host.lower().rstrip(".")
     return any(_matches(host, entry.strip().lower()) for entry in exclusions)
 

@@ -1,4 +1,4 @@
-"""Files for the user's eyes alone: read only when nobody else may read them, written as a whole, mode 0600."""
+"""Files for the user alone: read only if nobody else may read them, and written completely, with mode 0600."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def user_directory() -> Path:
 
 
 def read_regular_file(path: Path) -> tuple[bytes, os.stat_result]:
-    """The bytes of a file, and the status of what was read. Symbolic links are followed.
+    """The bytes of a file, and the status of the file that was read. Symbolic links are followed.
 
-    Raises FileNotFoundError where there is none, ConfigurationError for whatever else cannot be read.
+    Raises FileNotFoundError where there is none, ConfigurationError for anything else that cannot be read.
     """
     descriptor = -1
     try:
@@ -56,14 +56,17 @@ def read_regular_file(path: Path) -> tuple[bytes, os.stat_result]:
 
 
 def check_private(path: Path, status: os.stat_result) -> None:
-    """Refuse a file of our own with a secret that somebody else owns, may read or may write."""
+    """Refuse one of our own files with a secret if somebody else owns it, or may read or write it."""
     check_unwritable(path, status)
     if is_readable(status):
         raise ConfigurationError(describe_readable(path))
 
 
 def check_unwritable(path: Path, status: os.stat_result) -> None:
-    """Refuse a file with a secret that somebody else but root owns, or may write: they choose where secrets are sent."""
+    """Refuse a file with a secret if anybody but the user and root owns it or may write it.
+
+    Whoever may write it decides where secrets are sent.
+    """
     if status.st_uid not in {os.geteuid(), 0}:
         raise ConfigurationError(
             f"{path} holds secrets, but belongs to another user: make a copy of your own, "
@@ -81,14 +84,14 @@ def is_readable(status: os.stat_result) -> bool:
 
 
 def describe_readable(path: Path) -> str:
-    """What a user is told of a file with a secret that others may read."""
+    """The text for a user whose file with a secret can be read by others."""
     return f"{path} holds secrets that others may read: run chmod 600 {shlex.quote(str(path))}"
 
 
 def write_private_file(path: Path, data: bytes) -> None:
-    """Replace the file as a whole, with mode 0600, or leave it as it was.
+    """Replace the file completely, with mode 0600, or leave it as it was.
 
-    A symbolic link stays one: what it points at is replaced. A directory that is missing is made, mode 0700.
+    A symbolic link stays one: the file to which it leads is replaced. A missing directory is created, with mode 0700.
     Raises ConfigurationError where it cannot be written.
     """
     try:
@@ -107,7 +110,7 @@ def write_private_file(path: Path, data: bytes) -> None:
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Durably, to a file that is not there yet."""
+    """Write, durably, a file that does not exist yet."""
     descriptor = os.open(
         path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
     )
@@ -118,6 +121,6 @@ def _write_new(path: Path, data: bytes) -> None:
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """The operating system's words in lower case; those of Python where it did not get as far."""
+    """The operating system's words in lower case; Python's own if the error came before the system was asked."""
     text = (error.strerror if isinstance(error, OSError) else None) or "not a file name"
     return text[0].lower() + text[1:]

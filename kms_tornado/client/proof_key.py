@@ -56,9 +56,10 @@ PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPri
 
 @dataclass(frozen=True, slots=True)
 class ProofKey:
-    """private_key: of the package cryptography: EC (P-256, P-384, P-521), Ed25519, or RSA of 2048 bits at least.
+    """The private key for DPoP proofs.
 
-    Its type decides which algorithm signs. Raises InvalidSettings for any other key.
+    private_key: of the package cryptography: EC (P-256, P-384, P-521), Ed25519, or RSA with at least 2048 bits. Its
+    type determines the algorithm that signs. Raises InvalidSettings for any other key.
     """
 
     private_key: PrivateKey = field(repr=False, compare=False)  # the public one tells it
@@ -80,7 +81,7 @@ class ProofKey:
 
     @classmethod
     def from_pem(cls, pem: bytes, password: bytes | None = None) -> Self:
-        """The key of a PEM file (PKCS #8). Raises InvalidSettings, whose text has nothing of it."""
+        """The key in a PEM file (PKCS #8). Raises InvalidSettings, whose text contains nothing of it."""
         try:
             key: Any = load_pem_private_key(pem, password)
         except (ValueError, TypeError, UnsupportedAlgorithm):
@@ -95,7 +96,7 @@ class ProofKey:
 
     @property
     def thumbprint(self) -> str:
-        """By SHA-256 (RFC 7638), in base64url: ``jkt`` of the tokens that are bound to the key."""
+        """The SHA-256 thumbprint (RFC 7638) in base64url; it is ``jkt`` in tokens that are bound to the key."""
         return _encode(hashlib.sha256(_format(dict(sorted(self.public_jwk.items())))).digest())
 
     def make_proof(
@@ -107,10 +108,12 @@ class ProofKey:
         nonce: str | None = None,
         now: float | None = None,
     ) -> str:
-        """The value of the header ``DPoP`` of one request. It is good once: a repeat needs another one.
+        """The value of the header ``DPoP`` for one request. It works once: a repeated request needs another one.
 
-        url: of which query and fragment are left out. access_token: that the request brings; None for one to the
-        token endpoint. nonce: that the other side gave out last. now: seconds since the epoch; the clock unless given.
+        url: its query and fragment are left out.
+        access_token: the one in the request; None for a request to the token endpoint.
+        nonce: the last one that the other side gave.
+        now: seconds since the Unix epoch; the clock's time unless given.
         """
         header = {"typ": "dpop+jwt", "alg": self.algorithm, "jwk": self.public_jwk}
         claims: dict[str, Any] = {
@@ -139,7 +142,7 @@ class ProofKey:
 
 
 def _describe(key: PrivateKey) -> tuple[str, dict[str, str]]:
-    """The algorithm, and the members of the public JWK: those that its thumbprint is made of (RFC 7638 §3.2)."""
+    """The algorithm, and the members of the public JWK from which its thumbprint is made (RFC 7638 §3.2)."""
     if isinstance(key, ed25519.Ed25519PrivateKey):
         point = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         return "EdDSA", {"kty": "OKP", "crv": "Ed25519", "x": _encode(point)}
@@ -161,7 +164,7 @@ def _describe(key: PrivateKey) -> tuple[str, dict[str, str]]:
 
 
 def _width(key: ec.EllipticCurvePrivateKey) -> int:
-    """Octets of a coordinate."""
+    """The number of octets of a coordinate."""
     return (key.curve.key_size + 7) // 8
 
 

@@ -1,4 +1,4 @@
-"""From result reasons to exceptions: one class of `kms_tornado.errors` a reason."""
+"""From result reasons to exceptions: one class of `kms_tornado.errors` for each reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ _REASONS = ENUMERATIONS["ResultReason"]
 
 
 def _classes() -> Iterator[type[KMIPError]]:
-    """Those whose name is their reason come last, so that they win: several refine a common reason."""
+    """The classes.
+
+    Those with the name of their reason come last and take precedence: several refine a common reason.
+    """
     classes = [
         cls
         for cls in vars(errors).values()
@@ -36,7 +39,7 @@ EXCEPTIONS: Mapping[int, type[KMIPError]] = {
 
 
 def make_refusal(reason: int, message: str) -> KMIPError:
-    """The exception for a result reason; for one without a class of its own, KMIPError names it in its text."""
+    """The exception for a result reason. If the reason has no class of its own, the text of the KMIPError names it."""
     message = _fit_to_print(message)
     cls = EXCEPTIONS.get(reason)
     if cls is not None:
@@ -45,7 +48,7 @@ def make_refusal(reason: int, message: str) -> KMIPError:
 
 
 def parse_refusal(body: bytes) -> KMIPError:
-    """The exception that the body of a 422 means, ``Result_Reason: message``. Raises UnexpectedAnswer."""
+    """The exception that the body of a 422 stands for, ``Result_Reason: message``. Raises UnexpectedAnswer."""
     try:
         name, separator, message = body.decode().partition(": ")
     except UnicodeDecodeError:

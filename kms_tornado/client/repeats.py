@@ -26,10 +26,10 @@ MAX_RETRY_AFTER_S = 30
 
 
 class _Repeats(Retry):
-    """Of urllib3's rules, all but three."""
+    """urllib3's rules, with three exceptions."""
 
     def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
-        """429 says that nothing was done (RFC 6585 §4): so whatever the request is, it may come again."""
+        """Whether to try again. 429 says that nothing was done (RFC 6585 §4), so any request may be repeated."""
         return status_code == 429 or super().is_retry(method, status_code, has_retry_after)
 
     def increment(
@@ -41,13 +41,16 @@ class _Repeats(Retry):
         _pool: ConnectionPool | None = None,
         _stacktrace: TracebackType | None = None,
     ) -> Self:
-        """Not after a wait of the whole timeout: a server that is too busy to answer is not asked again."""
+        """Count a try.
+
+        After a wait of the whole timeout there is no other: a server that is too busy is not asked again.
+        """
         if isinstance(error, ReadTimeoutError):
             raise error
         return super().increment(method, url, response, error, _pool, _stacktrace)
 
     def parse_retry_after(self, retry_after: str) -> float:
-        """Seconds; 0 for what nobody can read, where urllib3 gives up. A date is not expected."""
+        """Seconds; 0 for an unreadable value, for which urllib3 would give up. Dates are not expected."""
         value = retry_after.strip()
         if not (value.isascii() and value.isdigit() and len(value) < 10):
             return 0
@@ -57,10 +60,10 @@ class _Repeats(Retry):
 def send_until_answered(
     send: Callable[[], BaseHTTPResponse], *, method: str, is_repeatable: bool
 ) -> tuple[BaseHTTPResponse, bool]:
-    """The answer, whatever its status is, and whether it is that of a repeat.
+    """The answer, whatever its status is, and whether it belongs to a repeated request.
 
-    send: one try, which urllib3 does not repeat: each try may have to bring something new.
-    Raises HTTPError where no try is left.
+    send: makes one try, which urllib3 does not repeat, since each try may have to carry something new. Raises HTTPError
+    where no try is left.
     """
     rules = _make_rules(is_repeatable)
     while True:

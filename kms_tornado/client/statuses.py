@@ -1,4 +1,4 @@
-"""From HTTP statuses to exceptions (docs/http.md). The bodies of what is no answer of ours are not shown."""
+"""From HTTP statuses to exceptions (docs/http.md). If an answer is not this server's, its body is not shown."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ _NONCE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,1024}")
 
 
 def is_expired(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether a newer token would have been accepted, as far as the server can say."""
+    """Whether a newer token would have been accepted, as far as the server's answer tells."""
     return answer.status == 401 and _description(answer) == ExpiredToken.description
 
 
 def find_nonce(answer: urllib3.BaseHTTPResponse) -> str | None:
-    """The nonce that the next DPoP proof is to have (RFC 9449 §8.2); None where the answer brings none."""
+    """The nonce for the next DPoP proof (RFC 9449 §8.2); None where the answer has none."""
     nonce = answer.headers.get("DPoP-Nonce", "")
     return nonce if _NONCE.fullmatch(nonce) else None
 
 
 def needs_nonce(answer: urllib3.BaseHTTPResponse) -> bool:
-    """Whether the request is to be sent again, with a proof that has the nonce of this answer (RFC 9449 §9)."""
+    """Whether to send the request again, with a proof that has the nonce in this answer (RFC 9449 §9)."""
     challenges = ", ".join(answer.headers.getlist("WWW-Authenticate"))
     return answer.status == 401 and f'error="{NonceNeeded.code}"' in challenges
 
 
 def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:
-    """The exception for an answer whose status is not 200."""
+    """The exception for an answer with a status other than 200."""
     status, description = answer.status, _description(answer)
     if status == 422:
         return _read_refusal(answer)
@@ -75,7 +75,7 @@ def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:
 
 
 def _explain_foreign(answer: urllib3.BaseHTTPResponse) -> ClientError:
-    """Answers of proxies and of other servers, by their status alone."""
+    """The exception for an answer of a proxy or of another server, by its status alone."""
     status = answer.status
     if 300 <= status < 400:
         return UnexpectedAnswer(
@@ -103,7 +103,7 @@ def _read_refusal(answer: urllib3.BaseHTTPResponse) -> KMSError:
 
 
 def _description(answer: urllib3.BaseHTTPResponse) -> str | None:
-    """The server's ``error_description`` in one line; None where the body is no error of this server."""
+    """The server's ``error_description`` on one line; None where the body is not an error of this server."""
     try:
         body = json.loads(answer.data)
     except (ValueError, RecursionError):
@@ -120,7 +120,7 @@ def _retry_after_s(answer: urllib3.BaseHTTPResponse) -> float | None:
 
 
 def _redirect_target(answer: urllib3.BaseHTTPResponse) -> str:
-    """Scheme and host; a path or a query may hold what is nobody's business."""
+    """Scheme and host of the target; a path or a query may contain secrets."""
     try:
         url = urlsplit(answer.headers.get("Location", ""))
         host = url.hostname

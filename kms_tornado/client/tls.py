@@ -1,4 +1,4 @@
-"""TLS contexts: whom we believe to be the server, and by which certificate it knows us."""
+"""TLS contexts: which certificates of servers are trusted, and the client's own certificate."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .errors import ClientWarning, InvalidSettings
 
 
 def make_context(settings: ConnectionSettings) -> ssl.SSLContext:
-    """A context for the settings; a pinned certificate is compared by the pool. Raises InvalidSettings."""
+    """A context for the settings. (A pinned certificate is compared by the pool.) Raises InvalidSettings."""
     context = _CheckedContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -47,7 +47,7 @@ def make_context(settings: ConnectionSettings) -> ssl.SSLContext:
 
 
 def fingerprint(pem: str) -> str:
-    """SHA-256 of the first certificate in the text, as hex digits. Raises InvalidSettings."""
+    """The SHA-256 of the first certificate in the text, in hexadecimal. Raises InvalidSettings."""
     _, begin, rest = pem.partition("-----BEGIN CERTIFICATE-----")
     body, end, _ = rest.partition("-----END CERTIFICATE-----")
     try:
@@ -59,16 +59,16 @@ def fingerprint(pem: str) -> str:
 
 
 class _CheckedContext(ssl.SSLContext):
-    """Refuses a connection whose cipher suite is none of those that were named.
+    """Refuses a connection whose cipher suite is not one of those that were named.
 
-    `set_ciphers` is for TLS 1.2 alone, and until Python 3.15 nothing sets the suites of TLS 1.3. So what
-    was agreed on is compared, before anything is sent over it.
+    `set_ciphers` is only for TLS 1.2, and until Python 3.15 nothing sets the suites of TLS 1.3. So the suite that was
+    agreed on is compared before anything is sent over the connection.
     """
 
     _permitted: frozenset[str] = frozenset()
 
     def restrict(self, cipher_suites: str) -> None:
-        """cipher_suites: OpenSSL's names, separated by colons, commas or spaces."""
+        """Allow these suites alone. cipher_suites: OpenSSL's names, separated by colons, commas or spaces."""
         names = cipher_suites.replace(",", ":").replace(" ", ":").split(":")
         self._permitted = frozenset(filter(None, names))
         older = ":".join(sorted(name for name in self._permitted if not name.startswith("TLS_")))
@@ -92,7 +92,7 @@ class _CheckedContext(ssl.SSLContext):
 
 
 def _trust_nobody_else(context: ssl.SSLContext) -> None:
-    """No authority vouches for this server."""
+    """Trust no authority, because the server's certificate is compared directly."""
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
 
@@ -149,9 +149,9 @@ def _pem_of(file: PKCS12File) -> bytes:
 
 @contextmanager
 def _private_file(content: bytes) -> Iterator[str]:
-    """The path of a file that is gone afterwards: `ssl` takes keys from files alone.
+    """The path of a file that exists only during the block, because `ssl` takes keys from files alone.
 
-    On Linux it is in memory and no other process has it; elsewhere it is a temporary file of mode 0600.
+    On Linux it is in memory and no other process has it; elsewhere it is a temporary file with mode 0600.
     """
     if sys.platform == "linux":
         descriptor = os.memfd_create("kms_tornado", os.MFD_CLOEXEC)

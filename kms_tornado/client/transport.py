@@ -1,6 +1,7 @@
 """Transport: one exchange over HTTP, from the request to the result or the exception.
 
-urllib3 keeps the connections, `repeats` says what is repeatable. No redirect is followed: the token would go along.
+urllib3 keeps the connections, `repeats` says what may be repeated. No redirect is followed, since the token would be
+sent along.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _CONNECT_TIMEOUT_S = 10.0
 
 
 class Transport:
-    """Connections to one server, with the token of one user. Threads may share it."""
+    """Connections to one server, with one user's token. Threads may share it."""
 
     def __init__(
         self, settings: ConnectionSettings, tokens: TokenSource, observe: Observe | None = None
@@ -70,7 +71,7 @@ class Transport:
         raise error
 
     def _send(self, exchange: Exchange[T]) -> tuple[urllib3.BaseHTTPResponse, bool]:
-        """The last answer, and whether it is that of a repeat."""
+        """The last answer, and whether it belongs to a repeated request."""
         token = self._tokens.token()
         if token is not None:
             self._warn_of_http()
@@ -86,7 +87,7 @@ class Transport:
     def _try(
         self, exchange: Exchange[T], token: str | DPoPToken | None
     ) -> urllib3.BaseHTTPResponse:
-        """One request; with a nonce that the server asks for (RFC 9449 §9), a second one, as it did nothing."""
+        """One request. If the server asks for a nonce (RFC 9449 §9), it did nothing, and there is a second one."""
         answer = self._request(exchange, token)
         if isinstance(token, DPoPToken) and self._remember_nonce(answer) and needs_nonce(answer):
             answer = self._request(exchange, token)
@@ -94,7 +95,10 @@ class Transport:
         return answer
 
     def _remember_nonce(self, answer: urllib3.BaseHTTPResponse) -> bool:
-        """Whether the answer brings one. Threads may overwrite each other's: each of them is good."""
+        """Remember the nonce of the answer; whether it has one.
+
+        Threads may overwrite each other's, since each is good.
+        """
         nonce = find_nonce(answer)
         self._nonce = nonce or self._nonce
         return nonce is not None
@@ -137,7 +141,7 @@ class Transport:
         return headers
 
     def _warn_of_http(self) -> None:
-        """Once, before the first token leaves."""
+        """Warn once, before the first token is sent."""
         if self._may_warn:
             self._may_warn = False
             warnings.warn(
@@ -153,7 +157,7 @@ def _join(settings: ConnectionSettings, path: str) -> str:
 
 
 def _is_readable_by_others(server_url: str) -> bool:
-    """Whether requests leave this machine in the clear."""
+    """Whether requests leave this machine unencrypted."""
     url = urlsplit(server_url)
     host = url.hostname or ""
     if url.scheme == "https" or host == "localhost" or host.endswith(".localhost"):

@@ -206,7 +206,7 @@ COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}
 
 
 def find_command(argv: Sequence[str]) -> tuple[Command | None, Sequence[str]]:
-    """The command that the command line names first, and what stands behind its name."""
+    """The command that the command line names first, and the arguments after its name."""
     for count in (2, 1):  # a name may be two words
         command = COMMANDS.get(" ".join(argv[:count]))
         if command is not None:
@@ -215,7 +215,7 @@ def find_command(argv: Sequence[str]) -> tuple[Command | None, Sequence[str]]:
 
 
 def find_unknown_command(argv: Sequence[str]) -> str | None:
-    """What is wrong with a first word that is neither an option nor a command; else None."""
+    """What is wrong with a first word that is neither an option nor a command; None otherwise."""
     if not argv or argv[0].startswith("-"):
         return None
     first = argv[0].lower()

@@ -1,4 +1,4 @@
-"""`kms-tornado backup FILE`: all that the database has at one moment, in a file, while servers serve."""
+"""`kms-tornado backup FILE`: writes everything in the database at one moment to a file, while servers serve."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: the file is whole; 1: it is, and has rows that something else than a server wrote."""
+    """Write or check a backup.
+
+    Exit code 0: the file is whole; 1: it is, but something other than a server wrote some rows.
+    """
     is_check: bool = context.arguments["check"]
     file = _name_file(context.arguments["file"], is_check=is_check)
     if is_check:
@@ -45,7 +48,7 @@ async def run(context: CommandContext) -> int:
 
 
 def _name_file(path: Path, *, is_check: bool) -> Path:
-    """The path, or a file in it where it is a directory: a new one, or the newest one to check.
+    """The path; if it is a directory, a file in it: a new one, or the newest one if it is to be checked.
 
     Raises ConfigurationError.
     """
@@ -65,7 +68,7 @@ def _measure(file: Path) -> str:
 
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that is there under its name when it is whole and on disk. Raises ConfigurationError."""
+    """A file that appears under its name once it is whole and on disk. Raises ConfigurationError."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         if os.path.lexists(path):

@@ -1,4 +1,4 @@
-"""The file of a backup: read as a whole and checked, before anything is done with it."""
+"""The file of a backup: read completely and checked, before anything is done with it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .running import CommandContext
 
 
 class CheckedFile(NamedTuple):
-    """bundle: the keys of its database."""
+    """A backup that was checked. bundle: the keys of its database."""
 
     reader: DumpReader
     header: DumpHeader
@@ -27,7 +27,7 @@ class CheckedFile(NamedTuple):
 
 
 def check_file(context: CommandContext, file: Path) -> CheckedFile:
-    """Read the file to its end, with the master keys of the configuration. Raises ConfigurationError."""
+    """Read the file to its end, with the configured master keys. Raises ConfigurationError."""
     settings = context.settings.service
     if settings.data_dir is None:
         raise ConfigurationError("name a directory that is kept", "data_dir")
@@ -45,7 +45,7 @@ def check_file(context: CommandContext, file: Path) -> CheckedFile:
 
 @contextmanager
 def naming_faults(file: Path) -> Iterator[None]:
-    """What is wrong with the file becomes a ConfigurationError that names it."""
+    """Turns errors about the file into a ConfigurationError that names it."""
     try:
         yield
     except BadDump as exc:

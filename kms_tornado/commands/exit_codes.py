@@ -17,7 +17,7 @@ from ..wording import make_printable
 def refuse(text: str, code: int) -> int:
     """Print the reason on one line, even if a library's text has several; return the exit code.
 
-    Of a refused configuration that is all: what the log has held back until then is not printed.
+    For a refused configuration, nothing else is printed: log lines that were held back are dropped.
     """
     if code != 2:
         logs.release()

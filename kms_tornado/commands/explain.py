@@ -1,6 +1,6 @@
-"""`kms-tornado explain TOKEN|-`: which check of this configuration a token passes or fails, and what would change that.
+"""`kms-tornado explain TOKEN|-`: says which checks of this configuration a token passes or fails, and what to change.
 
-Asks no server. The issuer's keys are fetched as the server would, or read from a file.
+No server is asked. The issuer's keys are fetched as the server would do it, or read from a file.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ async def _explain_keys(reading: Reading, trust: TrustSettings, file: Path | Non
 
 
 def _read_deny_list(trust: TrustSettings) -> DenyList:
-    """Raises ConfigurationError where it cannot be read."""
+    """The deny list. Raises ConfigurationError where it cannot be read."""
     if trust.policy.deny_file is None:
         return NOBODY
     file = DenyFile(trust.policy.deny_file)
@@ -142,7 +142,7 @@ def _with_keys_of(issuer: TrustedIssuer, file: Path) -> TrustedIssuer:
 
 
 async def _load_keys(issuer: TrustedIssuer, trust: TrustSettings) -> KeySet:
-    """As the server does at its start. Raises KeySetError."""
+    """The issuer's keys, fetched as the server does at its start. Raises KeySetError."""
     fetch = JWKSFetch(trust.refresh)
     fetch.open()
     try:
@@ -174,7 +174,7 @@ def _print_step(step: Step, facts: Mapping[str, str]) -> None:
 
 
 def advise(step: str, error: KMSError) -> str:
-    """What would have to change, with places for facts."""
+    """What would have to change: a text with placeholders for the facts."""
     return ADVICE.get((step, type(error))) or ADVICE[type(error)]
 
 

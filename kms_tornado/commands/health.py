@@ -1,6 +1,6 @@
-"""`kms-tornado health`: whether the server of this configuration answers, asked from its own machine.
+"""`kms-tornado health`: checks that the server of this configuration answers. It is run on the server's own machine.
 
-For health checks that run a command, as containers have them: no other program is needed in the image.
+For health checks that run a command, as in containers: the image needs no other program for it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ async def run(context: CommandContext) -> int:
 
 
 def check_health(settings: Settings, *, is_ready_wanted: bool, timeout_s: float = 5.0) -> str:
-    """Ask ``/health``, or ``/ready``; what to print of a good answer.
+    """Ask ``/health``, or ``/ready``, and return what to print about a good answer.
 
-    Raises Unavailable with one line for any other, ConfigurationError where the server cannot be asked.
+    Raises Unavailable with one line for any other answer, and ConfigurationError where the server cannot be asked.
     """
     if settings.port == 0:
         raise ConfigurationError("0 picks any port; the check needs to know it", "port")
@@ -67,7 +67,7 @@ def _make_connection(
 
 
 def _ask(connection: http.client.HTTPConnection, path: str) -> str:
-    """Raises ValueError for an answer that is not this server's, Unavailable where it is not ready."""
+    """Ask the server. Raises ValueError for an answer that is not this server's, Unavailable where it is not ready."""
     connection.request("GET", path)
     answer = connection.getresponse()
     body = json.loads(answer.read(_MOST_BYTES))

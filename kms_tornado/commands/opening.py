@@ -1,4 +1,4 @@
-"""The database of a command, with the master keys: opened beside servers that serve, and never made or upgraded."""
+"""The database of a command, with the master keys. It is opened while servers serve, and never created or upgraded."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .running import CommandContext
 
 
 class OpenDatabase(NamedTuple):
-    """store: knows its rows by the ring's bundle."""
+    """An open database. store: it checks rows by the key bundle of the ring."""
 
     store: ObjectStore
     ring: KeyRing
@@ -42,7 +42,7 @@ def find_data_dir(context: CommandContext) -> Path:
 
 @asynccontextmanager
 async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
-    """Raises ConfigurationError, and Unavailable where the database is out of reach for now."""
+    """The database. Raises ConfigurationError, and Unavailable where it is out of reach for now."""
     settings, data_dir = context.settings.service, find_data_dir(context)
     store = open_store(settings.database_url, data_dir, may_make=False, may_upgrade=False)
     try:
@@ -64,7 +64,7 @@ async def open_database(context: CommandContext) -> AsyncIterator[OpenDatabase]:
 
 @asynccontextmanager
 async def _stream_of(settings: ServiceSettings, store: ObjectStore) -> AsyncIterator[None]:
-    """Have records in the server's --audit-log, too: but not on stdout, and the file is the server's to make."""
+    """A stream of records to the server's --audit-log, too. It never writes to stdout, and does not create the file."""
     path = settings.audit_log
     if path is None or str(path) == "-" or not path.exists():
         yield
@@ -77,5 +77,5 @@ async def _stream_of(settings: ServiceSettings, store: ObjectStore) -> AsyncIter
 
 
 async def record(store: ObjectStore, operation: str, detail: Mapping[str, object]) -> None:
-    """Have the audit tell what a command does beside changing objects; durable on return. Raises Unavailable."""
+    """Record what a command does, apart from changes of objects; durable on return. Raises Unavailable."""
     await store.audit.append([make_draft(COMMAND, operation, detail=detail)])

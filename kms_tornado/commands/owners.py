@@ -1,4 +1,4 @@
-"""`kms-tornado owners`: whose the objects are, and how many each user has."""
+"""`kms-tornado owners`: lists the users who own objects, and how many each of them has."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Prints a line for each user who owns an object, in any state."""
+    """Print a line for each user who owns an object, in any state."""
     async with open_database(context) as (store, _):
         counts = await store.count_owned()
     for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):

@@ -1,4 +1,4 @@
-"""What --print-config does: it checks the configuration, prints it, and starts nothing."""
+"""--print-config: checks the configuration, prints it, and starts nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Progress: how far a command has come, on stderr: a bar on a terminal, else a line every ten seconds."""
+"""Progress on stderr: how far a command has come, as a bar on a terminal, else as a line every ten seconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ _INTERVAL_S = 10.0
 class Progress:
     """``with Progress("objects", total) as progress: progress.update(done)``.
 
-    unit: of what is counted. The bar is rich's, of the extra `ops`; without it there are lines on a terminal, too.
+    unit: of what is counted.
+    The bar is made by rich, from the extra `ops`; without that, a terminal gets lines, too.
     """
 
     def __init__(self, unit: str, total: int = 0) -> None:
@@ -33,7 +34,7 @@ class Progress:
         self._stack.close()
 
     def update(self, done: int, total: int | None = None) -> None:
-        """total: where it was not known before."""
+        """Show how many are done. total: if it was not known before."""
         self._total = self._total if total is None else total
         self._show(done)
 

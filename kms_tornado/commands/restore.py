@@ -1,4 +1,4 @@
-"""`kms-tornado restore FILE`: a new database with all that a backup has."""
+"""`kms-tornado restore FILE`: makes a new database with everything in a backup."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: the database is there, and opens with the master keys of the configuration."""
+    """Restore a backup. Exit code 0: the database exists, and opens with the configured master keys."""
     file: Path = context.arguments["file"]
     dump = check_file(context, file)
     settings = context.settings.service
@@ -46,7 +46,7 @@ async def run(context: CommandContext) -> int:
 
 
 async def _record(store: AuditStore, settings: ServiceSettings, data_dir: Path, made: str) -> None:
-    """Have the audit say so for ever; the anchor of before counts no longer. made: the time of the backup."""
+    """Record the restore, and set the anchor to it. made: the time of the backup."""
     anchor_file = AnchorFile(settings.master_key_file, data_dir)
     anchor = anchor_file.read()
     key = load_audit_key(settings.audit_key_file, data_dir / KEY_FILE)

@@ -1,4 +1,4 @@
-"""`kms-tornado rewrap`: every envelope is sealed under the newest master key; and an old key is retired."""
+"""`kms-tornado rewrap`: seals every envelope under the newest master key, and retires an old key on request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: all is sealed under the newest key, and an old one retired if it was to be; 1: not, which is told."""
+    """Seal everything again.
+
+    Exit code 0: all is done, and the old key retired if asked for; 1: not, for a printed reason.
+    """
     retired: bytes | None = context.arguments["retire"]
     async with open_database(context) as database:
         store, ring = database
@@ -62,7 +65,7 @@ def _print_left(left: Mapping[bytes, int]) -> None:
 
 
 def _check_old(ring: KeyRing, key_id: bytes) -> None:
-    """Raises ConfigurationError unless it is one of the ring's, and not the one that seals."""
+    """Raises ConfigurationError unless the key is one of the ring's, and not the one that seals."""
     if key_id == ring.newest.key_id:
         raise ConfigurationError(f"--retire {key_id.hex()}: this master key seals")
     if key_id not in {key.key_id for key in ring.keys}:
@@ -70,7 +73,7 @@ def _check_old(ring: KeyRing, key_id: bytes) -> None:
 
 
 async def _retire(context: CommandContext, database: OpenDatabase, key_id: bytes) -> int:
-    """Take the key out of its file, if no object needs it; 1 where one does."""
+    """Remove the key from its file, if no object needs it any more; 1 if one does."""
     store, name = database.store, key_id.hex()
     if await _is_needed(store, key_id):
         return 1
@@ -107,7 +110,7 @@ async def _retire(context: CommandContext, database: OpenDatabase, key_id: bytes
 
 
 async def _is_needed(store: ObjectStore, key_id: bytes) -> bool:
-    """Whether objects are sealed under the key, which is told."""
+    """Whether objects are sealed under the key. If so, that is printed."""
     number = (await store.count_envelopes()).get(key_id, 0)
     if number:
         _print_left({key_id: number})

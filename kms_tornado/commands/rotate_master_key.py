@@ -1,4 +1,4 @@
-"""`kms-tornado rotate-master-key`: a new master key seals from now on; the old one goes on to open."""
+"""`kms-tornado rotate-master-key`: from now on a new master key seals; the old one can still open."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: the key file has a new key; of --prepare, one that does not seal yet."""
+    """Rotate the key. Exit code 0: the key file has a new key; with --prepare, one that does not seal yet."""
     data_dir = find_data_dir(context)
     file = _find_file(context, data_dir)
     async with open_database(context) as (store, ring):  # refused before anything is changed
@@ -40,13 +40,13 @@ async def run(context: CommandContext) -> int:
 
 
 def is_credential(context: CommandContext) -> bool:
-    """Whether the service manager hands the key over, as a copy that no command can change."""
+    """Whether the service manager passes the key, as a copy that no command can change."""
     sources = {option.name: option.source for option in context.parsed.effective}
     return sources["master-key-file"] == "credential"
 
 
 def _find_file(context: CommandContext, data_dir: Path) -> Path:
-    """The file with the key that seals. Raises ConfigurationError where it is not one that can be changed."""
+    """The file with the key that seals. Raises ConfigurationError where it cannot be changed."""
     settings = context.settings.service
     if settings.master_key is not None:
         raise ConfigurationError(

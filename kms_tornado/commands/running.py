@@ -1,4 +1,4 @@
-"""Runs one command: options, log, and how it ends."""
+"""Runs one command: reads its options, sets up the log, and ends with an exit code."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .print_config import print_config
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """What a command is given: the configuration of the server, and the command's own arguments."""
+    """What a command receives: the configuration of the server, and the command's own arguments."""
 
     parsed: ParsedOptions
 
@@ -30,14 +30,14 @@ class CommandContext:
 
     @property
     def arguments(self) -> Mapping[str, Any]:
-        """{field: value}, see `options.Argument`."""
+        """The arguments as {field: value}, see `options.Argument`."""
         return self.parsed.arguments
 
 
 def run_command(command: options.Command, argv: Sequence[str]) -> int:
-    """Run the command, and return its exit code. argv: behind its name.
+    """Run the command, and return its exit code. argv: the words after its name.
 
-    What it finds is on stdout; a failure is one line on stderr, below warnings of the log.
+    Its findings are printed on stdout; a failure is one line on stderr, after warnings in the log.
     """
     try:
         parsed = options.parse(argv, os.environ, command=command)

@@ -1,4 +1,4 @@
-"""`kms-tornado transfer`: an owner's objects become another user's, or all objects get users' new names."""
+"""`kms-tornado transfer`: gives an owner's objects to another user, or all objects to their users' new names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_FAULTS = 5  # that are told
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: all of it is the new owner's; 1: something is left, which is told."""
+    """Transfer objects. Exit code 0: all of them are transferred; 1: some are not, for printed reasons."""
     arguments = context.arguments
     if arguments["naming"]:
         return await _move_to_naming(context)
@@ -49,7 +49,7 @@ async def run(context: CommandContext) -> int:
 
 
 async def _move_to_naming(context: CommandContext) -> int:
-    """Move everything to the naming of the configuration."""
+    """Move everything to the configured naming."""
     arguments, settings = context.arguments, context.settings
     if arguments["old"] is not None or arguments["uid"] or arguments["drop_grants"]:
         raise ConfigurationError(
@@ -87,7 +87,7 @@ def _plan_move(
     issuer: str | None,
     file: Path | None,
 ) -> NamingMove:
-    """Raises ConfigurationError where the arguments do not fit what is to be done."""
+    """The move. Raises ConfigurationError where the arguments do not fit it."""
     if seen.former is not None and (seen.by_issuer, seen.claim) != (wanted.by_issuer, wanted.claim):
         text, setting = find_naming_fault(seen, wanted) or ("", "")
         raise ConfigurationError(text, setting)
@@ -129,7 +129,7 @@ def _check_what_changes(
 
 
 def _print_result(result: TransferResult, text: str) -> None:
-    """text: behind the number of objects."""
+    """Print the number of objects, followed by the text."""
     print(make_printable(f"{format_count(result.moved, 'object')} {text}"))
     for uid, why in sorted(result.failures.items()):
         print(make_printable(f"{uid} stays: {why}"))
@@ -176,9 +176,9 @@ def _parse_map(file: Path) -> tuple[dict[str, str], list[str]]:
 
 
 def _check_new_names(pairs: Mapping[str, str], trust: TrustSettings | None) -> None:
-    """Refuse names that no token can have here: nobody would reach the objects.
+    """Refuse names that no token can have here, since nobody could reach the objects. Raises ConfigurationError.
 
-    The old names may be such that nobody has them any more. Raises ConfigurationError.
+    The old names may be ones that nobody has any more.
     """
     faults = []
     for new in pairs.values():

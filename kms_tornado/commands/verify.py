@@ -1,4 +1,4 @@
-"""`kms-tornado verify`: whether every stored object is as this server left it, by its code and the audit's records."""
+"""`kms-tornado verify`: checks every stored object, by its MAC and the audit's records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Prints one line for each fault; exit code 0: there is none, 1: there are some."""
+    """Print one line for each fault. Exit code 0: there is none; 1: there are some."""
     report = Report()
     async with open_database(context) as (store, _):
         reader = RecordReader(store, ChainVerifier({}))
@@ -42,7 +42,7 @@ async def run(context: CommandContext) -> int:
 
 
 def print_objects(report: Report) -> None:
-    """A line for each object that is not as it should be, or is so again."""
+    """Print a line for each object that is not as it should be, or is so again."""
     for uid, fault in sorted(report.found.items()):
         state = "not refused" if fault.is_told_only else "refused"
         print(make_printable(f"object {uid}: {fault.text} ({state})"))

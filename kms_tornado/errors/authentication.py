@@ -10,13 +10,13 @@ from .base import KMSError
 class AuthenticationError(KMSError):
     """A request is refused because it has no acceptable token.
 
-    status: the HTTP status; code: the ``error`` of RFC 6750 §3.1, or None;
-    reason: the label for logs and metrics; description: the fixed text for the caller.
-    issuer, key_id: for the log, whose token it is, as far as it is known: a configured issuer, and the
-    ``kid`` that the token names. Empty otherwise.
-    scope: what the challenge says is needed (RFC 6750 §3), scopes with spaces between; empty where nothing is.
-    scheme: of the challenge that tells the error: the one by which the token came.
-    nonce: for the next DPoP proof (RFC 9449 §9); empty where none is asked for.
+    status: the HTTP status. code: the ``error`` of RFC 6750 §3.1, or None.
+    reason: the label for logs and metrics. description: the fixed text for the caller.
+    issuer, key_id: whose token it is, for the log, if that is known: a configured issuer, and the ``kid`` that the
+    token names; otherwise empty.
+    scope: the scopes that the challenge asks for (RFC 6750 §3), separated by spaces; empty where nothing is needed.
+    scheme: the scheme of the challenge that states the error, by which the token came.
+    nonce: for the next DPoP proof (RFC 9449 §9); empty where none is needed.
     """
 
     status: ClassVar[int] = 401
@@ -49,7 +49,7 @@ class InvalidRequest(AuthenticationError):
 
 
 class ForeignPage(AuthenticationError):
-    """Without token checks: a page in a browser may have caused the request."""
+    """Where tokens are not checked: a page in a browser may have caused the request."""
 
     status = 403
     code = "access_denied"
@@ -125,7 +125,7 @@ class InvalidUserName(InvalidToken):
 
 
 class TooManyGroups(InvalidToken):
-    """To pass some of them over would take rights away without a word."""
+    """The token has too many groups. To ignore some of them would silently take rights away."""
 
     reason = "groups"
     description = "token names too many groups"
@@ -157,21 +157,21 @@ class UnverifiedEmail(InvalidToken):
 
 
 class TokenDenied(InvalidToken):
-    """It is good, and on the deny list."""
+    """The token is good, but is on the deny list."""
 
     reason = "denied"
     description = "token denied"
 
 
 class UnboundToken(InvalidToken):
-    """Whoever holds it can use it, and here that is not enough."""
+    """The token is not bound. Whoever has it can use it, and here that is not enough."""
 
     reason = "unbound"
     description = "token not bound to a key or certificate"
 
 
 class UnknownBinding(InvalidToken):
-    """It is bound in a way that cannot be checked here (RFC 7800 §3)."""
+    """The token is bound in a way that cannot be checked here (RFC 7800 §3)."""
 
     reason = "binding"
     description = "token bound in a way that is not known here"

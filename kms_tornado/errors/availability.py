@@ -8,9 +8,10 @@ from .base import KMSError
 
 
 class Unavailable(KMSError):
-    """503. retry_after_s: whole seconds after which another try makes sense.
+    """503: something that this request needs is out of reach.
 
-    cause: of an error of the database, the detail in a few fixed words for anybody; else None.
+    retry_after_s: whole seconds after which another try makes sense.
+    cause: for an error of the database, the detail in a few fixed words that anybody may read; otherwise None.
     """
 
     status: ClassVar[int] = 503
@@ -31,18 +32,18 @@ class Unavailable(KMSError):
 
     @property
     def is_told_once(self) -> bool:
-        """Whether the log has a line for the outage, so that it needs none for each request."""
+        """Whether the log has a line about the outage, so that it needs none for each request."""
         return self.cause is not None
 
 
 class AuditUnavailable(Unavailable):
-    """503: the audit cannot be written, so that nothing may be done that would not be recorded."""
+    """503: the audit cannot be written, and nothing may be done that would not be recorded."""
 
     reason = "audit"
 
 
 class KeysUnavailable(Unavailable):
-    """issuer, key_id: as of an AuthenticationError."""
+    """503: the issuer's keys were never loaded, or are too stale. issuer, key_id: as in AuthenticationError."""
 
     reason = "keys_unavailable"
     issuer: str = ""

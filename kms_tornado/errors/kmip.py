@@ -179,7 +179,7 @@ class AttributeSingleValued(KMIPError):
 
 
 class MultiValuedAttribute(KMIPError):
-    """The request does not say which of the attribute's values it means."""
+    """The request does not say which of the attribute's values is meant."""
 
     reason = "Multi Valued Attribute"
 
@@ -254,11 +254,14 @@ class UnsupportedCryptographicParameters(KMIPError):
 
 
 class ImpossibleTagLength(BadCryptographicParameters):
-    """An authentication tag that no cipher has, as opposed to one that is only not offered."""
+    """An authentication tag has a length that no cipher has, as opposed to one that is only not offered here."""
 
 
 class TagLengthFailure(KMIPError):
-    """A tag that no cipher has, in a message: the OASIS cases expect this reason (`ImpossibleTagLength`)."""
+    """In a message, a tag has a length that no cipher has.
+
+    The OASIS cases expect this reason (`ImpossibleTagLength`).
+    """
 
     reason = "General Failure"
 

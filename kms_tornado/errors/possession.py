@@ -6,13 +6,13 @@ from .authentication import AuthenticationError, InvalidToken
 
 
 class NotPossessed(InvalidToken):
-    """Who sent the token does not hold what it is bound to, or did not show it."""
+    """The sender of the token does not hold the thing to which it is bound, or did not show it."""
 
     reason = "not_possessed"
 
 
 class ProofMissing(NotPossessed):
-    """It is bound to a key (RFC 9449 §6), and no proof came with it."""
+    """The token is bound to a key (RFC 9449 §6), and came without a proof."""
 
     reason = "dpop_missing"
     description = "token needs a DPoP proof"
@@ -24,7 +24,7 @@ class WrongProofKey(NotPossessed):
 
 
 class CertificateMissing(NotPossessed):
-    """It is bound to a client certificate (RFC 8705 §3), and none came with it."""
+    """The token is bound to a client certificate (RFC 8705 §3), and came without one."""
 
     reason = "certificate_missing"
     description = "token needs its client certificate"
@@ -84,7 +84,7 @@ class ProofReplayed(InvalidProof):
 
 
 class NonceNeeded(AuthenticationError):
-    """The proof is to be made again, with the nonce that the answer brings (RFC 9449 §9)."""
+    """The proof has to be made again, with the nonce in the answer (RFC 9449 §9)."""
 
     code = "use_dpop_nonce"
     reason = "dpop_nonce"
@@ -92,7 +92,7 @@ class NonceNeeded(AuthenticationError):
 
 
 class ProofNotFresh(NonceNeeded):
-    """By its ``iat``; with a nonce of the server's, the client's clock does not count."""
+    """The proof is too old by its ``iat``. With a nonce from the server, the client's clock does not count."""
 
     reason = "dpop_time"
     description = "DPoP proof: too old, or from the future; use the nonce of this answer"

@@ -1,6 +1,6 @@
-"""The arguments of a command: what stands behind its name beside the options, which every command reads.
+"""The arguments of a command: what follows its name, besides the options, which every command reads.
 
-A command is a row like this, too. Which there are is said elsewhere: options know only how to read them.
+A command is a row like this, too. The table of commands is elsewhere: options only know how to read them.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from .option_value import Faults
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One row.
+    """One argument of a command.
 
     name: of a flag, without its dashes, or of a positional argument, in capitals as in the usage.
-    is_required: of a positional argument. default: the value where there is none.
-    repeatable: its value is a tuple. A positional one is the command's last, then. short: of a flag, with its dash.
+    is_required: for a positional argument.
+    default: the value if there is none.
+    repeatable: whether its value is a tuple. A positional one is then the command's last.
+    short: the short form of a flag, with its dash.
     """
 
     name: str
@@ -43,7 +45,7 @@ class Argument:
 
     @property
     def usage(self) -> str:
-        """How it stands in the usage line."""
+        """The argument as it appears in the usage line."""
         text = self.label
         if not self.is_positional and self.kind.metavar is not None:
             text += f" {self.kind.metavar}"
@@ -53,10 +55,11 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One row.
+    """One command.
 
-    name: its words on the command line. module: of the package `commands`, that runs it.
-    checks_tokens: whether it does, so that it needs an issuer, as the server does.
+    name: its words on the command line.
+    module: the module of the package `commands` that runs it.
+    checks_tokens: whether it checks tokens, and so needs an issuer, as the server does.
     """
 
     name: str
@@ -74,9 +77,9 @@ class Command:
 def assign_words(
     command: Command, words: Sequence[str], faults: Faults
 ) -> tuple[dict[str, list[str]], Sequence[str]]:
-    """{field of a positional argument: its words}, and the words that are left over.
+    """({field of a positional argument: its words}, the words that are left over).
 
-    One that is required and not there is noted, unless there are other faults: they may have swallowed it.
+    A missing required argument is noted as a fault, unless there are others, which may have consumed it.
     """
     assigned: dict[str, list[str]] = {}
     rest = list(words)
@@ -95,7 +98,7 @@ def assign_words(
 def convert_arguments(
     command: Command, texts: Mapping[str, Sequence[str]], faults: Faults
 ) -> dict[str, Any]:
-    """{field: value} of every argument of the command; what is wrong is noted."""
+    """{field: value} of every argument of the command. Faults are noted."""
     return {
         argument.field: _convert(argument, texts.get(argument.field, ()), faults)
         for argument in command.arguments

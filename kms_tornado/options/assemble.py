@@ -1,7 +1,7 @@
 """Builds Settings from the values of the options, or notes how they contradict each other.
 
-A plain option needs no line here: its row in `groups` says which field it fills, and each class of
-settings takes the fields that it has.
+A plain option needs no line here: its row in `groups` says which field it fills, and each class of settings takes the
+fields that it has.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ def assemble(
     *,
     checks_tokens: bool = True,
 ) -> Settings | None:
-    """Settings, or None where the options contradict each other, which is noted.
+    """The settings; None where the options contradict each other, which is noted.
 
-    values: {name: its value} of every option. tables: of issuers, in the file. checks_tokens: as of `Settings`.
+    values: {name: its value} of every option.
+    tables: of issuers, in the file.
+    checks_tokens: as in `Settings`.
     """
     fields = {BY_NAME[name].field: value.value for name, value in values.items()}
     fields["checks_tokens"] = checks_tokens

@@ -18,12 +18,12 @@ from ..wording import mask_queries, quote
 
 
 def mask_pin(text: str) -> str:
-    """A PKCS #11 URI without its PIN, which may stand in it (RFC 7512); other texts as they are."""
+    """A PKCS #11 URI without the PIN that it may contain (RFC 7512); other texts unchanged."""
     return re.sub(r"(?i)(pin-value=)[^&]*", r"\1***", text) if text.startswith("pkcs11:") else text
 
 
 def parse_issuer_uri(text: str) -> str:
-    """Whether it has to be a URL depends on the key set URI."""
+    """The URI of an issuer. Whether it has to be a URL depends on the key set URI."""
     try:
         check_issuer_name(text, "issuer URI")
     except ConfigurationError as exc:
@@ -45,7 +45,7 @@ def parse_key_id(text: str) -> bytes:
 
 
 def parse_time(text: str) -> int:
-    """Milliseconds since the Unix epoch of a date or a time of RFC 3339, in UTC where nothing else is said.
+    """A date or time of RFC 3339 in milliseconds since the Unix epoch; in UTC, unless it says otherwise.
 
     Raises ConfigurationError.
     """
@@ -71,7 +71,7 @@ def parse_auth_provider(text: str) -> dict[str, Any]:
 
 
 def mask_auth_provider(text: str) -> str:
-    """As `mask_queries`, of ``ISSUER,JWKS_URI,AUD…``."""
+    """As `mask_queries`, for ``ISSUER,JWKS_URI,AUD…``."""
     return ",".join(map(mask_queries, text.split(",")))
 
 
@@ -81,7 +81,7 @@ def parse_algorithm(text: str) -> str:
 
 
 def parse_token_type(text: str) -> str | None:
-    """None for the word that stands for a header without ``typ``."""
+    """A value of ``typ``; None for the word that stands for a header without ``typ``."""
     return None if text.lower() == "absent" else text
 
 
@@ -94,7 +94,10 @@ def parse_claim_path(text: str) -> str:
 
 
 def parse_required_claim(text: str) -> RequiredClaim:
-    """``NAME=VALUE`` or ``NAME=A|B``. A number or boolean as in JSON is one; `"5"` with its quotes is a string."""
+    """``NAME=VALUE`` or ``NAME=A|B``.
+
+    A number or boolean in JSON's form counts as such; `"5"` with quotes is a string.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise ConfigurationError("needs NAME=VALUE")
@@ -107,7 +110,7 @@ def parse_required_claim(text: str) -> RequiredClaim:
 
 
 def _split_alternatives(text: str) -> list[str]:
-    """The parts between the bars that do not stand in a JSON string."""
+    """The parts between the bars, except for bars in a JSON string."""
     parts = [""]
     for piece in re.findall(r'"(?:[^"\\]|\\.)*"|.', text):
         if piece == "|":
@@ -138,14 +141,14 @@ def _parse_claim_value(text: str) -> str | int | float | bool:
 
 
 def parse_user(text: str) -> str:
-    """A name that a token could carry, perhaps with its issuer in front."""
+    """A name that a token could contain, possibly with its issuer in front."""
     if fault := find_user_fault(text):
         raise ConfigurationError(f"{quote(text)} {fault}")
     return text
 
 
 def parse_client_id(text: str) -> str:
-    """The name by which an issuer knows the page (RFC 6749 appendix A.1)."""
+    """The name under which an issuer knows the page (RFC 6749 appendix A.1)."""
     if not re.fullmatch(r"[\x20-\x7e]{1,255}", text):
         raise ConfigurationError(
             f"{quote(text)} is no client ID: up to 255 printable ASCII characters"
@@ -174,7 +177,7 @@ def parse_listen_address(text: str) -> tuple[str, int]:
 
 
 def parse_readable_file(text: str) -> Path:
-    """The path of a file that is there now. Not opened: it may be a pipe that is read once."""
+    """The path of an existing file. It is not opened here: it may be a pipe, which can be read only once."""
     path = Path(text)
     try:
         path.stat()

@@ -94,7 +94,7 @@ def _list_names(names: Sequence[str]) -> str:
 
 
 def _note_outside(document: Mapping[str, Any], place: str, faults: Faults) -> None:
-    """One fault for all of them: the usual reason is one missing line, or a misspelt one, above them all."""
+    """Note one fault for all keys outside of the table. The usual cause is one missing or misspelt line above them."""
     names, hints = [], []
     for key, value in document.items():
         for inner in value if isinstance(value, dict) and value else [None]:

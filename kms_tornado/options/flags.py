@@ -37,7 +37,11 @@ _INSTEAD = ("help", "version", "print-config")
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """texts: {option: its texts}. arguments: {field: its texts} of the command's arguments."""
+    """What was found on the command line.
+
+    texts: {option: its texts}.
+    arguments: {field: its texts} of the command's arguments.
+    """
 
     texts: dict[str, list[str]]
     arguments: dict[str, list[str]]
@@ -50,7 +54,7 @@ def read_flags(
     command: Command | None = None,
     commands: Sequence[Command] = (),
 ) -> CommandLine:
-    """Read the command line behind the command's name. commands: those that the help names."""
+    """Read the part of the command line after the command's name. commands: those that the help names."""
     try:
         # No file and no variables: see the top of this module.
         namespace, rest = _make_parser(command, commands).parse_known_args(
@@ -112,7 +116,7 @@ def _make_parser(command: Command | None, commands: Sequence[Command]) -> Any:
 
 
 def _list_commands(commands: Sequence[Command]) -> list[str]:
-    """Lines for the help; a command's own help tells its arguments."""
+    """Lines for the help. A command's own help lists its arguments."""
     if not commands:
         return []
     lines = [f"  {command.name}: {command.summary}" for command in commands]
@@ -120,8 +124,10 @@ def _list_commands(commands: Sequence[Command]) -> list[str]:
 
 
 def _add_arguments(parser: Any, command: Command) -> None:
-    """Positional arguments are found in what is left over: argparse takes them for given, though not there,
-    where an option comes first."""
+    """Declare the arguments. Positional ones are found among the words that are left over.
+
+    argparse would treat them as present although they are not, if an option comes first.
+    """
     positional = [argument for argument in command.arguments if argument.is_positional]
     told = "; ".join(f"{argument.label}: {argument.help}" for argument in positional)
     if not command.arguments:
@@ -167,7 +173,7 @@ def _add_flag(group: Any, option: Option) -> None:
 
 
 class _Append(argparse._StoreAction):
-    """Keeps every value of a flag. A store action, because ConfigArgParse demands one for --config."""
+    """Collects every value of a flag. It is a store action because ConfigArgParse demands one for --config."""
 
     def __call__(
         self,
@@ -180,7 +186,7 @@ class _Append(argparse._StoreAction):
 
 
 class _Help(argparse.HelpFormatter):
-    """Help whose lines break at spaces only, because the hyphens in it are parts of names."""
+    """Help whose lines break only at spaces, because the hyphens in it are parts of names."""
 
     def _split_lines(self, text: str, width: int) -> list[str]:
         return textwrap.wrap(" ".join(text.split()), width, break_on_hyphens=False)
@@ -197,7 +203,7 @@ class _Help(argparse.HelpFormatter):
 
 
 def _find_words(rest: Sequence[str], faults: Faults) -> list[str]:
-    """The words that are no flags, nor values of unknown flags, which are noted."""
+    """The words that are neither flags nor values of unknown flags; the latter are noted as faults."""
     words = []
     follows_unknown = False
     for word in rest:

@@ -20,7 +20,7 @@ from .table import BY_NAME, find_options
 
 
 class IssuerKey(Option):
-    """A row: a key of the table, and the field of TrustedIssuer that it fills. help: the flag of the option that it is for."""
+    """A key of the table, and the field of TrustedIssuer that it fills."""
 
     @property
     def label(self) -> str:
@@ -77,7 +77,7 @@ _BY_NAME = {key.name: key for key in ISSUER_KEYS}
 
 @dataclass(frozen=True, slots=True)
 class IssuerTable:
-    """One table. place: for messages. values: {key: its value} of what it sets."""
+    """One table. place: for messages. values: {key: its value} for the keys that it sets."""
 
     place: str
     values: Mapping[str, OptionValue]
@@ -89,7 +89,7 @@ class IssuerTable:
 
 
 def read_issuer_tables(raw: object, place: str, faults: Faults) -> tuple[IssuerTable, ...]:
-    """raw: the value of the key `issuer`. place: of the file. What is wrong is noted."""
+    """The tables. Faults are noted. raw: the value of the key `issuer`. place: of the file."""
     if not isinstance(raw, list) or not all(isinstance(table, dict) for table in raw):
         text = f"needs tables [[kms.issuer]], not {name_toml_type(raw)}"
         faults.add("issuer", place, text, *TRUST_OPTIONS)

@@ -1,4 +1,4 @@
-"""The issuers that flags, environment and file name together, or how they contradict each other."""
+"""The issuers that flags, environment and file together name, or how these contradict each other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def collect_issuers(
 ) -> tuple[ConfiguredIssuer, ...]:
     """The issuer of --jwt-issuer-uri, those of the tables, and those of --jwt-auth-provider.
 
-    checks_tokens: as of `Settings`: where none is checked, options of an issuer may stand there without it.
+    checks_tokens: as in `Settings`. If no token is checked, options of an issuer may be set without the issuer.
     """
     issuers: list[ConfiguredIssuer] = []
     if values["jwt-issuer-uri"].value is not None:
@@ -55,7 +55,7 @@ def collect_issuers(
 
 
 def note_missing_namespace(values: Mapping[str, OptionValue], faults: Faults) -> None:
-    """Nobody but the operator knows whether a name means the same person at every issuer."""
+    """Note that --jwt-user-namespace is missing. Only the operator knows whether a name means one person everywhere."""
     if values["jwt-user-namespace"].value is None:
         text = "must be shared or issuer when there is more than one issuer"
         names = ("jwt-user-namespace", "jwt-issuer-uri", "jwt-auth-provider")
@@ -69,7 +69,7 @@ def note(values: Mapping[str, OptionValue], faults: Faults, text: str, *names: s
 
 
 def _find_common(uri: str, values: Mapping[str, OptionValue]) -> dict[str, Any]:
-    """{field: value} of what holds for every issuer."""
+    """{field: value} for what holds for every issuer."""
     has_tenants = TENANT_PLACE in uri
     return {
         "jwks_allow_http": values["jwks-allow-http"].value,
@@ -145,7 +145,7 @@ def _make_of_provider(
 def _note_options_without_issuer(
     values: Mapping[str, OptionValue], tables: Sequence[IssuerTable], faults: Faults
 ) -> None:
-    """Whoever sets them expects a check, or a fetch, that would not be made."""
+    """Note options for a check, or a fetch, that will not be made without an issuer."""
     if (jwks_uri := values["jwks-uri"].value) is not None:
         text = "needs --jwt-issuer-uri"
         try:
@@ -166,7 +166,7 @@ def _note_options_without_issuer(
 def _note_shared_token(
     values: Mapping[str, OptionValue], issuers: Sequence[TrustedIssuer], faults: Faults
 ) -> None:
-    """A token for one issuer's keys is nothing that another issuer should get."""
+    """Note a token for one issuer's keys that would also be sent to another issuer."""
     file = values["jwks-token-file"].value
     if file is None:
         return

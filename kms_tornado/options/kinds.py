@@ -42,7 +42,7 @@ class Switch:
 
 @dataclass(frozen=True, slots=True)
 class Boolean:
-    """On or off, said with a word in the flag, too: for what is on unless it is turned off."""
+    """On or off. The flag takes a word, too; for options that are on unless they are turned off."""
 
     metavar: str = "true|false"
 
@@ -79,7 +79,7 @@ class Integer:
 
 @dataclass(frozen=True, slots=True)
 class Seconds:
-    """A finite number from low to high; where `above`, it must be greater than low."""
+    """A finite number from low to high; if `above` is set, greater than low."""
 
     low: int = 0
     high: int = _MAX_SECONDS
@@ -113,7 +113,7 @@ class Seconds:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string, which `convert` turns into a value. Neither an empty one nor control characters reach it."""
+    """A string, which `convert` turns into a value. An empty string and control characters are refused first."""
 
     metavar: str
     convert: Callable[[str], object] = str

@@ -11,17 +11,17 @@ from .kinds import OptionKind
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One row.
+    """One option.
 
-    default: as the file would have it; None where the option is not set by default. unset: what
-    --print-config shows then.
-    setting: the field that it fills, where that is not its name with underscores; see `field`.
-    collect: what the values of a repeatable option are put into. separator: between entries in the
-    environment.
-    is_flag and in_file: False where that source would be wrong for this option. mask: hides what is
-    secret in a value that is shown. may_be_single: a repeatable option that may be a string in the file, as
-    it was not always repeatable. credential: the name of the file in $CREDENTIALS_DIRECTORY that the
-    option names by default.
+    default: in the file's form; None where the option is not set by default.
+    unset: what --print-config shows in that case.
+    setting: the field that it fills, if that is not its name with underscores; see `field`.
+    collect: the collection for the values of a repeatable option.
+    separator: between entries in the environment.
+    is_flag and in_file: False if the option cannot come from that source.
+    mask: hides what is secret in a value that is shown.
+    may_be_single: for a repeatable option that may be a string in the file, because it was not always repeatable.
+    credential: the name of the file in $CREDENTIALS_DIRECTORY that the option names by default.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Option:
 
     @property
     def field(self) -> str:
-        """The field of Settings, or of a class that Settings is made of, that the option fills."""
+        """The field that the option fills, in Settings or a class that is a part of it."""
         return self.setting or self.name.replace("-", "_")
 
     @property

@@ -1,4 +1,4 @@
-"""The value of one option, with the source and the place that it comes from; or the fault in it."""
+"""The value of one option with its source and place, or the fault in it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ Source = Literal["flag", "environment", "file", "credential", "default"]
 
 @dataclass(frozen=True, slots=True)
 class OptionValue:
-    """value: for Settings, a collection where the option is repeatable. as_toml: the same for TOML,
-    secrets masked; None where the option is not set. place: of the source, for messages.
+    """The value of one option.
+
+    value: for Settings; a collection where the option is repeatable.
+    as_toml: the same for TOML, with secrets masked; None where the option is not set.
+    place: of the source, for messages.
     """
 
     value: Any
@@ -26,10 +29,10 @@ class OptionValue:
 
 @dataclass(slots=True)
 class Faults:
-    """All that is wrong with the options, collected so that it is reported at once.
+    """Everything that is wrong with the options, collected so that all of it is reported at once.
 
-    lines: one text a fault. unusable: options whose value is not known, so that
-    no contradiction with them is reported.
+    lines: one text for each fault.
+    unusable: options without a known value, so that no contradiction with them is reported.
     """
 
     lines: list[str] = field(default_factory=list)
@@ -50,9 +53,9 @@ def make_default(option: Option) -> OptionValue:
 
 
 def convert(option: Option, raw: Any, source: Source, place: str, faults: Faults) -> OptionValue:
-    """Turn what a source holds into values. A fault is noted, and the default is returned in its place.
+    """Turn the contents of a source into values. If there is a fault, it is noted, and the default is returned instead.
 
-    raw: the list of texts of a flag, the text of a variable, or a TOML value.
+    raw: the list of a flag's texts, the text of a variable, or a TOML value.
     """
     is_text = source in {"flag", "environment"}
     from_entry = option.kind.from_text if is_text else option.kind.from_toml
@@ -79,7 +82,7 @@ def convert(option: Option, raw: Any, source: Source, place: str, faults: Faults
 
 
 def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
-    """The single values in what a source holds. Refuses a wrong number of them."""
+    """The single values in the contents of a source. A wrong number of them is refused."""
     if source == "flag":
         # The last one could win, but two issuers, say, would read as if both were trusted.
         if len(raw) > 1 and not option.repeatable:
@@ -102,7 +105,7 @@ def _split_entries(option: Option, raw: Any, source: Source) -> list[Any]:
 
 
 def _to_toml(option: Option, value: Any, entry: Any) -> Any:
-    """Numbers and switches as they were understood, the rest as it was written."""
+    """The value in TOML: numbers and switches as they were understood, everything else as it was written."""
     if option.mask is not None:
         return option.mask(entry)
     return value if isinstance(value, bool | int | float | str) else entry

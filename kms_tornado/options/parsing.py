@@ -29,11 +29,11 @@ def parse(
     command: Command | None = None,
     commands: Sequence[Command] = (),
 ) -> ParsedOptions:
-    """Read the command line, the environment and the file they name.
+    """Read the command line, the environment and the file that these name.
 
-    argv: behind the program's name, and behind the command's, if there is one. commands: for the help.
-    --help and --version print and raise SystemExit(0), as with argparse.
-    Raises ConfigurationError, which names every fault in one line.
+    argv: what follows the program's name and the command's, if there is one. commands: for the help.
+    --help and --version print and raise SystemExit(0), as with argparse. Raises ConfigurationError, which names every
+    fault in one line.
     """
     faults = Faults()
     line = read_flags(argv, faults, command, commands)
@@ -74,7 +74,7 @@ def parse(
 
 
 def find_credential(option: Option, environ: Mapping[str, str]) -> str | None:
-    """The path of the file that the service manager hands over for the option, if it does (systemd.exec(5))."""
+    """The path of the file that the service manager passes for the option, if it does so (systemd.exec(5))."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
     if not directory or option.credential is None:
         return None

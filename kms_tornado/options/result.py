@@ -18,9 +18,10 @@ from .table import find_options
 
 @dataclass(frozen=True, slots=True)
 class EffectiveOption:
-    """One option as it took effect. name: in the file, or the variable's where it is not a flag.
+    """One option as it took effect.
 
-    value: TOML, secrets masked, or a few words where not is_set.
+    name: in the file, or the variable's name for an option that is not a flag.
+    value: in TOML, secrets masked, or a few words where is_set is False.
     is_set: whether the value can stand in a configuration file.
     """
 
@@ -32,8 +33,11 @@ class EffectiveOption:
 
 @dataclass(frozen=True, slots=True)
 class ParsedOptions:
-    """issuer_tables: of the file. warnings: for the log at start. print_config: --print-config was given.
+    """The result of parsing.
 
+    issuer_tables: from the file.
+    warnings: for the log at start.
+    print_config: whether --print-config was given.
     arguments: {field: value} of the command's arguments.
     """
 
@@ -46,10 +50,10 @@ class ParsedOptions:
 
 
 def format_effective(parsed: ParsedOptions) -> str:
-    """``option = value  # source`` lines; below a line ``[kms]`` they are a configuration file.
+    """``option = value # source`` lines. After a line ``[kms]``, they form a configuration file.
 
-    What cannot stand in a file (no value, the default of another option, a secret) is a comment, and so are
-    the warnings at the end, such as about misspelt variables.
+    What cannot stand in a file (no value, the default of another option, a secret) becomes a comment, and so do the
+    warnings at the end, for example about misspelt variables.
     """
     options = [
         f"{'' if e.is_set else '# '}{e.name} = {e.value}  # {e.source}\n" for e in parsed.effective
@@ -60,7 +64,7 @@ def format_effective(parsed: ParsedOptions) -> str:
 
 
 def _format_table(table: IssuerTable) -> str:
-    """Behind the options, as every key that follows is the table's."""
+    """An issuer's table. Tables follow the options, since all keys after a table's name belong to that table."""
     keys = [
         f"{name} = {_format_toml(value.as_toml)}  # {value.source}\n"
         for name, value in table.values.items()

@@ -1,4 +1,4 @@
-"""Warnings for the log at start: settings that are allowed, and seldom meant."""
+"""Warnings for the log at start, about settings that are allowed but seldom meant."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ _OF_THE_CLIENT = frozenset({"KMS_URL", "KMS_TOKEN"})
 
 
 def find_unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
-    """A warning only: Kubernetes sets KMS_SERVICE_HOST and others beside a service named "kms"."""
+    """Warnings about unknown variables.
+
+    They are no errors: Kubernetes sets KMS_SERVICE_HOST and others for a service "kms".
+    """
     known = [option.variable for option in OPTIONS]
     for name in sorted(environ):
         if not name.startswith("KMS_") or name in known or not environ[name]:
@@ -35,10 +38,10 @@ def find_unknown_variables(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iterator[str]:
-    """What the settings say that may not be meant. values: of all options, by name.
+    """What the settings mean that was perhaps not meant. values: of all options, by name.
 
-    A missing audience and a missing token check are not among them: the token layer warns of those
-    itself when it starts, in applications that embed it as well.
+    A missing audience and a missing token check are not among the warnings. The token layer gives those itself when it
+    starts, so that applications which embed it get them, too.
     """
 
     def warning(name: str, text: str) -> str:

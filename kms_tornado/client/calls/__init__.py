@@ -1,1 +1,1 @@
-"""One function a call: from its arguments to the `Exchange` that the clients run."""
+"""One function for each call: from its arguments to the `Exchange` that the clients run."""

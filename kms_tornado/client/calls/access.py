@@ -25,9 +25,10 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class OwnedObject:
-    """An object of the caller's. attributes: {KMIP's name: value} of what describes it.
+    """One of the caller's objects.
 
-    uses, last_used: how often it was used, and when last, as far as the audit tells.
+    attributes: {KMIP's name: value} of the descriptive ones.
+    uses, last_used: how often it was used, and when last, as far as the audit shows.
     """
 
     unique_identifier: str
@@ -40,9 +41,9 @@ class OwnedObject:
 
 @dataclass(frozen=True, slots=True)
 class ObtainedObject:
-    """An object of somebody else's, and what the caller may do with it.
+    """Another user's object, and what the caller may do with it.
 
-    granted_to: by which names the caller has the rights: the own one, a group's, ``*``.
+    granted_to: the names to which these rights were granted: the caller's, a group's, ``*``.
     """
 
     unique_identifier: str
@@ -109,7 +110,7 @@ def list_obtained() -> Exchange[list[ObtainedObject]]:
 
 
 def whoami() -> Exchange[dict[str, Any]]:
-    """Who the token says the caller is, and what the caller may do here (docs/http.md)."""
+    """The user in the token, and what this user may do here (docs/http.md)."""
     return call_json("GET", "/whoami", _read_object)
 
 
@@ -143,7 +144,7 @@ def _read_text(document: Any) -> str:
 
 
 def _read_time(text: str | None) -> datetime | None:
-    """Raises ValueError and TypeError."""
+    """The time in a text. Raises ValueError and TypeError."""
     return None if text is None else datetime.fromisoformat(text)
 
 

@@ -1,4 +1,4 @@
-"""What the calls have in common: from what people write to what KMIP has."""
+"""What the calls have in common: from arguments that people write to values of KMIP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Key = str | Sequence[str]
 
 
 def identify(key: Key) -> str:
-    """The identifier, or the tags in the form that stands in its place. Raises ValueError for no tags."""
+    """The identifier, or the tags in the form that can take its place. Raises ValueError where there are no tags."""
     if isinstance(key, str):
         return key
     if not key:
@@ -31,7 +31,7 @@ def identify(key: Key) -> str:
 
 
 def as_list(subject: str, values: Sequence[str]) -> list[str]:
-    """A text is a sequence of texts, too: of its letters, which nobody means. Raises TypeError for one."""
+    """The values as a list. A str is refused, since as a sequence it would mean its letters. Raises TypeError."""
     if isinstance(values, str):
         raise TypeError(f"{subject} are a list: write [{values!r}]")
     return list(values)
@@ -59,7 +59,7 @@ def describe(
     tags: Sequence[str] = (),
     unique_identifier: str | None = None,
 ) -> Attributes:
-    """The attributes, with those that have an argument of their own. Raises TypeError for tags in one text."""
+    """The attributes, together with those that have an argument of their own. Raises TypeError for tags in one str."""
     described = attributes or Attributes()
     if name is not None:
         described = described.replace(names=(*described.names, Name(name)))

@@ -1,4 +1,4 @@
-"""Calls that use a key where it is: at the server."""
+"""Calls that use a key at the server, where it stays."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ from .arguments import Key, find_value, identify
 
 @dataclass(frozen=True, slots=True)
 class Ciphertext:
-    """What an encryption gave. key: the identifier of the key. iv, tag: None where the cipher has none."""
+    """The result of an encryption.
+
+    key: the identifier of the key. iv, tag: None where the cipher has none.
+    """
 
     key: str
     data: bytes = field(repr=False)

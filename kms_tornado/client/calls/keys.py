@@ -1,4 +1,4 @@
-"""Calls that make keys, and keys of keys."""
+"""Calls that create keys, and derive or replace them."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command line `kmsctl`: click commands around `kms_tornado.client`, one module a noun."""
+"""The command line `kmsctl`: click commands around `kms_tornado.client`, one module for each noun."""

@@ -30,7 +30,7 @@ MAX_DEPTH: Final = 100
 
 
 class InvalidBatchFile(ValueError):
-    """The text is no batch. str() is one line that says where, and what is expected."""
+    """The text is not a batch. str() is one line that says where the fault is, and what is expected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def make_message(text: str, continuation: str | None = None) -> bytes:
 
 
 def _read_documents(text: str) -> list[Any]:
-    """The JSON documents of the file: one, the members of an array, or one a line."""
+    """The JSON documents in the file: one, the members of an array, or one on each line."""
     try:
         document = _load(text)
     except ValueError as whole_fault:
@@ -129,7 +129,10 @@ def _make_item(number: int, document: Any) -> dict[str, Any]:
 
 
 def _check(document: Any, where: str) -> None:
-    """What the codec refuses here would fail at the server, when operations before it were carried out."""
+    """Check the request with the codec.
+
+    Otherwise the server would refuse it after the operations before it were done.
+    """
     try:
         json_codec.parse(json.dumps(document).encode())
     except KMIPError as exc:

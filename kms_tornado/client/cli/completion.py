@@ -1,4 +1,4 @@
-"""`kmsctl completion`: what a shell needs to complete commands and options."""
+"""`kmsctl completion`: what a shell needs in order to complete commands and options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where commands get data from: a file, stdin, or an option in hexadecimal; and sending them in parts."""
+"""Where commands get data from (a file, stdin, or an option in hexadecimal), and how they send it in parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PART_BYTES = 2 * 1024 * 1024
 
 
 class Part(NamedTuple):
-    """One piece of the data. The last three are KMIP's, None where the data are sent whole."""
+    """One piece of the data. The last three fields are KMIP's; they are None where the data is sent whole."""
 
     data: bytes
     correlation_value: bytes | None
@@ -24,13 +24,13 @@ class Part(NamedTuple):
 
     @property
     def is_last(self) -> bool:
-        """Whether the answer to it is the result."""
+        """Whether the answer to this part is the result."""
         is_whole = self.correlation_value is None and not self.init_indicator
         return bool(self.final_indicator) or is_whole
 
 
 def open_data(file: BinaryIO | None, data: bytes | None) -> BinaryIO:
-    """The data: of the option where it is given, else of the file, else of stdin."""
+    """The data: from the option if it is given, else from the file, else from stdin."""
     if data is not None:
         if file is not None:
             raise click.UsageError("the data are given twice: in a file and by --data")
@@ -39,7 +39,7 @@ def open_data(file: BinaryIO | None, data: bytes | None) -> BinaryIO:
 
 
 def send_in_parts(source: BinaryIO, send: Callable[[Part], Any]) -> Any:
-    """Send all the data, in one request where they fit into one; the answer to the last.
+    """Send all of the data, in one request if it fits; the answer to the last one.
 
     send: sends one part, and returns the response with its correlation_value.
     """

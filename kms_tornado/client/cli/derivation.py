@@ -187,7 +187,7 @@ def _read_password(password: str | None, file: TextIO | None) -> str | None:
 
 @contextmanager
 def _stored_password(session: Session, password: str) -> Iterator[str]:
-    """The password as an object at the server, which is there only inside of the block."""
+    """The password as an object at the server, which exists only during the block."""
     from ...kmip.attributes import Attributes
     from ...kmip.enums import CryptographicUsageMask
     from ..key_files.kmip_objects import make_secret_data

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _part_options(command: Callable[..., None]) -> Callable[..., None]:
-    """ckms's flags for sending the parts oneself."""
+    """ckms's flags for a user who sends the parts one by one."""
     options = [
         click.option("--data", "-d", type=HexBytes(), metavar="HEX", help="The data, instead of FILE."),
         click.option("--correlation-value", "-c", type=HexBytes(), metavar="HEX",

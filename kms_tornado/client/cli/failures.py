@@ -1,6 +1,6 @@
-"""What the command line says of each exception, and the exit code: one table.
+"""What the command line says about each exception, and the exit code: one table.
 
-Imported when something failed, so that a command that works does without it.
+It is imported when something has failed, so that a successful command runs without it.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ BINDING_ADVICE: Final = {
 
 
 def describe_failure(error: Exception, token_variable: str | None = None) -> tuple[str, int]:
-    """What to print, on one line, and the exit code. token_variable: from which the server's token was taken."""
+    """What to print, on one line, and the exit code. token_variable: the variable from which the token was taken."""
     if isinstance(error, ModuleNotFoundError) and error.name:
         package = error.name.partition(".")[0]
         if package in EXTRA:
@@ -85,7 +85,7 @@ def describe_failure(error: Exception, token_variable: str | None = None) -> tup
 
 
 def _advise_on_token(error: AuthenticationFailed, token_variable: str | None) -> str:
-    """A login changes nothing while a variable holds a token, which stands above it."""
+    """Advice for a refused token. While a variable holds one, which takes precedence, a login changes nothing."""
     advice = BINDING_ADVICE.get(error.description)
     if advice is not None:
         return advice if token_variable is None else f"unset {token_variable}, and {advice}"
@@ -115,7 +115,7 @@ def _text(error: Exception) -> str:
 
 
 def _usage_text(error: click.UsageError) -> str:
-    """The mistake, and where to read on."""
+    """The mistake, and where to read more."""
     text = error.format_message()
     if error.ctx is not None and error.ctx.command_path:
         return f"{text} (see {error.ctx.command_path} --help)"

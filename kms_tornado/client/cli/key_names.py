@@ -28,17 +28,16 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 def use_key(
     session: Session, name: str | None, tags: Sequence[str], action: Callable[[Key], T]
 ) -> T:
-    """Do something with the key that was named, and return what it returned.
+    """Do something with the named key, and return the result.
 
-    A UUID is tried as an identifier, which costs no request of its own. Any other text is looked up first, as a
-    Name (`find_named`).
+    A UUID is tried as an identifier, which saves a request. Any other text is first looked up as a Name (`find_named`).
     """
     key = _stated_key(name, tags)
     return use_named(session, key, action) if isinstance(key, str) else action(key)
 
 
 def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
-    """As `use_key`, for what cannot be done by tags."""
+    """As `use_key`, for actions that cannot name a key by tags."""
     from ...errors import ItemNotFound
 
     if not _UUID.fullmatch(name):
@@ -55,7 +54,7 @@ def use_named(session: Session, name: str, action: Callable[[str], T]) -> T:
 def key_finder(
     session: Session, name: str | None, tags: Sequence[str], action: Callable[[str, P], T]
 ) -> Callable[[P], T]:
-    """For actions that follow one another: the key is found by the first, whose answer has the identifier."""
+    """A finder for several actions in a row: the first one finds the key, and its answer contains the identifier."""
     _stated_key(name, tags)
     found: list[str] = []
 
@@ -77,9 +76,9 @@ def use_half(
     *,
     is_public: bool,
 ) -> T:
-    """As `use_key`, for what only one half of a pair does; where the other half is named, the error names the right one.
+    """As `use_key`, for actions of one half of a pair. If the other half was named, the error names the right one.
 
-    A pair that kmsctl makes has its Name at the private key, and people call both keys by it.
+    In a pair made by kmsctl, the private key has the Name, and people call both keys by it.
     """
     from ...errors import InvalidField
 
@@ -95,7 +94,7 @@ def use_half(
 def _name_other_half(
     session: Session, name: str | None, tags: Sequence[str], *, is_public: bool
 ) -> str | None:
-    """What to say where the half that is not needed was named; None where that is not what is wrong."""
+    """What to say if the wrong half was named; None where that is not the problem."""
     from ...errors import KMSError
     from ...kmip.enums import LinkType, ObjectType
     from ...kmip.payloads import AttributeReference
@@ -124,12 +123,12 @@ def _name_other_half(
 
 
 def _identify(key: Key) -> str:
-    """KMIP has no field for tags: they stand in the place of the identifier."""
+    """The text that stands for tags: KMIP has no field for them, so they take the place of the identifier."""
     return key if isinstance(key, str) else json.dumps(key)
 
 
 def resolve_key(session: Session, name: str | None, tags: Sequence[str]) -> str:
-    """The identifier of the key that was named; one request, where `use_key` needs none."""
+    """The identifier of the named key. This takes one request, where `use_key` needs none."""
 
     from ...kmip.payloads.attributes import AttributeReference, GetAttributesRequest
 
@@ -156,7 +155,7 @@ def _stated_key(name: str | None, tags: Sequence[str]) -> Key:
 
 
 def _refuse_empty(text: str, kind: str) -> None:
-    """No object is meant by it, even if one has the empty Name: the shell has put nothing in place of a variable."""
+    """Refuse an empty text. Even if an object has the empty Name, the shell has replaced a variable with nothing."""
     if not text:
         raise click.UsageError(f"the {kind} of a key is empty: is a variable of the shell not set?")
 
@@ -164,10 +163,10 @@ def _refuse_empty(text: str, kind: str) -> None:
 def find_named(session: Session, name: str) -> str:
     """The identifier of the object that a text names; the text itself where it is nobody's Name.
 
-    Whoever makes an object chooses its identifier and its Name, and may grant rights on it to everybody: a
-    stranger's object whose identifier is the Name of the caller's key must not be used in its place, nor one
-    whose Name is its identifier. So the caller's own object is meant, and one of others only where the text
-    fits no second one. Raises click.UsageError where it fits several.
+    Whoever creates an object chooses its identifier and its Name, and may grant rights on it to everybody. A stranger's
+    object must not be used in place of the caller's key because its identifier is that key's Name, or its Name that
+    key's identifier. So the caller's own object is meant; another owner's object is meant only if the text fits no
+    second one. Raises click.UsageError where it fits several.
     """
     _refuse_empty(name, "name")
     found = session.client.locate(name=name)  # the caller's own first
@@ -185,9 +184,10 @@ def find_named(session: Session, name: str) -> str:
 
 
 def _is_identifier(session: Session, text: str) -> bool:
-    """Whether an object that the caller may know of has this identifier. Owners know of theirs.
+    """Whether an object of which the caller may know has this identifier.
 
-    Asked before its owner is: a Name that is nobody's identifier would leave a refusal in the audit each time.
+    The caller's own objects are asked for before the owner of another one: a Name that is nobody's identifier would
+    otherwise leave a refusal in the audit each time.
     """
     from ...kmip.attributes import Attributes
 
@@ -195,7 +195,7 @@ def _is_identifier(session: Session, text: str) -> bool:
 
 
 def _is_owned(session: Session, identifier: str) -> bool:
-    """Whether the caller owns the object, as nobody else may list its rights."""
+    """Whether the caller owns the object: nobody else may list its rights."""
     from ...errors import ItemNotFound
 
     try:

@@ -130,5 +130,5 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def describe_missing_package(package: str) -> str:
-    """What to do where a package of the extra is missing."""
+    """What to do if a package of the extra is missing."""
     return f"the package {package} is not installed: pip install 'kms-tornado[client]'"

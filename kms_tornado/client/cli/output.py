@@ -47,7 +47,7 @@ def show_fields(fields: Mapping[str, Cell]) -> None:
 
 
 def show_value(value: Cell, *, name: str | None = None) -> None:
-    """Print one value. name: its member's name in JSON; without one the document is the value itself."""
+    """Print one value. name: its member's name in JSON; without one, the document is the value itself."""
     session = current_session()
     if session.is_json:
         show_json(value if name is None else {name: value})
@@ -56,7 +56,7 @@ def show_value(value: Cell, *, name: str | None = None) -> None:
 
 
 def show_json(document: Any) -> None:
-    """Print one JSON document: in ASCII, as terminals obey some characters that JSON leaves as they are."""
+    """Print one JSON document in ASCII, because some characters that JSON leaves unescaped would steer a terminal."""
     print(json_text(document))
 
 
@@ -66,13 +66,13 @@ def json_text(document: Any) -> str:
 
 
 def say(text: str) -> None:
-    """Tell a person at a terminal, on stderr, what was done; nobody else."""
+    """Tell a person at a terminal, on stderr, what was done; otherwise print nothing."""
     if current_session().is_talkative:
         print(visible(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
-    """Say on stderr what the user should know, terminal or not."""
+    """Tell the user something important on stderr, whether or not it is a terminal."""
     print(f"kmsctl: {visible(text)}", file=sys.stderr)
 
 
@@ -91,7 +91,7 @@ def confirm(consequence: str) -> None:
 
 
 class Refused(Exception):
-    """What was asked for is not done, or is not so: exit code 1. str() is one line."""
+    """What the user asked for is not done, or is not true: exit code 1. str() is one line."""
 
 
 def show_exchange(direction: str, body: bytes) -> None:
@@ -105,7 +105,7 @@ def show_exchange(direction: str, body: bytes) -> None:
 
 
 def visible(text: str) -> str:
-    """The text with every character that is not printed as itself escaped, as Python writes it."""
+    """The text, with every character that does not print as itself escaped in Python's form."""
     if text.isprintable():
         return text
     return "".join(
@@ -129,7 +129,7 @@ def _heading(column: str) -> str:
 
 
 def _shown(cell: Cell) -> str:
-    """A cell for a person: local time with its zone, words for truth."""
+    """A cell for a person: local time with its zone, and words for booleans."""
     if isinstance(cell, datetime):
         return _local(cell)
     if isinstance(cell, bool):
@@ -138,7 +138,7 @@ def _shown(cell: Cell) -> str:
 
 
 def _piped(cell: Cell) -> str:
-    """A cell for a program: UTC, JSON's words for truth."""
+    """A cell for a program: UTC, and JSON's words for booleans."""
     if isinstance(cell, datetime):
         return _utc(cell)
     if isinstance(cell, bool):
@@ -195,7 +195,7 @@ def _print_table(headings: Sequence[str] | None, rows: Sequence[Sequence[Cell]])
 
 
 def _least_width(rows: Sequence[Sequence[str]]) -> int:
-    """Of the table without a broken word; words that are too long for any column may be broken."""
+    """The width of the table with no word broken. Words that are too long for any column may be broken."""
     from rich.cells import cell_len
 
     first, *others = zip(*rows, strict=True)
@@ -209,7 +209,7 @@ _BETWEEN_COLUMNS = 2
 
 
 def _print_narrow(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> None:
-    """Each row on two lines, where columns would break words into pieces."""
+    """Print each row on two lines, where columns would break words."""
     for first, *others in rows:
         print(_shown(first))
         texts = [_without_heading(*pair) for pair in zip(headings[1:], others, strict=True)]
@@ -222,7 +222,7 @@ def _print_narrow(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width
 
 
 def _without_heading(heading: str, cell: Cell) -> str:
-    """A yes or no means nothing without its heading: what is true is named, the rest is left out."""
+    """A cell that is understood without its heading: a boolean is named if it is true, and otherwise left out."""
     if isinstance(cell, bool):
         return heading.lower() if cell else ""
     return _shown(cell)

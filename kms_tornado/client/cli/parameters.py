@@ -10,10 +10,10 @@ from click.shell_completion import CompletionItem
 
 
 class KMIPName(click.ParamType):  # type: ignore[type-arg]
-    """A value of an enumeration of KMIP, by its name in any spelling: SHA-256, sha256.
+    """A value of one of KMIP's enumerations, by its name in any spelling: SHA-256, sha256.
 
-    enumeration: the name of its class in `kmip.enums`, which is imported when a value is given. suffix:
-    what the names end with and people leave out, as ckms does: public-key for PublicKeyLink.
+    enumeration: the name of its class in `kmip.enums`, which is imported when a value is given.
+    suffix: the end of the names, which people leave out, as in ckms: public-key for PublicKeyLink.
     """
 
     def __init__(self, enumeration: str, *, suffix: str = "") -> None:
@@ -53,7 +53,7 @@ class KMIPName(click.ParamType):  # type: ignore[type-arg]
 
 
 def _advice(value: str, names: list[str]) -> str:
-    """All the names where they are few, else those that are spelled alike."""
+    """All the names if there are few, else those with a similar spelling."""
     from difflib import get_close_matches
 
     by_lower_case = {name.lower(): name for name in names}
@@ -68,7 +68,7 @@ _FEW = 12
 
 
 class NewName(click.ParamType):  # type: ignore[type-arg]
-    """A text by which a new object is to be called; nobody means to call it nothing."""
+    """A name for a new object. It must not be empty, which is never meant."""
 
     name = "text"
 
@@ -79,7 +79,7 @@ class NewName(click.ParamType):  # type: ignore[type-arg]
 
 
 class HexBytes(click.ParamType):  # type: ignore[type-arg]
-    """Bytes in hexadecimal, as ckms takes them."""
+    """Bytes in hexadecimal, as in ckms."""
 
     name = "hex"
 

@@ -1,4 +1,4 @@
-"""The command `kmsctl` itself: commands that are loaded when called, and options that stand anywhere."""
+"""The command `kmsctl` itself: commands that are loaded when they are called, and options that may stand anywhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ALIKE = 0.75
 
 
 class Group(click.Group):
-    """A noun of the command line. An unknown command is answered with the ones that are spelled alike."""
+    """A noun of the command line. The error for an unknown command suggests those with a similar spelling."""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -36,10 +36,10 @@ class Group(click.Group):
 
 
 def _check_given_once(ctx: click.Context, args: list[str]) -> None:
-    """Refuse an option that takes one value and is given twice, as ckms does; click would take the last one.
+    """Refuse an option with one value that is given twice, as ckms does. click would use the last one.
 
-    Whoever writes ``--for alice --for bob`` means both, and would have encrypted for bob alone. A global option may come
-    again: one behind the command goes before that of an alias.
+    A user who writes ``--for alice --for bob`` means both, and would have encrypted for bob alone. A global option may
+    be repeated: one after the command overrides that of an alias.
     """
     try:
         _, _, given = ctx.command.make_parser(ctx).parse_args(list(args))
@@ -63,8 +63,8 @@ def _unknown_command(name: str, known: list[str]) -> str:
 class LazyGroup(Group):
     """Commands whose modules are imported when they are called.
 
-    table: {name: (where the command is defined, what the list of commands says about it)}; package: of
-    modules whose names begin with a dot.
+    table: {name: (where the command is defined, its line in the list of commands)}.
+    package: the package of modules whose names begin with a dot.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class LazyGroup(Group):
         return command
 
     def make_command(self, name: str, found: Any) -> click.Command:
-        """The command, of what was found where the table says that it is defined."""
+        """The command, made from the object that the table refers to."""
         assert isinstance(found, click.Command)
         return found
 
@@ -102,7 +102,7 @@ class LazyGroup(Group):
             formatter.write_dl(self._described())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """As click does it, without importing every command for its help."""
+        """As click does it, but without importing every command for its help."""
         names = [
             CompletionItem(name, help=text)
             for name, text in self._described()
@@ -127,7 +127,7 @@ class RootGroup(LazyGroup):
 
 
 def _store(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-    """Keep a global option that was given, wherever it stands."""
+    """Keep the value of a global option, wherever it stands."""
     if value is not None and value is not False and ctx.obj is not None:
         setattr(ctx.find_object(Session).options, param.name or "", value)  # type: ignore[union-attr]
 
@@ -167,7 +167,7 @@ def _global_options(*, hidden: bool) -> list[click.Option]:
 
 
 def attach_global_options(command: click.Command) -> None:
-    """Let a command and those below it take the global options, except where they have ones of that name."""
+    """Let a command and its subcommands accept the global options, unless they have options with the same names."""
     if isinstance(command, click.Group):
         for child in command.commands.values():
             attach_global_options(child)

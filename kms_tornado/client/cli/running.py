@@ -1,4 +1,4 @@
-"""One run of the command line: parse, call the command, turn what went wrong into a line and an exit code."""
+"""One run of the command line: parses, calls the command, and turns errors into a line and an exit code."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _invoke(arguments: Sequence[str], session: Session) -> int:
-    """Call the command; what it returns, where that is a number, is the exit code."""
+    """Call the command. If it returns a number, that is the exit code."""
     try:
         with kmsctl.make_context(PROGRAM, list(arguments), obj=session) as context:
             result = kmsctl.invoke(context)
@@ -67,7 +67,7 @@ def _invoke(arguments: Sequence[str], session: Session) -> int:
 
 @contextmanager
 def _warnings_on_one_line() -> Iterator[None]:
-    """Print what the library warns of as errors are printed: no path, no line of code."""
+    """Print the library's warnings in the form of errors, without a path and a line of code."""
 
     def show(message: Warning | str, *_: object, **__: object) -> None:
         print(f"{PROGRAM}: warning: {' '.join(str(message).split())}", file=sys.stderr)
@@ -79,7 +79,7 @@ def _warnings_on_one_line() -> Iterator[None]:
 
 
 def _complete(session: Session) -> int:
-    """Answer the shell; silent where anything is wrong, as nobody asked for an error in the middle of a line."""
+    """Answer the shell. Any error is silent, because the user is in the middle of typing."""
     from click.shell_completion import shell_complete
 
     with suppress(Exception):
@@ -90,14 +90,14 @@ def _complete(session: Session) -> int:
 
 
 def _print_everything() -> None:
-    """Escape what the terminal's character set lacks: a Name in Greek is no error where it is Latin-1."""
+    """Escape characters that the terminal's encoding lacks: a Greek Name is not an error on a Latin-1 terminal."""
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")
 
 
 def _flush_or_discard() -> None:
-    """Print what there is; the interpreter's last flush must not change the exit code."""
+    """Flush stdout, so that the interpreter's own flush at exit cannot change the exit code."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):
@@ -105,7 +105,7 @@ def _flush_or_discard() -> None:
 
 
 def _discard_output() -> None:
-    """Let the interpreter's last flush of stdout go nowhere instead of failing once more."""
+    """Redirect stdout to nowhere, so that the interpreter's flush at exit does not fail once more."""
     with suppress(OSError, ValueError):  # no file below it: a test's stand-in
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What one run of the command line knows: its global options, the configuration, the client."""
+"""What one run of the command line knows: its global options, the configuration, and the client."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GlobalOptions:
-    """The options that every command takes; None where the configuration decides."""
+    """The options that every command accepts. None leaves the value to the configuration."""
 
     configuration_file: Path | None = None
     server_url: str | None = None
@@ -32,7 +32,7 @@ class GlobalOptions:
 
 
 class Session:
-    """Handed to commands by `click.pass_obj`. The client is made when it is first asked for."""
+    """What commands get from `click.pass_obj`. The client is created when it is first needed."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self.environ = environ
@@ -57,12 +57,12 @@ class Session:
 
     @property
     def is_terminal(self) -> bool:
-        """Whether a person reads stdout: tables and colours, else bare values."""
+        """Whether a person reads stdout, and gets tables and colours instead of bare values."""
         return sys.stdout.isatty() and not self.is_json
 
     @property
     def is_talkative(self) -> bool:
-        """Whether a person reads stderr and wants to: progress and pleasantries."""
+        """Whether a person reads stderr and wants to see progress and courtesies."""
         return sys.stderr.isatty() and not self.options.is_quiet
 
     @cached_property
@@ -120,26 +120,26 @@ class Session:
 
     @property
     def token_place(self) -> str | None:
-        """Where the token is from, in words for people; None where there is none."""
+        """Where the token comes from, in words for people; None where there is none."""
         if self._tokens is not None and self.token_store is not None:
             return self.token_store.place
         return self.configuration.access_token_source
 
     @property
     def token_variable(self) -> str | None:
-        """The environment variable that the token was taken from; None where it is from elsewhere."""
+        """The environment variable from which the token was taken; None where it comes from elsewhere."""
         if "configuration" in self.__dict__ and self.configuration.is_token_of_environment:
             return self.configuration.access_token_source
         return None
 
     @property
     def is_token_renewed(self) -> bool:
-        """Whether another token is fetched unasked when this one ends."""
+        """Whether a new token is fetched automatically when this one expires."""
         return self._tokens is not None and self._tokens.refresh_token is not None
 
     @property
     def is_token_bound(self) -> bool:
-        """Whether the token is good only with proofs by the key that is kept beside it (DPoP)."""
+        """Whether the token works only with proofs by the key that is stored with it (DPoP)."""
         tokens = self._tokens
         if tokens is None or not tokens.is_bound:
             return False
@@ -149,13 +149,13 @@ class Session:
 
     @cached_property
     def _tokens(self) -> Tokens | None:
-        """Those of a login, unless the environment has a token, which stands above them."""
+        """The tokens of a login, unless the environment has a token, which takes precedence."""
         if self.configuration.is_token_of_environment or self.token_store is None:
             return None
         return self.token_store.load()
 
     def _token(self) -> str | TokenSource | None:
-        """Of the environment, else of a login, else of the file, where `ckms login` writes it."""
+        """The token: from the environment, else from a login, else from the file, where `ckms login` writes it."""
         if self._tokens is None or self.token_store is None:
             return self.configuration.access_token
         from ..login.stored_tokens import stored_token_source
@@ -166,7 +166,7 @@ class Session:
 
 
 def _show_exchange(direction: str, body: bytes) -> None:
-    """Print a request's or an answer's body on stderr; the token stands in a header, never in a body."""
+    """Print the body of a request or an answer on stderr. The token is in a header, never in a body."""
     from .output import show_exchange
 
     show_exchange(direction, body)

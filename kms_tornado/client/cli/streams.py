@@ -1,4 +1,4 @@
-"""stdin, stdout and stderr where whoever started the program has closed one of them (``>&-``)."""
+"""stdin, stdout and stderr, if whoever started the program has closed one of them (``>&-``)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _STREAMS: Final = (("stdin", "r", os.O_WRONLY), ("stdout", "w", os.O_RDONLY), ("
 
 
 def fill_missing_streams() -> None:
-    """Put something in the place of each stream that is closed.
+    """Open something in the place of each closed stream.
 
-    Else the next file that is opened gets its number, and what anybody prints goes into that file; and
-    Python has None for the stream, which nobody asks before using it.
+    Otherwise the next file to be opened would get the stream's number, and everything that is printed would go into
+    that file. Python's object for the stream would be None, which no code expects.
     """
     for number, (name, mode, flags) in enumerate(_STREAMS):
         if getattr(sys, name) is not None:

@@ -38,7 +38,7 @@ TOKEN_VARIABLES = ("KMSCTL_ACCESS_TOKEN", "KMS_TOKEN")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OAuth2Configuration:
-    """The table ``[http_config.oauth2_conf]``: where `kmsctl login` gets tokens. None: not given."""
+    """The table ``[http_config.oauth2_conf]``: where `kmsctl login` gets tokens. None means not given."""
 
     client_id: str | None = None
     client_secret: str | None = field(default=None, repr=False)
@@ -56,9 +56,9 @@ class OAuth2Configuration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """What is configured; None and empty values: not given.
+    """The configured values; None and empty values mean not given.
 
-    access_token_source: the variable or the file that the access token stands in.
+    access_token_source: the variable or the file that contains the access token.
     warnings: sentences for the user, each on one line.
     """
 
@@ -103,12 +103,12 @@ class Configuration:
 
     @property
     def is_token_of_environment(self) -> bool:
-        """Whether the access token stands above the tokens of a login."""
+        """Whether the access token takes precedence over the tokens of a login."""
         return self.access_token_source in TOKEN_VARIABLES
 
     @property
     def token_account(self) -> str | None:
-        """What the tokens of a login are kept under; None where no login is configured."""
+        """The account under which the tokens of a login are kept; None where no login is configured."""
         if self.oauth2 is None or self.oauth2.client_id is None:
             return None
         return token_account(
@@ -140,7 +140,7 @@ def parse_configuration(text: str, source: str) -> Configuration:
 def override(
     configuration: Configuration, environ: Mapping[str, str], *, server_url: str | None = None
 ) -> Configuration:
-    """What the environment and the flag --url say instead of the file. Empty variables count as not set."""
+    """The configuration, with what the environment and the flag --url say. Empty variables count as not set."""
     url = server_url or _first_set(environ, URL_VARIABLES)[1] or configuration.server_url
     variable, token = _first_set(environ, TOKEN_VARIABLES)
     if token is None:
@@ -182,7 +182,7 @@ def _build(values: TOMLValues) -> Configuration:
 
 
 def _client_certificate(values: TOMLValues) -> PEMPair | PKCS12File | None:
-    """Either the pair or the one file."""
+    """The client certificate: a pair of files, or one file."""
     table = "http_config"
     certificate = values.path(table, "tls_client_pem_cert_path")
     key = values.path(table, "tls_client_pem_key_path")

@@ -1,4 +1,4 @@
-"""Changes to the text of a configuration file, which leave its comments and its other keys alone."""
+"""Changes to the text of a configuration file. Its comments and its other keys do not change."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _HEADING = "Configuration of kmsctl, written by kmsctl configure."
 def edit_configuration(text: str, changes: Changes, source: str) -> str:
     """The text with the changed values. An empty text becomes a new file.
 
-    text: one that `parse_configuration` takes. source: the file's name, for messages.
-    Raises ConfigurationError where that cannot be done.
+    text: one that `parse_configuration` accepts. source: the file's name, for messages.
+    Raises ConfigurationError where the change is not possible.
     """
     try:
         document = tomlkit.parse(text)

@@ -1,4 +1,4 @@
-"""The configuration file: where it is looked for, and that nobody else chooses where its secrets are sent."""
+"""The configuration file: where it is looked for, and the check that nobody else decides where secrets are sent."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CKMS_SYSTEM_FILE = Path("/etc/cosmian/ckms.toml")
 
 @dataclass(frozen=True, slots=True)
 class NamedFile:
-    """A file that is to be read. named_by: the flag or variable; None for a default, which may be absent."""
+    """A file that is to be read. named_by: the flag or variable; None for a default file, which may be missing."""
 
     path: Path
     named_by: str | None = None
@@ -44,8 +44,9 @@ def find_configuration_file(
 ) -> NamedFile | None:
     """The first file of the search order that is named or exists; None where there is none.
 
-    given: the value of --conf. Of the defaults the user's own may be unreadable, which is an error when it is
-    read; the one of the whole machine counts only for those who may read it.
+    given: the value of --conf.
+    If the user's own default file is unreadable, reading it raises an error; the file for the whole machine is ignored
+    by users who may not read it.
     """
     if given is not None:
         return NamedFile(given, "--conf")
@@ -100,9 +101,9 @@ def read_text(file: NamedFile) -> tuple[str, Configuration]:
 def load_configuration(
     environ: Mapping[str, str], *, given: Path | None = None, server_url: str | None = None
 ) -> Configuration:
-    """What is configured for this run: the file, the environment above it, the flags above all.
+    """The configuration of this run: the file, over it the environment, over both the flags.
 
-    given, server_url: the values of --conf and --url. What the user should know is warned about.
+    given, server_url: the values of --conf and --url. The user is warned about what they should know.
     """
     file = find_configuration_file(environ, given)
     configuration = Configuration() if file is None else read_configuration(file)

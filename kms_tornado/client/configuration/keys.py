@@ -1,7 +1,7 @@
-"""The keys of a configuration file, their types, and what is secret among their values.
+"""The keys of a configuration file, their types, and which of their values are secret.
 
-A literal table, so that the page of the documentation is checked against it. Every key is one of cKMS's
-unless it says otherwise.
+A literal table, with which the page of the documentation is compared. Every key is one of cKMS's unless it says
+otherwise.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ KeyType = Literal["string", "boolean", "list of strings", "integer"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """old_name: what older files call it; read with a warning."""
+    """One key. old_name: its name in older files; it is read, with a warning."""
 
     type: KeyType = "string"
     old_name: str | None = None
@@ -90,22 +90,22 @@ _SECRET_HEADER = re.compile(r"auth|cookie|token|secret|key|password|session", re
 
 
 def is_of_type(value: object, key_type: KeyType) -> bool:
-    """Whether a value of the file is what the key takes."""
+    """Whether the key accepts this value from the file."""
     if type(value) is not _TYPES[key_type]:
         return False
     return not isinstance(value, list) or all(isinstance(item, str) for item in value)
 
 
 def holds_secret(document: Mapping[str, Any]) -> bool:
-    """Whether anybody who reads the file learns a secret: of known keys, or of others by their names.
+    """Whether a person who reads the file learns a secret: the value of a known key, or of one with a telling name.
 
-    A URL with a password in it and a header that authenticates are secrets, too.
+    A URL with a password and a header for authentication are secrets, too.
     """
     return any(_is_secret(name, value) for name, value in _texts("", document))
 
 
 def _texts(name: str, value: object) -> Iterator[tuple[str, str]]:
-    """Every text that is not empty, with the name of the key that it stands under."""
+    """All texts that are not empty, each with the name of its key."""
     if isinstance(value, dict):
         for member, inner in value.items():
             yield from _texts(member, inner)

@@ -16,7 +16,7 @@ MOST_PARTS = 100
 
 
 def parse_toml(text: str, source: str) -> dict[str, Any]:
-    """Raises ConfigurationError, whose text quotes nothing of the file."""
+    """The document in the text. Raises ConfigurationError, whose text quotes nothing from the file."""
     try:
         if any(_has_endless_key(line) for line in text.splitlines()):
             raise RecursionError
@@ -32,13 +32,13 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
 
 
 def _has_endless_key(line: str) -> bool:
-    """Whether a key has more parts than anybody writes: tomllib takes the square of their number."""
+    """Whether a key has more parts than anybody would write. tomllib's time grows with the square of their number."""
     key = line.partition("=")[0].strip()
     return key.count(".") > MOST_PARTS and not key.startswith("#")
 
 
 class TOMLValues:
-    """The values of the known keys, by table and name; remembers what is to be warned about."""
+    """The values of the known keys, by table and name. It collects what the user should be warned about."""
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -48,7 +48,7 @@ class TOMLValues:
         self._notes: list[str] = []
 
     def get(self, table: str, name: str) -> Any:
-        """The value, or None where it is absent or empty."""
+        """The value; None where it is absent or empty."""
         value = self._values.get((table, name))
         return None if value == "" else value
 
@@ -120,5 +120,5 @@ def _describe_unknown(table: str, name: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    """At most ten of them: a file that is no configuration may have thousands."""
+    """At most ten of the names: a file that is no configuration may have thousands."""
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

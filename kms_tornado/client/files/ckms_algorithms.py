@@ -1,4 +1,4 @@
-"""The algorithms of ckms's files, by the names that ckms has for them."""
+"""The algorithms of ckms's files, under ckms's names for them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from enum import StrEnum
 
 
 class DataAlgorithm(StrEnum):
-    """What encrypts the data. ckms's CBC and XTS are left out: nothing authenticates them."""
+    """The algorithm that encrypts the data. ckms's CBC and XTS are left out, because they do not authenticate it."""
 
     AES_GCM = "aes-gcm"
     CHACHA20_POLY1305 = "chacha20-poly1305"
 
 
 class KeyAlgorithm(StrEnum):
-    """What wraps the data key. The key wraps are those that the server offers in Encrypt, if any."""
+    """The algorithm that wraps the data key. Key wraps work if the server offers them in Encrypt."""
 
     AES_GCM = "aes-gcm"
     CHACHA20_POLY1305 = "chacha20-poly1305"

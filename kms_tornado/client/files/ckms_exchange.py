@@ -1,4 +1,4 @@
-"""What ckms's files need of the server: one Encrypt or Decrypt, of the data or of their data key."""
+"""What ckms's files need from the server: one Encrypt or Decrypt, of the data or of its data key."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def encrypt_data(
     nonce: bytes | None,
     additional_data: bytes | None,
 ) -> bytes:
-    """The message that the server made of the data. nonce: None lets the server choose one."""
+    """The message that the server makes from the data. nonce: None lets the server choose one."""
     answer = client.encrypt(
         key, data, additional_data=additional_data, iv=nonce, parameters=PARAMETERS[algorithm]
     )
@@ -72,7 +72,7 @@ def decrypt_data(
 
 
 def wrap_new_key(client: KMSClient, key: Key, algorithm: KeyAlgorithm) -> tuple[bytes, bytes]:
-    """(a new data key, the same wrapped by the server's key)"""
+    """(a new data key, the same key wrapped by the server's key)"""
     data_key = os.urandom(DATA_KEY_BYTES)
     answer = client.encrypt(key, data_key, parameters=PARAMETERS[algorithm])
     return data_key, render_message(Message(answer.iv or b"", answer.data, answer.tag or b""))

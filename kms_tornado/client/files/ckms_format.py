@@ -55,14 +55,14 @@ def render_message(message: Message) -> bytes:
 
 
 def parse_message(data: bytes) -> Message:
-    """Raises UntrueFile where nonce and tag do not even fit."""
+    """Split a message. Raises UntrueFile where it is too short even for nonce and tag."""
     if len(data) < NONCE_BYTES + TAG_BYTES:
         raise UntrueFile("the file is too short for ckms's format: it was cut off")
     return Message(data[:NONCE_BYTES], data[NONCE_BYTES:-TAG_BYTES], data[-TAG_BYTES:])
 
 
 def render_wrapped_key(wrapped: bytes) -> bytes:
-    """The wrapped data key behind its length."""
+    """The length of the wrapped data key, followed by the key."""
     rest, length = len(wrapped), bytearray()
     while rest > 0x7F:
         length.append(rest & 0x7F | 0x80)
@@ -93,7 +93,7 @@ def encrypt_message(
     algorithm: DataAlgorithm,
     observe: Observer,
 ) -> None:
-    """Write nonce, ciphertext and tag of all that the source has, in bounded memory. Raises FileError."""
+    """Write nonce, ciphertext and tag for everything in the source, in bounded memory. Raises FileError."""
     cipher = _CIPHERS[algorithm](key, nonce, additional_data, is_encryption=True)
     write_all(target, nonce)
     buffer, done = memoryview(bytearray(_BUFFER_BYTES)), 0
@@ -116,8 +116,8 @@ def decrypt_message(
 ) -> None:
     """Write the plaintext of nonce, ciphertext and tag, in bounded memory.
 
-    Nothing that the target got may be used before this returns: only the tag at the end tells whether
-    it is true. Raises UntrueFile.
+    Nothing that the target received may be used before this returns: only the tag at the end shows whether it is
+    authentic. Raises UntrueFile.
     """
     cipher = _CIPHERS[algorithm](
         key, _read_exactly(source, NONCE_BYTES), additional_data, is_encryption=False
@@ -142,7 +142,7 @@ def decrypt_message(
 
 
 class _MessageCipher(Protocol):
-    """One message, part by part."""
+    """Encrypts or decrypts one message, part by part."""
 
     def __init__(
         self, key: bytes, nonce: bytes, additional_data: bytes, *, is_encryption: bool

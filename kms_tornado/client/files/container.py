@@ -60,7 +60,7 @@ class Wrapping(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedDataKey:
-    """What the server's Encrypt answered for the data key. nonce, tag: b"" with a public key."""
+    """The server's Encrypt response for the data key. nonce, tag: b"" with a public key."""
 
     key_identifier: str
     ciphertext: bytes
@@ -68,7 +68,7 @@ class WrappedDataKey:
     tag: bytes = b""
 
     def __post_init__(self) -> None:
-        """Raises UntrueFile for what no server answers to 32 bytes."""
+        """Raises UntrueFile for a response that no server gives for 32 bytes."""
         identifier = self.key_identifier.encode("utf-8")
         if not 0 < len(identifier) <= MAX_IDENTIFIER_BYTES or identifier.startswith(b"["):
             # "[" would be a list of tags: whoever edits the file would choose among the reader's keys.
@@ -103,7 +103,10 @@ class Header:
 
 
 class ParsedHeader(NamedTuple):
-    """header: not to be believed yet. covered: the bytes that mac is over, commitment included."""
+    """A header that was read.
+
+    header: must not be trusted yet. covered: the bytes that the MAC covers, commitment included.
+    """
 
     header: Header
     covered: bytes
@@ -112,7 +115,7 @@ class ParsedHeader(NamedTuple):
 
 
 class FileKeys(NamedTuple):
-    """What one data key and one salt lead to."""
+    """The keys that follow from one data key and one salt."""
 
     commitment: bytes
     mac_key: bytes
@@ -134,16 +137,16 @@ class DataKey:
 
 
 def make_additional_data(salt: bytes) -> bytes:
-    """What the server authenticates with the data key.
+    """The data that the server authenticates together with the data key.
 
-    So that the wrapped data key opens as nothing but this file's, and nothing else that the key
-    encrypted opens as the data key of a file.
+    Because of it, the wrapped data key opens only as that of this file, and nothing else that was encrypted with the
+    key opens as the data key of a file.
     """
     return _LABEL + b"data key" + salt
 
 
 def derive_keys(data_key: DataKey, salt: bytes) -> FileKeys:
-    """HKDF with SHA-256 (RFC 5869); each output of one block."""
+    """The keys: HKDF with SHA-256 (RFC 5869), with one block for each of them."""
     secret = hmac.digest(salt, data_key.value, hashlib.sha256)
     return FileKeys(
         *(
@@ -174,7 +177,7 @@ def render_header(header: Header, keys: FileKeys) -> bytes:
 def measure_header(prefix: bytes) -> int:
     """The length of the whole header, from its first PREFIX_BYTES.
 
-    Raises UntrueFile where this is no such file, one of a later version, or nonsense.
+    Raises UntrueFile where this is no such file, one of a later version, or malformed.
     """
     if prefix[: len(MAGIC)] != MAGIC[: len(prefix)] or not prefix:
         raise UntrueFile(
@@ -195,7 +198,7 @@ def measure_header(prefix: bytes) -> int:
 
 
 def parse_header(data: bytes) -> ParsedHeader:
-    """A whole header, of the length that `measure_header` told. Raises UntrueFile."""
+    """A whole header, of the length that `measure_header` returned. Raises UntrueFile."""
     length = measure_header(data[:PREFIX_BYTES])
     if len(data) != length:
         raise UntrueFile("the file ends within its header: it was cut off")
@@ -221,7 +224,7 @@ def parse_header(data: bytes) -> ParsedHeader:
 
 
 def open_header(parsed: ParsedHeader, data_key: DataKey) -> FileKeys:
-    """The keys of the file, once its header has proved to be what was written. Raises UntrueFile."""
+    """The keys of the file, once its header has proved authentic. Raises UntrueFile."""
     keys = derive_keys(data_key, parsed.header.salt)
     if not hmac.compare_digest(keys.commitment, parsed.commitment):
         raise UntrueFile("the file was encrypted with another data key, or its header was edited")
@@ -239,7 +242,7 @@ def _decode(identifier: bytes) -> str:
 
 
 class _Reader:
-    """Takes bytes one after the other; never more than there are."""
+    """Reads bytes in sequence, and never more than there are."""
 
     def __init__(self, data: bytes, offset: int) -> None:
         self._data = data

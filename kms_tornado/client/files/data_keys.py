@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 
 def wrap_new_data_key(client: KMSClient, key: str | Sequence[str]) -> tuple[Header, DataKey]:
-    """A new file's header and data key.
+    """The header and the data key of a new file.
 
-    One request with a symmetric key. RSA takes no additional data, which only the server can tell: two
-    requests, the first of them refused.
-    Raises FileError where the key's cipher is not authenticated, and the client's exceptions.
+    With a symmetric key this takes one request. With an RSA key, which takes no additional data, it takes two, since
+    only the server knows the type of the key: the first is refused. Raises FileError where the key's cipher is not
+    authenticated, and the client's exceptions.
     """
     data_key, salt = DataKey(os.urandom(DATA_KEY_BYTES)), os.urandom(SALT_BYTES)
     try:
@@ -57,11 +57,12 @@ def wrap_new_data_key(client: KMSClient, key: str | Sequence[str]) -> tuple[Head
 def unwrap_data_key(
     client: KMSClient, header: Header, key: str | Sequence[str] | None = None
 ) -> DataKey:
-    """The data key of a file. key: instead of the one that the file names.
+    """The data key of a file.
 
-    One request; without `key`, a file for a public key costs one more, which asks for the private key.
-    Raises UntrueFile where the server could not unwrap it, FileError where it does not know the key that
-    the file names, and the client's exceptions.
+    key: to be used instead of the one that the file names.
+    This takes one request; without `key`, a file for a public key takes one more, which asks for the private key.
+    Raises UntrueFile where the server could not unwrap it, FileError where it does not know the key that the file
+    names, and the client's exceptions.
     """
     if key is not None:
         return _unwrap(client, header, key)
@@ -96,7 +97,7 @@ def _unwrap(client: KMSClient, header: Header, key: str | Sequence[str]) -> Data
 
 
 def find_private_key(client: KMSClient, public_key: str) -> str:
-    """The private key that belongs to a public key, by its link. Raises FileError where there is none."""
+    """The private key to which a public key is linked. Raises FileError where there is none."""
     from ...kmip.enums import LinkType
     from ...kmip.payloads import AttributeReference
 
@@ -111,5 +112,5 @@ def find_private_key(client: KMSClient, public_key: str) -> str:
 
 
 def _shown(key: str | Sequence[str]) -> str:
-    """As an error names it: what a file says is as long as whoever made the file likes."""
+    """A key as an error names it, shortened: whoever made the file chose the length of the name."""
     return cut(repr(key), 100)

@@ -20,9 +20,9 @@ from .sealing import Observer, Readable, Writable, open_stream, read_full, seal_
 def encrypt_stream(
     source: Readable, target: Writable, header: Header, data_key: DataKey, observe: Observer
 ) -> int:
-    """Write the encrypted file. header, data_key: new ones, for this file alone.
+    """Write the encrypted file; the number of bytes of plaintext.
 
-    Returns how many bytes of plaintext there were. Raises the errors of `seal_stream`.
+    header, data_key: new ones, for this file alone. Raises the errors of `seal_stream`.
     """
     keys = derive_keys(data_key, header.salt)
     write_all(target, render_header(header, keys))
@@ -32,10 +32,10 @@ def encrypt_stream(
 def decrypt_stream(
     source: Readable, target: Writable, unwrap: Callable[[Header], DataKey], observe: Observer
 ) -> int:
-    """Write the plaintext, each chunk after it has proved authentic.
+    """Write the plaintext, each chunk after it has proved authentic; the number of bytes.
 
-    unwrap: asks the server for the data key; nothing of the header that it gets is authenticated yet.
-    Returns how many bytes there were. Raises UntrueFile, and what source, target and unwrap raise.
+    unwrap: asks the server for the data key; nothing in the header that it receives is authenticated yet. Raises
+    UntrueFile, and what source, target and unwrap raise.
     """
     prefix = _read(source, PREFIX_BYTES)
     parsed = parse_header(prefix + _read(source, measure_header(prefix) - len(prefix)))
@@ -44,6 +44,6 @@ def decrypt_stream(
 
 
 def _read(source: Readable, count: int) -> bytes:
-    """As many bytes as there are, at most count."""
+    """At most `count` bytes; fewer at the end."""
     buffer = bytearray(count)
     return bytes(buffer[: read_full(source, memoryview(buffer))])

@@ -1,4 +1,4 @@
-"""What goes wrong with files, besides the server."""
+"""What can go wrong with files, apart from the server."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from ..errors import ClientError
 
 
 class FileError(ClientError):
-    """A file cannot be read or written as the caller wishes. Nothing is left of what was begun."""
+    """A file cannot be read or written as the caller wants. Nothing is left of a file that was begun."""
 
 
 class UntrueFile(FileError):
-    """An encrypted file is not what was once written: cut off, edited, or not one at all."""
+    """An encrypted file is not as it was written: cut off, edited, or not such a file at all."""

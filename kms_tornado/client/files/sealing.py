@@ -35,7 +35,7 @@ class Readable(Protocol):
 
 
 class Writable(Protocol):
-    """The data must not change after the call: `write_behind` writes them later."""
+    """A target. The data must not change after the call, because `write_behind` writes it later."""
 
     def write(self, data: memoryview, /) -> int | None: ...
 
@@ -43,7 +43,7 @@ class Writable(Protocol):
 def seal_stream(
     source: Readable, target: Writable, chunk_key: bytes, chunk_size: int, observe: Observer
 ) -> int:
-    """Write the chunks of the source's bytes. Returns how many bytes of plaintext there were.
+    """Write the chunks for the bytes in the source; the number of bytes of plaintext.
 
     Raises FileError for a source that is too long, and what source and target raise.
     """
@@ -61,11 +61,10 @@ def seal_stream(
 def open_stream(
     source: Readable, target: Writable, chunk_key: bytes, chunk_size: int, observe: Observer
 ) -> int:
-    """Write the plaintext of the source's chunks, each after it has proved authentic.
+    """Write the plaintext of the source's chunks, each after it has proved authentic; the number of bytes.
 
-    Returns how many bytes there were. Only then is the plaintext known to be whole: what a target got
-    before an error is a true beginning of it, and no more.
-    Raises UntrueFile, and what source and target raise.
+    Only after that is the plaintext known to be complete. After an error, what the target received is an authentic
+    beginning of it, and no more. Raises UntrueFile, and what source and target raise.
     """
     cipher = AESGCM(chunk_key)
     done = 0
@@ -85,16 +84,16 @@ def open_stream(
 
 
 def write_all(target: Writable, data: bytes | memoryview) -> None:
-    """Write all of it: a pipe may take less at once."""
+    """Write all of the data: a pipe may accept less at once."""
     rest = memoryview(data)
     while rest:
         rest = rest[target.write(rest) or 0 :]
 
 
 def _read_chunks(source: Readable, size: int) -> Iterator[tuple[memoryview, bool]]:
-    """(a chunk, whether it is the last): `size` bytes each but the last; one empty chunk of an empty source.
+    """(a chunk, whether it is the last). Each has `size` bytes except the last; an empty source has one empty chunk.
 
-    A chunk's buffer is used again for the chunk after next.
+    A chunk's buffer is used again for the chunk after the next.
     """
     buffer, other = memoryview(bytearray(size)), memoryview(bytearray(size))
     length = read_full(source, buffer)
@@ -108,7 +107,7 @@ def _read_chunks(source: Readable, size: int) -> Iterator[tuple[memoryview, bool
 
 
 def read_full(source: Readable, buffer: memoryview) -> int:
-    """Fill the buffer, and return how much of it: less than all at the end alone. A pipe gives little at once."""
+    """Fill the buffer, and return the number of bytes: less than all only at the end. A pipe gives little at once."""
     filled = 0
     while filled < len(buffer):
         count = source.readinto(buffer[filled:])

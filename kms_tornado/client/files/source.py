@@ -13,10 +13,10 @@ from .sealing import Readable
 
 
 class Source:
-    """Reads; every fault is a FileError that names the source.
+    """Reads bytes. Every fault is a FileError that names the source.
 
-    descriptor: None where the stream has none. size: in bytes, as it was opened; None where nobody can
-    know, as with a pipe.
+    descriptor: None where the stream has none.
+    size: in bytes, when it was opened; None where it cannot be known, as with a pipe.
     """
 
     def __init__(self, name: str, stream: Readable, descriptor: int | None = None) -> None:
@@ -39,7 +39,7 @@ class Source:
         return count
 
     def is_same_file(self, path: Path) -> bool:
-        """Whether the path leads to the very file that is read here."""
+        """Whether the path leads to the file that is read here."""
         try:
             other = path.stat()
         except OSError:
@@ -47,9 +47,9 @@ class Source:
         return self._status is not None and os.path.samestat(self._status, other)
 
     def check_unchanged(self) -> None:
-        """Raises FileError where the file was written to while it was read: nobody ever had what was read.
+        """Raises FileError where the file was written to meanwhile: nobody ever had the contents that were read.
 
-        A file that claims to be empty, as those below /proc do, is believed.
+        A file that claims to be empty, as those below /proc do, is trusted.
         """
         if not self.size or self._descriptor is None or self._status is None:
             return

@@ -1,4 +1,4 @@
-"""Where bytes go: a file that appears whole or not at all, or a stream such as stdout."""
+"""Where bytes are written: a file that appears completely or not at all, or a stream such as stdout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .write_behind import WriteBehind
 
 
 class Target:
-    """Writes; every fault is a FileError that names the target, but for a pipe that nobody reads any more."""
+    """Writes bytes. Every fault is a FileError that names the target, except for a pipe that nobody reads any more."""
 
     def __init__(self, name: str, stream: Writable) -> None:
         self.name = name
@@ -33,15 +33,15 @@ class Target:
 
 @contextmanager
 def open_target(path: Path, *, replaces: bool) -> Iterator[Writable]:
-    """A file that stands under its name at the end of the block, and not at all where the block raises.
+    """A file that has its name at the end of the block, and does not exist if the block raises an exception.
 
-    Until then it has a temporary name beside it, and only its owner may read it. Its mode is then what the
-    umask says, as with cp and age; a file that is replaced hands on its own. Devices and pipes are written
-    to directly. replaces: whether a file of that name may be replaced.
+    Until then it has a temporary name in the same directory, and only its owner may read it. Its mode is then the one
+    that the umask allows, as with cp and age; a replaced file passes on its own. Devices and pipes are written to
+    directly. replaces: whether an existing file may be replaced.
 
-    It is renamed without fsync, as cp, age and gpg do without: with it, 1 GiB took 1.5 to 2.2 s instead of
-    1.0 to 1.2 on an idle disk, and 5 kB 8 ms instead of 0.03. Only where the machine itself fails within
-    the next seconds, the file may be cut short.
+    It is renamed without fsync, as cp, age and gpg do: with it, 1 GiB took 1.5 to 2.2 s instead of 1.0 to 1.2 on an
+    idle disk, and 5 kB 8 ms instead of 0.03. Only if the machine itself fails within the next seconds, the file may be
+    cut short.
     """
     if not replaces and os.path.islink(path) and not os.path.exists(path):
         # Whoever may write to this directory chooses a place where they may not write themselves.
@@ -72,7 +72,7 @@ def open_target(path: Path, *, replaces: bool) -> Iterator[Writable]:
 
 
 def check_replaceable(path: Path, *, replaces: bool) -> None:
-    """Raises FileError where the path is a file that must not be replaced."""
+    """Raises FileError where the path is an existing file that must not be replaced."""
     if not replaces and path.exists():
         raise FileError(f"{path} exists: name another output with -o, or replace it with --force")
 
@@ -87,7 +87,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def _create(temporary: Path, path: Path) -> tuple[FileIO, int]:
-    """(the new file, for its owner alone; the mode that it would have by the umask)"""
+    """(the new file, for its owner alone; the mode that the umask would give it)"""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
         descriptor = os.open(temporary, flags, 0o666)
@@ -100,7 +100,7 @@ def _create(temporary: Path, path: Path) -> tuple[FileIO, int]:
 
 @contextmanager
 def _open_device(path: Path) -> Iterator[Target]:
-    """A device, a pipe, a socket: nothing that could be renamed."""
+    """A device, a pipe or a socket, which cannot be renamed."""
     try:
         stream = open(path, "wb", buffering=0)  # noqa: SIM115
     except OSError as exc:

@@ -1,8 +1,8 @@
 """WriteBehind: writes to a file on a thread of its own, while the caller reads and seals the next chunk.
 
-AES-GCM and the kernel's copying both release Python's lock, so that on two idle cores 1 GiB takes 0.7 s instead
-of 1.0. On one core, it takes up to a tenth longer than without. A thread that reads ahead as well gained
-nothing: the kernel does that anyway.
+AES-GCM and the kernel's copying both release Python's lock, so with two idle cores 1 GiB takes 0.7 s instead of 1.0.
+With one core, it takes up to a tenth longer. Another thread that read ahead gained nothing, because the kernel does
+that anyway.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _MAX_WAITING = 4
 
 
 class WriteBehind:
-    """A target that takes what it is given at once, and writes it in order; at the end of the block, all of it.
+    """A target that accepts data at once, and writes it in order. At the end of the block, everything is written.
 
-    For files alone: a pipe may take for ever, and nothing could end the thread that waits for it. An error of
-    the target is raised by the next write, or at the end of the block. What is given must not change any more.
+    It is for files alone: a pipe may take for ever, and nothing could end the thread that waits for it. An error of the
+    target is raised by the next write, or at the end of the block. Data must not change after it was passed in.
     """
 
     def __init__(self, target: Writable) -> None:
@@ -53,7 +53,7 @@ class WriteBehind:
         return len(data)
 
     def _write_all(self) -> None:
-        """Until the end; after an error nothing is written any more, and the caller never waits."""
+        """Write until the end. After an error, nothing more is written, and the caller never waits."""
         while (data := self._waiting.get()) is not None:
             if self._error is None:
                 try:

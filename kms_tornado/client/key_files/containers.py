@@ -98,7 +98,7 @@ def _read_block(label: str, block: bytes, password: bytes | None) -> list[Object
 
 
 def _decode_pem(block: bytes) -> bytes:
-    """The octets of a block without headers; none where it is no base64."""
+    """The octets of a block without headers; none where it is not base64."""
     lines = block.strip().splitlines()[1:-1]
     try:
         return base64.b64decode(b"".join(line.strip() for line in lines), validate=True)
@@ -107,7 +107,7 @@ def _decode_pem(block: bytes) -> bytes:
 
 
 def _read_pkcs8(octets: bytes, what: str) -> Object:
-    """The private key as the octets that it is."""
+    """The private key, as exactly these octets."""
     algorithm = find_key_algorithm(octets)
     if algorithm is None or not is_pkcs8(octets):
         return _load_private(load_der_private_key, octets, None, what)
@@ -147,7 +147,10 @@ def _load_private(
     password: bytes | None,
     what: str,
 ) -> Object:
-    """The private key. `cryptography` refuses a password where there is nothing to decrypt, so it comes second."""
+    """The private key, loaded.
+
+    It is tried without the password first, which must not be given where nothing is encrypted.
+    """
     try:
         return make_private_key(load(octets, None))
     except TypeError:
@@ -169,7 +172,7 @@ def _load_private(
 
 
 def is_der(octets: bytes) -> bool:
-    """Whether the octets are one SEQUENCE, to the byte; with an end that is marked, as BER may have it."""
+    """Whether the octets are exactly one SEQUENCE; in BER, it may have an end mark."""
     if len(octets) < 2 or octets[0] != _SEQUENCE:
         return False
     content_at, length = _measure(octets)
@@ -179,7 +182,7 @@ def is_der(octets: bytes) -> bool:
 
 
 def _measure(element: bytes) -> tuple[int, int | None]:
-    """(where the content begins, its length) of an element; the length is None where the end is marked."""
+    """(where the content begins, its length) of an element; the length is None where there is an end mark."""
     length = element[1] if len(element) > 1 else 0
     if length == 0x80:
         return 2, None
@@ -190,9 +193,9 @@ def _measure(element: bytes) -> tuple[int, int | None]:
 
 
 def is_certificate(octets: bytes) -> bool:
-    """Whether a DER file begins as a certificate does: signed, and with a version, or a number and an OID.
+    """Whether a DER file begins like a certificate: signed, and with a version, or a number and an OID.
 
-    `cryptography` reads fewer certificates than there are, so it is not asked.
+    `cryptography` cannot read all certificates, so it is not asked.
     """
     body = octets[_measure(octets)[0] :]
     if body[:1] != bytes((_SEQUENCE,)):
@@ -210,13 +213,13 @@ def is_certificate(octets: bytes) -> bool:
 
 
 def is_pkcs12(octets: bytes) -> bool:
-    """Whether a DER file begins as a PFX does: with the version 3 (RFC 7292 §4), where keys have 0 or 1."""
+    """Whether a DER file begins like a PFX: with the version 3 (RFC 7292 §4), where keys have 0 or 1."""
     header = 2 if octets[1] < 0x80 else octets[1] - 0x80 + 2
     return octets[header : header + 3] == b"\x02\x01\x03"
 
 
 def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
-    """The key or certificate; for a PKCS#12 file, all that is in it. Raises as `read_pem` does."""
+    """The key or certificate; for a PKCS#12 file, everything in it. Raises as `read_pem` does."""
     if not is_der(octets):
         raise KeyFileError("the file is no DER, or it is truncated")
     if is_pkcs12(octets):
@@ -256,7 +259,7 @@ _KEY_BAG = re.compile(rb"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01[\x01\x
 
 
 def read_pkcs12(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
-    """The private key, its certificate, and the chain, those that there are. Raises as `read_pem` does."""
+    """The private key, its certificate, and the chain, as far as they are there. Raises as `read_pem` does."""
     for attempt in (None, b"") if password is None else (password,):
         try:
             store = pkcs12.load_pkcs12(octets, attempt)
@@ -311,7 +314,7 @@ def read_ssh_public(octets: bytes) -> tuple[Object, ...]:
 
 
 def _read_rfc4716(octets: bytes) -> bytes:
-    """The same key as one line (RFC 4716 §3.3): headers are `Name: value`, and go on after a backslash."""
+    """The same key on one line (RFC 4716 §3.3): headers are `Name: value`, and continue after a backslash."""
     body, is_header = [], False
     for line in map(bytes.strip, octets.splitlines()[1:]):
         if line.startswith(b"----"):

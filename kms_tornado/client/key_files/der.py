@@ -1,7 +1,7 @@
-"""What the DER of a key shows without being loaded: whether it is PKCS#8 or SPKI, and its algorithm.
+"""What the DER of a key shows without loading the key: whether it is PKCS#8 or SPKI, and its algorithm.
 
-Keys in these two forms go to the server, and into files, as the octets that they are. Loaded and written again, a key
-of RSA-PSS would be one of RSA, and a key on a curve that the library lacks would be refused.
+Keys in these two forms are sent to the server, and written to files, as the octets that they are. If they were loaded
+and written again, an RSA-PSS key would become an RSA key, and a key on a curve that the library lacks would be refused.
 """
 
 from __future__ import annotations
@@ -43,13 +43,13 @@ def is_spki(octets: bytes) -> bool:
 
 
 def find_key_algorithm(octets: bytes) -> CryptographicAlgorithm | None:
-    """The algorithm of a PKCS#8 or SPKI; None for one that KMIP 2.1 has no name for."""
+    """The algorithm of a PKCS#8 or SPKI; None for one that has no name in KMIP 2.1."""
     identifier = next((body for tag, body in _read_elements(octets) if tag == _SEQUENCE), b"")
     return next((name for oid, name in _ALGORITHMS.items() if identifier.startswith(oid)), None)
 
 
 def _read_elements(octets: bytes) -> list[tuple[int, bytes]]:
-    """Tag and content of each element in the SEQUENCE that the octets are; none where they are something else."""
+    """Tag and content of each element in the SEQUENCE; none where the octets are something else."""
     outer = _read_element(octets)
     if outer is None or outer[0] != _SEQUENCE or outer[2]:
         return []
@@ -64,7 +64,7 @@ def _read_elements(octets: bytes) -> list[tuple[int, bytes]]:
 
 
 def _read_element(octets: bytes) -> tuple[int, bytes, bytes] | None:
-    """Tag, content, and what follows the first element."""
+    """Tag and content of the first element, and the octets after it."""
     if len(octets) < 2:
         return None
     length, start = octets[1], 2

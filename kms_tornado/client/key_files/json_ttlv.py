@@ -1,8 +1,8 @@
-"""JSON TTLV files: one KMIP object as it is, wrapped or not, with the attributes that are in its key value.
+"""JSON TTLV files: one KMIP object unchanged, wrapped or not, with the attributes in its key value.
 
-The root is the tag of the object's type, as Cosmian's command line writes and reads such files. That writes
-every attribute that its server knows. What ends or limits the use of the key is read, and so are the attributes
-that go with the key wherever it goes; identifier, names and other dates are not.
+The root is the tag of the object's type, as in the files of Cosmian's command line. That program writes every attribute
+that its server knows. Attributes that end or limit the use of the key are read, and those that belong to the key
+itself; identifier, names and other dates are not.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _ENDED = frozenset({State.DEACTIVATED, State.COMPROMISED})
 
 
 def read_json_ttlv(octets: bytes) -> Object:
-    """Raises KeyFileError. Its text may name tags of the file, never values."""
+    """The object in the file. Raises KeyFileError, whose text may name tags in the file, but never values."""
     try:
         node, _ = json_codec.parse(octets)
         cls = _CLASSES.get(node.tag)
@@ -71,7 +71,7 @@ def read_json_ttlv(octets: bytes) -> Object:
 
 
 def _without_attributes_of_servers(managed: Object) -> Object:
-    """The object without the identifier, names, dates and tags that are no part of it, or of its use."""
+    """The object without the identifier, names, dates and tags that do not belong to the key itself or to its use."""
     if isinstance(managed, Certificate | OpaqueObject):
         return managed
     value = managed.key_block.key_value
@@ -88,7 +88,7 @@ def _without_attributes_of_servers(managed: Object) -> Object:
 
 
 def _select_limiting(attributes: Attributes) -> Attributes:
-    """Those that end or limit the use of the key. A State that does neither is left to the next server."""
+    """The attributes that end or limit the use of the key. Any other State is for the next server to decide."""
     fields = attributes.set_fields()
     return Attributes(
         **{name: fields[name] for name in _LIMITING if name in fields},
@@ -97,10 +97,10 @@ def _select_limiting(attributes: Attributes) -> Attributes:
 
 
 def with_limits(managed: Object, attributes: Attributes) -> Object:
-    """The object, with those of the attributes in its key value that end or limit its use.
+    """The object, with those attributes in its key value that end or limit its use.
 
-    Unchanged where it has no key value that could hold them: a certificate, an opaque object, a key that was wrapped
-    together with its rights.
+    Unchanged where it has no key value that could contain them: a certificate, an opaque object, or a key that was
+    wrapped together with its rights.
     """
     if isinstance(managed, Certificate | OpaqueObject):
         return managed
@@ -126,9 +126,9 @@ def write_json_ttlv(managed: Object) -> bytes:
 
 
 def _keep_structures(tree: dict[str, Any], node: Node) -> None:
-    """Write the values of vendor attributes that are structures as such.
+    """Write values of vendor attributes that are structures as structures.
 
-    In the dialect of Cosmian's clients they would be octets, and stay octets when the file is read.
+    In the dialect of Cosmian's clients they would become octets, and remain octets when the file is read.
     """
     values = _find(node, children_of, lambda child: child.tag == "AttributeValue")
     items = _find(tree, _items_of, lambda item: item["tag"] == "AttributeValue")
@@ -144,7 +144,7 @@ def _items_of(item: dict[str, Any]) -> Sequence[dict[str, Any]]:
 def _find(
     root: T, open_: Callable[[T], Sequence[T]], is_sought: Callable[[T], bool]
 ) -> Iterator[T]:
-    """What is sought, in the order in which it is written; nothing inside of it is looked at."""
+    """The items that are sought, in the order in which they are written. Items inside of these are ignored."""
     if is_sought(root):
         yield root
         return

@@ -51,7 +51,7 @@ def read_jwk(
 ) -> tuple[Object, ...]:
     """The key, or all keys of a set.
 
-    symmetric_algorithm: of `oct` keys; None where their `alg` says it, or they are AES keys. Raises KeyFileError.
+    symmetric_algorithm: for `oct` keys; None where their `alg` states it, or they are AES keys. Raises KeyFileError.
     """
     try:
         tree = loads(octets, max_depth=8)
@@ -87,7 +87,7 @@ def _read_key(tree: Any, symmetric_algorithm: CryptographicAlgorithm | None, whi
 
 
 def write_jwk(managed: Object, identifier: str | None, *, as_set: bool = False) -> bytes:
-    """identifier: becomes the `kid`. Raises KeyFileError for what is no key, or has no type in JOSE."""
+    """The JWK. identifier: becomes the `kid`. Raises KeyFileError for what is no key, or has no type in JOSE."""
     tree: dict[str, Any]
     if isinstance(managed, SymmetricKey):
         tree = dict(OctKey.import_key(octets_of(managed)).as_dict(private=True))

@@ -1,7 +1,7 @@
 """Keys and certificates as the KMIP objects that Import, Register, Get and Export carry.
 
-One form each: raw octets for symmetric keys and secret data, PKCS#8 for private keys, SPKI (KMIP's X.509)
-for public ones, DER for certificates. Only JSON TTLV files hold other forms, and those pass unchanged.
+There is one form for each: raw octets for symmetric keys and secret data, PKCS#8 for private keys, SPKI (KMIP's X.509)
+for public ones, DER for certificates. Only JSON TTLV files contain other forms, which do not change.
 """
 
 from __future__ import annotations
@@ -114,7 +114,10 @@ def enclose_public_key(spki: bytes, algorithm: CryptographicAlgorithm) -> Public
 
 
 def make_certificate(octets: bytes) -> Certificate:
-    """octets: DER. The server says what is wrong with it: it reads more certificates than `cryptography` does."""
+    """The object for a certificate in DER.
+
+    The server reports its faults, since it reads more than `cryptography` does.
+    """
     return Certificate(CertificateType.X509, octets)
 
 
@@ -137,14 +140,17 @@ def _make_block(
 
 @dataclass(frozen=True, slots=True)
 class ObjectSummary:
-    """What an object is, in words for people. family: "RSA", "elliptic-curve", "DSA", "Diffie-Hellman", or "" for others."""
+    """What an object is, in words for people.
+
+    family: "RSA", "elliptic-curve", "DSA", "Diffie-Hellman", or "" for others.
+    """
 
     text: str
     family: str = ""
 
 
 def summarise_object(managed: Object) -> ObjectSummary:
-    """What the object is, as far as it says so itself."""
+    """A description of the object, as far as it describes itself."""
     match managed:
         case Certificate():
             return ObjectSummary("a certificate")
@@ -171,7 +177,7 @@ def is_wrapped(managed: Object) -> bool:
 def octets_of(managed: Object) -> bytes:
     """The octets of the object: its key material, wrapped or not, or its value.
 
-    Raises KeyFileError for the numbers of a transparent key, and where there is no material any more.
+    Raises KeyFileError for the numbers of a transparent key, and where the material has been destroyed.
     """
     match managed:
         case Certificate():
@@ -191,7 +197,7 @@ def octets_of(managed: Object) -> bytes:
 
 
 def determine_algorithm(key: PrivateKeyTypes | PublicKeyTypes) -> CryptographicAlgorithm:
-    """Raises KeyFileError for a key that KMIP has no name for."""
+    """KMIP's algorithm for the key. Raises KeyFileError where KMIP has no name for it."""
     for cls, algorithm in _ALGORITHMS.items():
         if isinstance(key, cls):
             return algorithm

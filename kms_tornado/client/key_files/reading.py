@@ -35,10 +35,11 @@ _HEXADECIMAL = re.compile(rb"[0-9A-Fa-f]{32,}")
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """What a file does not say itself.
+    """What the file itself does not say.
 
-    raw_type: SYMMETRIC_KEY or SECRET_DATA where plain octets may be one, else None.
-    algorithm: of a symmetric key; None for AES, or what a JWK says. password: of an encrypted file.
+    raw_type: SYMMETRIC_KEY or SECRET_DATA if plain octets may be one, else None.
+    algorithm: of a symmetric key; None for AES, or what a JWK states.
+    password: of an encrypted file.
     """
 
     raw_type: ObjectType | None = None
@@ -52,7 +53,7 @@ def read_key_file(
 ) -> tuple[Object, ...]:
     """The objects in the file, at least one, in its order.
 
-    file_format: one of FORMATS; None to detect it. Raises KeyFileError, among them PasswordRequired.
+    file_format: one of FORMATS; None to detect it. Raises KeyFileError, including PasswordRequired.
     """
     if not octets:
         raise KeyFileError("the file is empty")
@@ -72,7 +73,7 @@ def read_key_file(
 
 
 def _decode_utf_16(octets: bytes) -> bytes:
-    """PEM that PowerShell's > wrote, in UTF-8; anything else as it is."""
+    """The UTF-8 of a PEM file that PowerShell's > wrote; anything else unchanged."""
     if not octets.startswith((b"\xff\xfe", b"\xfe\xff")):
         return octets
     try:
@@ -114,7 +115,7 @@ def _detect(octets: bytes, options: ReadingOptions) -> tuple[Object, ...]:
 
 
 def _parse_object(octets: bytes) -> object:
-    """The JSON in the file; None where it is no JSON object. Its reader checks it strictly."""
+    """The JSON object in the file; None where there is none. The reader of its format then checks it strictly."""
     if not octets.lstrip().startswith(b"{"):
         return None
     try:
@@ -124,7 +125,7 @@ def _parse_object(octets: bytes) -> object:
 
 
 def _detect_without_marks(octets: bytes, options: ReadingOptions) -> tuple[Object, ...]:
-    """A file that shows no format: base64, or the octets of a symmetric key."""
+    """The objects of a file whose format does not show: base64, or the octets of a symmetric key."""
     text = octets.strip()
     if _HEXADECIMAL.fullmatch(text):
         raise KeyFileError(
@@ -171,7 +172,7 @@ def _read_decoded(decoded: bytes, options: ReadingOptions) -> tuple[Object, ...]
 
 
 def _decode_base64(text: bytes) -> bytes | None:
-    """None where the text is no base64, with or without line breaks, of either alphabet."""
+    """The octets; None where the text is not base64, with or without line breaks, in either alphabet."""
     compact = b"".join(text.split())
     standard = compact.replace(b"-", b"+").replace(b"_", b"/")
     padded = standard + b"=" * (-len(standard) % 4)

@@ -1,7 +1,7 @@
-"""Writes an object as a key file, in a format that its type has.
+"""Writes an object as a key file, in a format that exists for its type.
 
-The object comes as PKCS#8, SPKI, DER or raw octets, or in any form for json-ttlv and raw; a wrapped one can
-be written as those two and base64 only.
+The object is PKCS#8, SPKI, DER or raw octets; for json-ttlv and raw, it may have any form. A wrapped one can be written
+only in these two and base64.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def _write_base64(managed: Object) -> bytes:
 
 
 def _write_natural(managed: Object, *, encoding: Encoding) -> bytes:
-    """PKCS#8, SPKI or X.509, as the type of the object has it."""
+    """PKCS#8, SPKI or X.509, according to the type of the object."""
     if isinstance(managed, Certificate):
         return _encode(managed.certificate_value, "CERTIFICATE", encoding)
     if isinstance(managed, PrivateKey):
@@ -87,7 +87,7 @@ def _write_natural(managed: Object, *, encoding: Encoding) -> bytes:
 
 
 def _write_private(managed: Object, *, encoding: Encoding) -> bytes:
-    """PKCS#8 as the server gave it, so that nothing of the key is lost."""
+    """PKCS#8 as the server returned it, so that nothing of the key is lost."""
     if not isinstance(managed, PrivateKey):
         raise _refusal(managed, "PKCS#8 holds private keys")
     octets = octets_of(managed)

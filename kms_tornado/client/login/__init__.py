@@ -1,1 +1,1 @@
-"""The user's tokens: signing in at an issuer, where the tokens are kept between two commands, and renewing them."""
+"""The user's tokens: signing in at an issuer, keeping the tokens between two commands, and renewing them."""

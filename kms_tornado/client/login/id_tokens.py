@@ -22,10 +22,10 @@ LEEWAY_S = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedIDToken:
-    """What an id token must say. None: that claim, or the signature, is not compared.
+    """What an ID token must contain. For None, that claim, or the signature, is not checked.
 
-    key_set, algorithms: the issuer's (RFC 7517 §5). Without a key set the TLS connection on which the
-    token came stands in for the signature, as §3.1.3.7 (6) allows.
+    key_set, algorithms: the issuer's (RFC 7517 §5). Without a key set, the TLS connection on which the token came takes
+    the place of the signature, as §3.1.3.7 (6) allows.
     """
 
     client_id: str
@@ -39,7 +39,7 @@ class ExpectedIDToken:
 def check_id_token(
     id_token: str, expected: ExpectedIDToken, *, access_token: str, now: float
 ) -> Mapping[str, Any]:
-    """The claims of an id token that is as expected. Raises LoginFailed."""
+    """The claims of an ID token, which must be as expected. Raises LoginFailed."""
     from authlib.oidc.core import CodeIDToken
     from joserfc.errors import JoseError
 
@@ -72,9 +72,9 @@ def check_id_token(
 
 
 def read_claims(token: str) -> Mapping[str, Any]:
-    """The claims of a JWT of one's own, unverified; empty for what is no JWT.
+    """The claims of the user's own JWT, unverified; empty for a text that is not a JWT.
 
-    To know whom it names and when it ends; whether it is true is for the server to check.
+    They tell whom it names and when it expires. Whether that is true is for the server to check.
     """
     parts = token.split(".")
     if len(parts) != 3:

@@ -27,7 +27,7 @@ SIGNATURE_ALGORITHMS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IssuerMetadata:
-    """What the flows need to know of an issuer; None and empty: it has or names none."""
+    """What the flows need to know about an issuer. None and empty values mean that it does not have or state it."""
 
     issuer: str | None = None
     authorize_url: str | None = None
@@ -53,7 +53,7 @@ class IssuerMetadata:
                 check_is_protected(url)
 
     def auth_method(self, client_secret: str | None) -> str:
-        """How the client identifies itself: a public one by its id alone."""
+        """How the client identifies itself; a public client does so by its ID alone."""
         if client_secret is None:
             return "none"
         if "client_secret_basic" in self.auth_methods:
@@ -78,7 +78,7 @@ def discover(session: Any, issuer: str) -> IssuerMetadata:
 
 
 def fetch_key_set(session: Any, metadata: IssuerMetadata) -> Mapping[str, Any] | None:
-    """The keys that the issuer signs with; None where only URLs are configured, and no issuer."""
+    """The keys with which the issuer signs; None where only URLs are configured, and no issuer."""
     if metadata.issuer is None:
         return None
     if metadata.jwks_url is None:
@@ -116,15 +116,15 @@ def parse_metadata(answer: Any, issuer: str) -> IssuerMetadata:
 
 
 def _read_document(answer: Any, what: str) -> Mapping[str, Any]:
-    """The object in a document of the issuer, which is read as leniently as the server reads it.
+    """The object in a document of the issuer, read as leniently as the server does it.
 
-    What is odd in a member that nobody reads harms nobody; `text` refuses it in one that counts.
+    Oddities in members that nobody reads do no harm; `text` refuses them in members that count.
     """
     return _require_object(answer.content, what, lenient_json.loads)
 
 
 def json_object(answer: Any, what: str) -> Mapping[str, Any]:
-    """The object in an answer of the issuer; a page of HTML is a common mistake."""
+    """The object in an answer of the issuer. A page of HTML in its place is a common mistake."""
     return _require_object(answer.content, what, partial(strict_json.loads, max_depth=20))
 
 

@@ -1,7 +1,7 @@
-"""How requests reach the issuer: bounded in time and size, over TLS, without redirects.
+"""How requests reach the issuer: limited in time and size, over TLS, without redirects.
 
-The TLS and the proxy of the connection hold for the issuer as well, and nothing else of it: what is
-pinned, waived, presented or added in headers is between the user and the key server.
+TLS and proxy settings of the connection apply to the issuer, too, and no other setting: what is pinned, waived,
+presented or added in headers is between the user and the key server.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_BODY_BYTES = 1024 * 1024
 
 
 def open_issuer_session(connection: ConnectionSettings, settings: LoginSettings) -> Any:
-    """Authlib's OAuth 2.0 session, every request of which goes through `IssuerAdapter`."""
+    """Authlib's OAuth 2.0 session, in which every request goes through `IssuerAdapter`."""
     session = OAuth2Session(
         client_id=settings.client_id,
         client_secret=settings.client_secret,
@@ -48,7 +48,7 @@ def open_issuer_session(connection: ConnectionSettings, settings: LoginSettings)
 
 
 def check_is_protected(url: str) -> None:
-    """Refuse an URL that would carry codes and tokens over the network in the clear."""
+    """Refuse a URL that would carry codes and tokens over the network unencrypted."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -74,7 +74,7 @@ def is_loopback(host: str | None) -> bool:
 
 
 class IssuerAdapter(BaseAdapter):
-    """Requests' transport over the pool of the client, so that there is one TLS setup.
+    """Makes requests' transport use the client's connection pool, so that there is only one TLS setup.
 
     proofs: for the token endpoint; None makes none.
     """
@@ -100,7 +100,7 @@ class IssuerAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """One exchange. The parameters are of requests; the settings take their place."""
+        """Make one exchange. The parameters are those of requests; the settings replace them."""
         url = str(request.url)
         check_is_protected(url)
         answer, body = self._exchange(request, url)
@@ -162,11 +162,11 @@ class IssuerAdapter(BaseAdapter):
             pool.clear()
 
     def close(self) -> None:
-        """Nothing stays open between two exchanges."""
+        """Do nothing: no connection stays open between two exchanges."""
 
 
 def read_bounded(answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
-    """The decoded body; neither its size nor slow drops of it can hold the client up."""
+    """The decoded body. Neither its size nor a slow trickle can hold the client up."""
     deadline = time.monotonic() + TIMEOUT_S
     body = bytearray()
     # read1, as read waits until it has all that it asked for, however slowly that drops in.
@@ -179,11 +179,11 @@ def read_bounded(answer: urllib3.BaseHTTPResponse, url: str) -> bytes:
 
 
 def origin(url: str) -> str:
-    """What an error shows of an URL: a query may contain what is nobody's business."""
+    """The part of a URL that an error may show: its query may contain secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _text(header: str | bytes) -> str:
-    """Authlib writes some headers as octets (RFC 9110 §5.5: those of Latin-1)."""
+    """A header as text. Authlib writes some as octets (RFC 9110 §5.5: those of Latin-1)."""
     return header.decode("latin-1") if isinstance(header, bytes) else header

@@ -45,7 +45,7 @@ OFFLINE_ACCESS = "offline_access"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicePrompt:
-    """What the user needs to sign in on another device (RFC 8628 §3.2)."""
+    """What the user needs in order to sign in on another device (RFC 8628 §3.2)."""
 
     verification_uri: str
     verification_uri_complete: str | None
@@ -57,9 +57,9 @@ class DevicePrompt:
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """An issuer as the configuration and its metadata describe it, and a session with it.
+    """An issuer according to the configuration and its metadata, and a session with it.
 
-    proof_key: to which tokens are to be bound; None: to none.
+    proof_key: the key to which tokens are to be bound; None binds them to none.
     """
 
     settings: LoginSettings
@@ -69,14 +69,16 @@ class Issuer:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What is asked for: as configured, else an id token; with refresh tokens where there are some."""
+        """The scopes to ask for: those configured, else those for an ID token and, if there are any, for refresh
+        tokens.
+        """
         scopes = self.settings.scopes or ("openid", "email")
         if OFFLINE_ACCESS in self.metadata.scopes and OFFLINE_ACCESS not in scopes:
             return (*scopes, OFFLINE_ACCESS)
         return scopes
 
     def url(self, kind: str) -> str:
-        """The endpoint of that name. Raises LoginFailed where there is none."""
+        """The endpoint with that name. Raises LoginFailed where there is none."""
         url: str | None = getattr(self.metadata, kind)
         if url is None:
             raise LoginFailed(
@@ -88,7 +90,7 @@ class Issuer:
 
 @contextmanager
 def open_issuer(connection: ConnectionSettings, settings: LoginSettings) -> Iterator[Issuer]:
-    """Find the endpoints; configured ones win over those that the issuer names."""
+    """Find the endpoints. Configured ones take precedence over those in the issuer's metadata."""
     configured = {
         name: url
         for name in ("authorize_url", "token_url", "device_authorization_url")
@@ -108,7 +110,7 @@ def open_issuer(connection: ConnectionSettings, settings: LoginSettings) -> Iter
 
 
 def bind_tokens(issuer: Issuer, key: ProofKey) -> Issuer:
-    """The same issuer, which is shown by a proof with each request for tokens that we hold the key (RFC 9449 §5)."""
+    """The same issuer; each request for tokens then proves that we hold the key (RFC 9449 §5)."""
     url = issuer.url("token_url")
     issuer.session.get_adapter(url).proofs = TokenProofs(key, url)
     return replace(issuer, proof_key=key)
@@ -120,7 +122,7 @@ def sign_in_with_browser(
     *,
     timeout_s: float = SIGN_IN_TIMEOUT_S,
 ) -> Tokens:
-    """Authorization code with PKCE. show_url: opens the browser, or tells the user to."""
+    """Sign in by authorization code with PKCE. show_url: opens the browser, or tells the user the URL."""
     state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     verifier = secrets.token_urlsafe(64)  # RFC 7636 §4.1: 43 to 128 characters
     with LoopbackRedirect(state=state, port=issuer.settings.redirect_port) as redirect:
@@ -192,7 +194,7 @@ def wait_for_device_sign_in(
     sleep: Callable[[float], None] = time.sleep,
     now: Callable[[], float] = time.monotonic,
 ) -> Tokens:
-    """Poll until the user has decided (RFC 8628 §3.5); a connection that fails in between is bridged."""
+    """Poll until the user has decided (RFC 8628 §3.5). A connection that fails meanwhile is tried again."""
     interval_s, ends_at = prompt.interval_s, now() + prompt.expires_in_s
     while now() < ends_at:
         sleep(max(0.0, min(interval_s, ends_at - now())))
@@ -220,9 +222,9 @@ def wait_for_device_sign_in(
 
 
 def refresh(issuer: Issuer, tokens: Tokens) -> Tokens:
-    """New tokens for the refresh token, which issuers may take back with that (RFC 6749 §6).
+    """New tokens in exchange for the refresh token, which the issuer may then invalidate (RFC 6749 §6).
 
-    Raises SessionEnded where the issuer gives no more, IssuerUnreachable where it cannot be asked.
+    Raises SessionEnded where the issuer gives no more tokens, IssuerUnreachable where it cannot be asked.
     """
     if tokens.is_bound or tokens.proof_key is not None:
         issuer = bind_tokens(issuer, load_proof_key(tokens))
@@ -277,7 +279,7 @@ def _resource(issuer: Issuer) -> dict[str, str]:
 
 
 def _checked_tokens(issuer: Issuer, given: Mapping[str, Any], *, nonce: str | None) -> Tokens:
-    """The tokens of a sign-in; an id token among them is verified by the issuer's key set."""
+    """The tokens of a sign-in. If there is an ID token, it is verified with the issuer's key set."""
     tokens = _parse_tokens(issuer, given)
     if tokens.id_token is not None:
         _check_id_token(issuer, tokens, fetch_key_set(issuer.session, issuer.metadata), nonce=nonce)
@@ -312,7 +314,7 @@ def _parse_tokens(issuer: Issuer, given: Mapping[str, Any]) -> Tokens:
 
 @contextmanager
 def _explained(*, is_refresh: bool = False) -> Iterator[None]:
-    """Authlib's exceptions as ours; the text shows the issuer's error and nothing that was sent."""
+    """Turns Authlib's exceptions into ours. Their texts contain the issuer's error, and nothing that was sent."""
     try:
         yield
     except AuthlibBaseError as exc:

@@ -1,4 +1,4 @@
-"""LoginSettings: who is asked for tokens, and for which. Values alone."""
+"""LoginSettings: who is asked for tokens, and for which ones. Only values."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ _TOKEN_CHOICES: Final[Mapping[str | None, TokenChoice | None]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoginSettings:
-    """What a sign-in needs to know. Raises InvalidSettings for what cannot be meant.
+    """What a sign-in needs to know. Raises InvalidSettings for values that make no sense.
 
-    issuer: None where both URLs are given, which win over what the issuer's metadata names.
-    scopes: empty asks for an id token. token: which one the server gets; None: the access token where it is
-    a JWT, else the id token. audience, resource: what the access token is to be for, as Auth0 and as RFC 8707
-    ask for it. redirect_port: of the loopback redirect; 0 takes a free one.
+    issuer: None where both URLs are given, which take precedence over those in the issuer's metadata.
+    scopes: where it is empty, an ID token is asked for.
+    token: the one that the server gets; None: the access token if it is a JWT, else the ID token.
+    audience, resource: what the access token is for, in the form of Auth0 and of RFC 8707.
+    redirect_port: of the loopback redirect; 0 takes a free one.
     """
 
     client_id: str

@@ -43,9 +43,9 @@ NOTHING_HERE = ("Nothing here", "kmsctl only waits for the end of a sign-in.")
 
 
 class LoopbackRedirect:
-    """Listens from construction on; `redirect_uri` is what the issuer sends the browser to.
+    """Listens as soon as it exists. The issuer sends the browser to `redirect_uri`.
 
-    port: 0 takes a free one, for issuers that allow any port of a loopback redirect.
+    port: 0 takes a free one, for issuers that allow any port in a loopback redirect.
     """
 
     def __init__(self, *, state: str, port: int) -> None:
@@ -77,7 +77,7 @@ class LoopbackRedirect:
         self._thread.join()
 
     def wait_for_answer(self, timeout_s: float) -> Mapping[str, str]:
-        """The parameters of the authorization response, `state` being checked.
+        """The parameters of the authorization response, after `state` was checked.
 
         Raises LoginFailed where none comes in time.
         """
@@ -95,10 +95,11 @@ class LoopbackRedirect:
 
 
 def check_answer(answer: Mapping[str, str], *, issuer: str | None, names_issuer: bool) -> None:
-    """Refuse an authorization response that is an error, another issuer's, or has no code.
+    """Refuse an authorization response that is an error, comes from another issuer, or has no code.
 
-    issuer: None where only URLs are configured. names_issuer: the issuer's metadata promises the
-    parameter `iss`; without it a response could come from another issuer (RFC 9207 §2.4).
+    issuer: None where only URLs are configured.
+    names_issuer: whether the issuer's metadata promises the parameter `iss`, without which a response could come from
+    another issuer (RFC 9207 §2.4).
     """
     if issuer is not None and (names_issuer or "iss" in answer) and answer.get("iss") != issuer:
         named = one_line(answer["iss"]) if "iss" in answer else "no issuer"
@@ -113,7 +114,7 @@ def check_answer(answer: Mapping[str, str], *, issuer: str | None, names_issuer:
 
 
 def describe_refusal(error: str, description: str | None) -> str:
-    """One line for an error of the issuer; its words are the issuer's, cleaned for a terminal."""
+    """One line for an error of the issuer, whose words are made fit for a terminal."""
     said = f"{one_line(error)} ({one_line(description)})" if description else one_line(error)
     if error == "access_denied":
         return f"the sign-in was declined: {said}"
@@ -121,7 +122,7 @@ def describe_refusal(error: str, description: str | None) -> str:
 
 
 class _Listener(ThreadingHTTPServer):
-    """One thread a connection, as a browser's silent one must not block the one that speaks."""
+    """Uses one thread for each connection, so that a silent one of a browser does not block the others."""
 
     daemon_threads = True
     # Two listeners on one port would share the answers where a system allows it.
@@ -136,7 +137,7 @@ class _Listener(ThreadingHTTPServer):
         self.lock = threading.Lock()
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A connection that breaks is the browser's affair: nothing is printed."""
+        """Print nothing: a connection that breaks is the browser's affair."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -152,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.answers.put(answer)
 
     def _judge_request(self) -> tuple[int, tuple[str, str], Mapping[str, str] | None]:
-        """What to show for it; with the answer where it is the one that is waited for."""
+        """What to show in answer to the request, and the authorization response if the request is the awaited one."""
         target = urlsplit(self.path)
         port = self.server.server_port
         # Another name that resolves to this machine is a page's trick (DNS rebinding).
@@ -172,10 +173,11 @@ class _Handler(BaseHTTPRequestHandler):
         return 200, RECEIVED if "code" in answer else REFUSED, answer
 
     def _is_ours(self, answer: Mapping[str, str]) -> bool:
-        """Whether an answer is to this sign-in; at most one that ends it without a code is believed as it is.
+        """Whether an answer belongs to this sign-in.
 
-        Issuers leave `state` out of errors although RFC 6749 §4.1.2.1 has it there: an end with their reason
-        is better than minutes of waiting.
+        At most one that ends it without a code is accepted without `state`.
+        Issuers leave `state` out of errors, although RFC 6749 §4.1.2.1 demands it. An end with their reason is better
+        than minutes of waiting.
         """
         if "state" not in answer and "code" not in answer:
             return "error" in answer
@@ -198,4 +200,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Nothing: a request line contains the code."""
+        """Log nothing: a request line contains the code."""

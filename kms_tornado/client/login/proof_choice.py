@@ -1,7 +1,7 @@
-"""Whether the tokens of a sign-in are to be bound to a key of this client by DPoP (RFC 9449), and by which algorithm.
+"""Whether the tokens of a sign-in are bound to a key of this client by DPoP (RFC 9449), and which algorithm signs.
 
-Pure. A token that is bound is good only with proofs. So unless the configuration demands it, the issuer has to announce
-that it binds tokens, and the server that it takes proofs, at the URL by which it is reached from here.
+Pure. A bound token works only with proofs. So unless the configuration demands it, the issuer has to announce that it
+binds tokens, and the server that it accepts proofs, at the URL by which it is reached from here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from .login_settings import LoginSettings
 
 
 def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
-    """Whether proofs are to be made if the server takes them. announced: the algorithms of the issuer."""
+    """Whether to make proofs if the server accepts them. announced: the algorithms of the issuer."""
     if settings.dpop == "auto":
         # Of the issuer's two, the access token is the one that it binds.
         return bool(announced) and settings.token != "id"  # noqa: S105  # a choice, no token
@@ -22,10 +22,10 @@ def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
 def choose_algorithm(
     settings: LoginSettings, announced: frozenset[str], accepted: frozenset[str]
 ) -> str | None:
-    """By which proofs are signed; None: none are made.
+    """The algorithm that signs proofs; None: no proofs are made.
 
-    announced, accepted: the algorithms of the issuer and of the server; empty where one takes no proofs, or does not say.
-    Raises LoginFailed where proofs are demanded and cannot be made.
+    announced, accepted: the algorithms of the issuer and of the server; empty where one accepts no proofs, or does not
+    say. Raises LoginFailed where proofs are demanded and cannot be made.
     """
     if not is_wanted(settings, announced):
         return None

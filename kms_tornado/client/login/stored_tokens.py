@@ -1,8 +1,8 @@
-"""StoredTokenSource: the token of a sign-in for each request, renewed unasked.
+"""StoredTokenSource: provides the token of a sign-in for each request, and renews it automatically.
 
-An issuer may make every refresh token good for one use, and end the whole session when one comes twice.
-So whoever refreshes does it alone, under the lock of the store, and first looks whether another process
-has just done it. Authlib is loaded when a refresh is due, and not before.
+An issuer may make every refresh token valid for one use only, and end the whole session if one comes twice. So only one
+process at a time refreshes, under the lock of the store, and first checks whether another one has just done so. Authlib
+is loaded only when a refresh is due.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ PAUSE_S = 10.0
 class StoredTokenSource:
     """A TokenSource over a TokenStore. Threads may share it.
 
-    tokens: what the store holds. refresh: new tokens for old ones; raises ClientError where there are none to be had.
+    tokens: what the store contains.
+    refresh: exchanges old tokens for new ones; raises ClientError where there are none.
     """
 
     def __init__(
@@ -58,9 +59,9 @@ class StoredTokenSource:
         self._renewed_at = self._failed_at = float("-inf")
 
     def token(self) -> str | DPoPToken:
-        """The token for the server, with its key where it is bound to one.
+        """The token for the server, with its key if it is bound to one.
 
-        Raises SessionEnded, ConnectionFailed and others where the token is over and no other to be had.
+        Raises SessionEnded, ConnectionFailed and others where the token has expired and there is no other.
         """
         with self._lock:
             if self._is_due(self._tokens):
@@ -68,7 +69,10 @@ class StoredTokenSource:
             return self._join_key(choose_token(self._tokens, self._choice))
 
     def renew(self) -> bool:
-        """After the server's word that the token has expired, which counts more than the clock here."""
+        """Renew the token after the server said that it has expired.
+
+        The server's word counts more than the clock here.
+        """
         with self._lock:
             if self._tokens.refresh_token is None:
                 return False
@@ -78,7 +82,7 @@ class StoredTokenSource:
             return True
 
     def _join_key(self, token: str) -> str | DPoPToken:
-        """An access token that is bound, and its key; an id token is never bound."""
+        """An access token with the key to which it is bound, if it is. An ID token is never bound."""
         tokens = self._tokens
         if not tokens.is_bound or token != tokens.access_token:
             return token
@@ -89,7 +93,7 @@ class StoredTokenSource:
         return self._bound
 
     def _renew_due(self, tokens: Tokens) -> None:
-        """Where that fails the token serves for the seconds that it has left."""
+        """Renew tokens that are about to expire. If that fails, the old one serves for its remaining seconds."""
         ends_at = self._lifetime(tokens)[1]
         is_over = ends_at is None or self._now() >= ends_at
         if not is_over and time.monotonic() - self._failed_at < PAUSE_S:
@@ -126,7 +130,7 @@ class StoredTokenSource:
         return ends_at - self._now() < min(MARGIN_S, MARGIN_SHARE * lifetime_s)
 
     def _lifetime(self, tokens: Tokens) -> tuple[float, float | None]:
-        """How long the server's token lives in all, and when it ends; None: not known."""
+        """The total lifetime of the server's token, and when it ends; None: not known."""
         token = choose_token(tokens, self._choice)
         claims = read_claims(token)
         ends_at, issued_at = claims.get("exp"), claims.get("iat")
@@ -139,9 +143,9 @@ class StoredTokenSource:
 
 
 def choose_token(tokens: Tokens, choice: TokenChoice | None) -> str:
-    """Which of the two the server gets: unless configured, the access token where it is a JWT.
+    """The token that the server gets: unless configured, the access token if it is a JWT.
 
-    An opaque access token is for the issuer's own resources; then the id token says who the user is.
+    An opaque access token is for the issuer's own resources; then the ID token says who the user is.
     """
     is_jwt = tokens.access_token.count(".") == 2
     if tokens.id_token is not None and (choice == "id" or (choice is None and not is_jwt)):

@@ -1,7 +1,4 @@
-"""What a token endpoint answers (RFC 6749 §5.1, RFC 9449 §5), as Tokens.
-
-Pure: the time is an argument.
-"""
+"""The answer of a token endpoint (RFC 6749 §5.1, RFC 9449 §5), as Tokens. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -25,10 +22,12 @@ def parse_token_answer(
     must_be_bound: bool = False,
     now: float,
 ) -> Tokens:
-    """key: of the proof that came with the request; None: none came. now: seconds since the epoch.
+    """The tokens in an answer.
 
-    Raises LoginFailed where there is no access token, where it is bound though no proof came, and where it is not
-    bound though it must be.
+    key: of the proof that was sent with the request; None where there was none.
+    now: seconds since the Unix epoch.
+    Raises LoginFailed where there is no access token, where it is bound although no proof was sent, and where it is not
+    bound although it must be.
     """
     access_token = text(given, "access_token")
     if not access_token:
@@ -57,7 +56,7 @@ def parse_token_answer(
 
 
 def read_seconds(value: object, default: float) -> float:
-    """A positive number of seconds; issuers write it as text, too."""
+    """A positive number of seconds, which issuers also write as text."""
     try:
         seconds = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError):

@@ -43,7 +43,7 @@ class FileTokenStore:
         return str(self._path)
 
     def load(self) -> Tokens | None:
-        """Raises ConfigurationError where others may read the file."""
+        """The tokens. Raises ConfigurationError where others may read the file."""
         return parse_tokens(self._read().get(self._account))
 
     def save(self, tokens: Tokens) -> None:
@@ -67,7 +67,7 @@ class FileTokenStore:
             yield
 
     def _read(self) -> dict[str, Any]:
-        """Accounts and their tokens; nothing where the file is absent or damaged: a login mends it."""
+        """The accounts and their tokens; none where the file is absent or damaged, which a login repairs."""
         try:
             data, status = read_regular_file(self._path)
         except FileNotFoundError:
@@ -84,7 +84,7 @@ class FileTokenStore:
 
 
 class FileLock:
-    """One holder among all processes and threads of the user; a holder that dies lets go of it.
+    """A lock with one holder among all processes and threads of the user. If the holder dies, the lock is released.
 
     Reentrant: the same thread may take it again.
     """

@@ -31,9 +31,9 @@ _Result = TypeVar("_Result")
 
 
 class KeyringTokenStore:
-    """The tokens of one account as one secret of the system keyring.
+    """The tokens of one account as one secret in the system keyring.
 
-    Every method raises KeyringUnavailable where no keyring works; after the first time at once.
+    Every method raises KeyringUnavailable where no keyring works; after the first time, immediately.
     """
 
     place = "the system keyring"
@@ -80,7 +80,7 @@ class KeyringTokenStore:
 
 
 def _within(action: Callable[[], _Result], timeout_s: float) -> _Result:
-    """What the action returns. Raises KeyringUnavailable where it fails or takes too long."""
+    """The result of the action. Raises KeyringUnavailable where it fails or takes too long."""
     results: list[_Result] = []
 
     def run() -> None:
@@ -118,9 +118,9 @@ def _choose_backend() -> Any:
 
 
 def _is_surely_absent() -> bool:
-    """On Linux every keyring is a service of the session's D-Bus, unless the user configured another one.
+    """Whether there is certainly no keyring: on Linux, keyrings are services on the session's D-Bus, unless configured.
 
-    Asking here saves the third of a second that keyring takes to find that out.
+    This check saves the third of a second that keyring takes to find that out.
     """
     chosen = os.environ.get("PYTHON_KEYRING_BACKEND", "")
     if chosen.startswith(NO_KEYRING):

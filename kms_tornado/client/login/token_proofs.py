@@ -1,4 +1,4 @@
-"""DPoP proofs for the token endpoint (RFC 9449 §5, §8), what it says about them, and their key beside the tokens."""
+"""DPoP proofs for the token endpoint (RFC 9449 §5, §8), its answers about them, and their key beside the tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ _HARMLESS_SKEW_S = 5
 
 
 class TokenProofs:
-    """key: to which the tokens are to be bound. url: of the token endpoint; no other one gets proofs."""
+    """Makes proofs.
+
+    key: the key to which the tokens are to be bound.
+    url: of the token endpoint; no other endpoint gets proofs.
+    """
 
     def __init__(self, key: ProofKey, url: str) -> None:
         self._key = key
@@ -27,15 +31,15 @@ class TokenProofs:
         self._nonce: str | None = None
 
     def make_fields(self, method: str, url: str) -> dict[str, str]:
-        """The header fields that a request needs besides."""
+        """The header fields that the request needs in addition."""
         if not self._is_token_endpoint(url):
             return {}
         return {"DPoP": self._key.make_proof(method, url, nonce=self._nonce)}
 
     def needs_another(self, url: str, answer: urllib3.BaseHTTPResponse, body: bytes) -> bool:
-        """Whether the request is to be sent again, with the nonce of this answer, which is remembered.
+        """Whether to send the request again, with the nonce in this answer, which is remembered.
 
-        Raises LoginFailed where the proof is refused for anything else.
+        Raises LoginFailed where the proof is refused for any other reason.
         """
         if not self._is_token_endpoint(url):
             return False
@@ -57,12 +61,15 @@ class TokenProofs:
 
 
 def _normalise(url: str) -> str:
-    """As it is asked for, with the host in lower case: metadata may have another spelling."""
+    """The URL as it is requested, with the host in lower case; metadata may spell it differently."""
     return urllib3.util.parse_url(url).url
 
 
 def load_proof_key(tokens: Tokens) -> ProofKey:
-    """The key that is kept with the tokens. Raises SessionEnded where it is not there: they are of no use then."""
+    """The key that is stored with the tokens.
+
+    Raises SessionEnded where it is missing: the tokens are useless without it.
+    """
     try:
         return ProofKey.from_pem((tokens.proof_key or "").encode())
     except (InvalidSettings, UnicodeEncodeError):
@@ -87,7 +94,7 @@ def _read_error(body: bytes) -> tuple[str, str]:
 
 
 def _describe_clock(date: str, now: float) -> str:
-    """What to do about the time of a proof. date: of the issuer's answer (RFC 9110 §6.6.1)."""
+    """What to do about a wrong time in a proof. date: of the issuer's answer (RFC 9110 §6.6.1)."""
     try:
         skew_s = now - parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):

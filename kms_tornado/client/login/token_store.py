@@ -26,14 +26,14 @@ from .tokens import KeyringUnavailable, Tokens, TokenStore
 def open_token_store(account: str, *, directory: Path | None = None) -> TokenStore:
     """The store of an account, see `token_account`.
 
-    directory: where the file and the lock are; ~/.kms_tornado unless given.
+    directory: for the file and the lock; ~/.kms_tornado unless given.
     """
     home = directory or user_directory()
     return LayeredTokenStore(FileTokenStore(account, home), KeyringTokenStore(account))
 
 
 class LayeredTokenStore:
-    """A keyring, and a file that is written to only when the keyring does not work, but is asked first."""
+    """A keyring and a file. The file is written to only if the keyring does not work, but is read first."""
 
     def __init__(self, file: FileTokenStore, keyring: KeyringTokenStore) -> None:
         self._file = file

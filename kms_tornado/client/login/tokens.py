@@ -1,4 +1,4 @@
-"""Tokens that an issuer gave out: their form as a value and as JSON, and what keeps them."""
+"""Tokens from an issuer: their form as a value and as JSON, and the interface of stores for them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens:
-    """What an issuer gave out at a login or a refresh.
+    """What an issuer returned at a login or a refresh.
 
-    expires_at: when the access token ends, seconds since the epoch; None where the issuer did not say.
-    token_type: of the access token, as the issuer named it. proof_key: the private key of the DPoP proofs with which
-    the tokens were asked for, in PEM; None where none were sent. The refresh token may be bound to it, whatever
-    the token_type is.
+    expires_at: when the access token expires, in seconds since the Unix epoch; None where the issuer did not say.
+    token_type: of the access token, as the issuer named it.
+    proof_key: in PEM, the private key of the DPoP proofs with which the tokens were asked for; None where none were
+    sent. The refresh token may be bound to it, whatever the token_type is.
     """
 
     access_token: str = field(repr=False)
@@ -28,7 +28,7 @@ class Tokens:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the access token is good only with a DPoP proof (RFC 9449 §5)."""
+        """Whether the access token works only with a DPoP proof (RFC 9449 §5)."""
         return self.token_type.lower() == "dpop"
 
 
@@ -43,15 +43,15 @@ class TokenStore(Protocol):
         """The tokens, or None where nobody is logged in."""
 
     def save(self, tokens: Tokens) -> None:
-        """Keep these tokens in the place of those before."""
+        """Keep these tokens in place of the former ones."""
 
     def forget(self) -> None:
         """Remove the tokens, if there are any."""
 
     def locked(self) -> AbstractContextManager[None]:
-        """Alone among the processes and threads of this user, for as long as the block takes.
+        """Let no other process or thread of this user run such a block at the same time.
 
-        A block within a block of the same thread is fine.
+        A block within a block of the same thread is allowed.
         """
 
 
@@ -60,7 +60,10 @@ class KeyringUnavailable(Exception):
 
 
 def token_account(server_url: str, *, issuer: str | None, client_id: str | None) -> str:
-    """The name that tokens are kept under: they are sent to this server, and come from this issuer."""
+    """The name under which tokens are kept.
+
+    It contains the server to which they are sent and the issuer that issued them.
+    """
     return " ".join([server_url.rstrip("/"), issuer or "-", client_id or "-"])
 
 
@@ -78,7 +81,7 @@ def format_tokens(tokens: Tokens) -> dict[str, Any]:
 
 
 def parse_tokens(members: object) -> Tokens | None:
-    """Tokens of a JSON object; None for anything that is none, so that a login mends it."""
+    """The tokens in a JSON object; None where it has none, so that a login can repair that."""
     if not isinstance(members, Mapping):
         return None
     access_token, expires_at = members.get("access_token"), members.get("expires_at")

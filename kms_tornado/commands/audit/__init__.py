@@ -1,1 +1,1 @@
-"""`kms-tornado audit …`: what an operator asks of the audit: verified, exported, followed, indexed anew."""
+"""`kms-tornado audit …`: what an operator does with the audit: verify, export, follow, index it again."""

@@ -23,7 +23,10 @@ EVERYTHING = RecordQuery()
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: it is written; 1: it is, and has records that something else than a server wrote."""
+    """Export the records.
+
+    Exit code 0: they are written; 1: they are, but something other than a server wrote some of them.
+    """
     query = _read_query(context.arguments)
     async with open_database(context) as (store, _):
         # In this order: no checkpoint names a record that is read before it.
@@ -57,7 +60,7 @@ async def _write_checkpoints(store: AuditStore) -> int:
 
 
 class _Export:
-    """written: records. faults: in whole sentences, the first few."""
+    """Writes records. written: how many. faults: in whole sentences, the first few."""
 
     _MOST_FAULTS = 20
 
@@ -69,7 +72,7 @@ class _Export:
         self.faults: list[str] = []
 
     async def write_records(self, store: AuditStore) -> None:
-        """Chain after chain, each in its order."""
+        """Write the records of one chain after the other, each in its order."""
         since_ms, until_ms = self._query.since_ms, self._query.until_ms
         span = Span(
             EVER.since_ms if since_ms is None else since_ms,

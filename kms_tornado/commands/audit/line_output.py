@@ -1,4 +1,4 @@
-"""Lines of JSON on stdout: the bytes as they are, but on a terminal nothing that it would obey."""
+"""JSON lines on stdout: the bytes unchanged, but on a terminal without anything that it would execute."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 
 def write_lines(lines: Sequence[bytes]) -> None:
-    """Write them whole, at once. Raises OSError, BrokenPipeError where nobody reads any more."""
+    """Write complete lines, immediately. Raises OSError; BrokenPipeError if nobody reads any more."""
     if not lines:
         return
     if sys.stdout.isatty():
@@ -18,7 +18,7 @@ def write_lines(lines: Sequence[bytes]) -> None:
 
 
 def escape_line(line: bytes) -> bytes:
-    """The same JSON, in which what is not printed is escaped: whoever asks for a key chooses its name."""
+    """The same JSON with unprintable characters escaped. A user who creates a key chooses its name."""
     text = line.decode(errors="replace")
     if text.isprintable():
         return line

@@ -1,4 +1,4 @@
-"""`kms-tornado audit reindex`: the index of the audit is made anew from the records."""
+"""`kms-tornado audit reindex`: makes the index of the audit again from the records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..running import CommandContext
 
 
 async def run(context: CommandContext) -> int:
-    """Exit code 0: all records are in it; 1: some are missing in the audit itself."""
+    """Make the index again. Exit code 0: it has all records; 1: some are missing in the audit itself."""
     async with open_database(context) as (store, _):
         behind = await store.records.forget_index()
         indexed = 0

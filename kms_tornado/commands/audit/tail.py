@@ -21,7 +21,7 @@ _MOST_REMEMBERED = 1000
 
 
 async def run(context: CommandContext) -> int:
-    """Prints the records as they are stored, in the order in which they were committed."""
+    """Print the records as they are stored, in the order in which they were committed."""
     number, is_followed = context.arguments["lines"], context.arguments["follow"]
     async with open_database(context) as (store, _):
         heads = await store.audit.heads()
@@ -32,7 +32,7 @@ async def run(context: CommandContext) -> int:
 
 
 async def _read_last(store: AuditStore, number: int, heads: Mapping[int, ChainHead]) -> list[bytes]:
-    """The last records up to the heads. Those behind them, and what others wrote in later, are for `_follow`."""
+    """The last records up to the heads. `_follow` prints those after the heads, and those that others add meanwhile."""
     lines: list[bytes] = []
     before: int | None = None
     while len(lines) < number:
@@ -47,7 +47,10 @@ async def _read_last(store: AuditStore, number: int, heads: Mapping[int, ChainHe
 
 
 async def _follow(store: AuditStore, heads: Mapping[int, ChainHead]) -> None:
-    """Print what comes behind the heads. Ends by a signal, or where nobody reads any more."""
+    """Print new records, until a signal comes or nobody reads any more.
+
+    told: chain → the last record that was printed.
+    """
     is_away = False
     chains = {chain: _FollowedChain(store, head) for chain, head in heads.items()}
     while True:

@@ -1,4 +1,4 @@
-"""`kms-tornado audit verify`: whether every record, checkpoint and object is as this server left it."""
+"""`kms-tornado audit verify`: checks that every record, checkpoint and object is as this server left it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..verify import count_faults, print_objects
 
 
 async def run(context: CommandContext) -> int:
-    """Prints one line for each fault; exit code 0: there is none, 1: there are some."""
+    """Print one line for each fault. Exit code 0: there is none; 1: there are some."""
     settings, data_dir = context.settings.service, find_data_dir(context)
     keys = _read_keys(settings, data_dir, context.arguments["key"] or ())
     anchor = AnchorFile(settings.master_key_file, data_dir).read()
@@ -33,7 +33,7 @@ async def run(context: CommandContext) -> int:
 def _read_keys(
     settings: ServiceSettings, data_dir: Path, more: tuple[Path, ...]
 ) -> list[AuditPublicKey]:
-    """This server's own key, if its file is here, and those in the files of --key."""
+    """This server's own key, if its file exists, and those in the files of --key."""
     own = settings.audit_key_file or data_dir / KEY_FILE
     paths = [*([own] if own.exists() else []), *more]
     if not paths:

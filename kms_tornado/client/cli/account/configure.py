@@ -78,9 +78,9 @@ def configure(session: Session, /, client_secret_stdin: bool, **given: Any) -> N
 
 
 def _start(session: Session) -> tuple[Path, str, Configuration]:
-    """The file that is written, the text that it starts from, and what that says.
+    """(the file that is written, its text so far, what that text says).
 
-    A file of ours goes before one of cKMS, so the first one starts as a copy of theirs.
+    A file of ours is preferred to one of cKMS, so a new one starts as a copy of theirs.
     """
     named = session.options.configuration_file or session.environ.get("KMSCTL_CONF")
     target = (Path(named) if named else default_file()).absolute()

@@ -1,4 +1,7 @@
-"""The questions of `kmsctl configure`: an answer is a flag's, else a person's, else what was configured before."""
+"""The questions of `kmsctl configure`.
+
+Each is answered by a flag, else by a person, else by what was configured before.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ OF_AN_ISSUER = ("authorize_url", "token_url", "device_authorization_url", "clien
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flags:
-    """The answers that were given on the command line; None and (): not given."""
+    """The answers on the command line. None and () mean that there is none."""
 
     server_url: str | None
     ca_file: Path | None
@@ -40,8 +43,9 @@ class Flags:
 
 
 def ask(question: str, flag: str, *, known: str | None, proposed: str | None = None) -> str:
-    """A person's answer. known: what was configured before, and proposed; without a person it is the answer.
+    """A person's answer.
 
+    known: what was configured before. It is proposed to the person, and without a person it is the answer.
     Raises click.UsageError where nothing is known and nobody can be asked.
     """
     if is_anybody_there():
@@ -54,12 +58,12 @@ def ask(question: str, flag: str, *, known: str | None, proposed: str | None = N
 
 
 def is_anybody_there() -> bool:
-    """Whether questions are seen and answered."""
+    """Whether a person can see questions and answer them."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask_for_server(flags: Flags, current: Configuration) -> str:
-    """The server's URL. current: with the environment above it."""
+    """The server's URL. current: the configuration, with the environment taking precedence."""
     if flags.server_url is not None:
         return flags.server_url
     known = current.server_url
@@ -69,7 +73,7 @@ def ask_for_server(flags: Flags, current: Configuration) -> str:
 def check_server(
     flags: Flags, configuration: Configuration
 ) -> tuple[Configuration, ServerFacts | None]:
-    """Try the server. Where its certificate is not trusted, ask which authority vouches for it."""
+    """Try the server. If its certificate is not trusted, ask for the authority that vouches for it."""
     settings = configuration.connection_settings  # refuses what is no URL
     if flags.without_check:
         return configuration, None
@@ -88,7 +92,7 @@ def check_server(
 def ask_for_login(
     flags: Flags, current: OAuth2Configuration | None, facts: ServerFacts | None
 ) -> dict[str, Any]:
-    """What changes in ``[http_config.oauth2_conf]``; nothing where no sign-in is wanted."""
+    """The changes to ``[http_config.oauth2_conf]``; none where no sign-in is wanted."""
     if flags.without_login:
         return {}
     before = current or OAuth2Configuration()

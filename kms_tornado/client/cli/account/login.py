@@ -58,7 +58,7 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
 
 
 def _bind_tokens(session: Session, issuer: Issuer) -> Issuer:
-    """The same issuer; its tokens are bound to a new key where issuer, server and configuration have it so."""
+    """The issuer; with a new key for its tokens, if issuer, server and configuration allow binding them."""
     from ...login.login import bind_tokens
     from ...login.proof_choice import choose_algorithm, is_wanted
     from ...proof_key import ProofKey
@@ -113,7 +113,7 @@ def _revoke(session: Session, tokens: Tokens) -> bool:
 
 
 def _show_page(url: str, *, opens: bool) -> None:
-    """Open the page to sign in, and print its address: a browser that fails does so in silence."""
+    """Open the page for signing in, and print its address, because a browser may fail without a message."""
     print(f"Sign in on this page:\n\n    {visible(url)}\n", file=sys.stderr, flush=True)
     if not opens:
         return
@@ -155,7 +155,7 @@ def _describe(prompt: DevicePrompt) -> str:
 
 
 def _report(session: Session, store: TokenStore, tokens: Tokens) -> None:
-    """Who signed in and where the tokens are: for people, and with --json; a pipe gets nothing."""
+    """Tell who signed in and where the tokens are: to people, and with --json. A pipe gets nothing."""
     user, expires_at = _user_of(tokens), tokens.expires_at
     issuer = session.login_settings.issuer or session.login_settings.token_url or ""
     if session.is_json:
@@ -188,7 +188,7 @@ def _report(session: Session, store: TokenStore, tokens: Tokens) -> None:
 
 
 def _user_of(tokens: Tokens) -> str:
-    """The name in the tokens; the server may go by another claim, which kmsctl whoami tells."""
+    """The name in the tokens. The server may use another claim, which kmsctl whoami shows."""
     from ...login.id_tokens import read_claims
 
     claims = {**read_claims(tokens.access_token), **read_claims(tokens.id_token or "")}

@@ -1,4 +1,4 @@
-"""What `kmsctl configure` and `kmsctl login` ask a server: who its issuer is, and which DPoP proofs it takes."""
+"""What `kmsctl configure` and `login` ask a server: which issuers it trusts, and which DPoP proofs it accepts."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """issuers: those that the server takes tokens from, as it says; none where it needs no token."""
+    """What a server says about itself. issuers: those whose tokens it accepts; none where it needs no token."""
 
     version: str
     issuers: tuple[str, ...]
 
 
 def ask_server(settings: ConnectionSettings) -> ServerFacts:
-    """Raises ClientError where the server does not answer as one of ours or Cosmian's does."""
+    """The facts about the server. Raises ClientError where it does not answer as one of ours or Cosmian's."""
     with_prefix = _run(settings, server_version())
     try:
         issuers = _read_issuers(_fetch_metadata(settings))
@@ -41,7 +41,7 @@ def ask_server(settings: ConnectionSettings) -> ServerFacts:
 
 
 def ask_for_proofs(settings: ConnectionSettings) -> frozenset[str]:
-    """The algorithms that the server takes DPoP proofs of; none where it does not answer, or not as ours."""
+    """The algorithms of DPoP proofs that the server accepts; none where it does not answer, or not as one of ours."""
     try:
         document = _fetch_metadata(replace(settings, timeout_s=_PROOFS_TIMEOUT_S))
     except ClientError:

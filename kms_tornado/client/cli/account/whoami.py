@@ -52,7 +52,7 @@ def _expiry(expires_at: Any, session: Session) -> dict[str, Cell]:
 
 
 def describe_duration(seconds: int) -> str:
-    """A time that is left in the largest two units: ``2 d 3 h``, ``59 min 4 s``."""
+    """The time that is left, in the two largest units: ``2 d 3 h``, ``59 min 4 s``."""
     if seconds <= 0:
         return "none, it has expired"
     minutes, second = divmod(seconds, 60)

@@ -1,4 +1,4 @@
-"""Files in ckms's format: encrypted by the server, or here by a data key that the server wraps."""
+"""Files in ckms's format: encrypted by the server, or locally with a data key that the server wraps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class UseKey(Protocol):
-    """Calls a function with the key that the user named, and returns what it returned."""
+    """Calls a function with the key that the user named, and returns its result."""
 
     def __call__(self, action: Callable[[Key], T]) -> T: ...
 
@@ -69,7 +69,7 @@ def decrypt_ckms(
     target: Writable,
     observe: Observer,
 ) -> None:
-    """Nothing that the target got may be used where this raises."""
+    """Decrypt a file. If this raises an exception, nothing that the target received may be used."""
     algorithm, additional_data = choice.data_algorithm, choice.authentication_data
     key_algorithm = choice.key_algorithm
     if key_algorithm is None:
@@ -88,7 +88,7 @@ def decrypt_ckms(
 
 
 def _read_all(source: Readable) -> bytes:
-    """What the server gets at once. Raises FileError where that is too much."""
+    """Everything that the server receives at once. Raises FileError where that is too much."""
     pieces, total = [], 0
     buffer = memoryview(bytearray(1024 * 1024))
     while count := read_full(source, buffer):

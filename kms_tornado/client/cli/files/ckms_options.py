@@ -1,4 +1,4 @@
-"""The options with which the commands for files read and write ckms's format."""
+"""The options by which the commands for files read and write ckms's format."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ class CkmsChoice:
         authentication_data: str | None,
         nonce: str | None = None,
     ) -> Self | None:
-        """None for a file of kmsctl's own. Raises click.UsageError for options that it has no use for."""
+        """The choice; None for a file in kmsctl's own format.
+
+        Raises click.UsageError for options that do not apply to it.
+        """
         stated = (data_algorithm, key_algorithm, authentication_data, nonce)
         if not is_ckms:
             if any(value is not None for value in stated):

@@ -40,7 +40,7 @@ Convert = Callable[["FileJob", Source, Writable, Observer], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileJob:
-    """What a command was asked to do. key, tags: as the user named the key. ckms: None for our container."""
+    """What a command is to do. key, tags: as the user named the key. ckms: None for kmsctl's own format."""
 
     session: Session
     files: Sequence[Path]
@@ -119,7 +119,7 @@ def _decrypt_for_ckms(job: FileJob, source: Source, target: Writable, observe: O
 
 
 def _choose_outputs(job: FileJob, name: Callable[[Path], Path], ckms_suffix: str) -> list[Path]:
-    """The output of each file. ckms_suffix: takes the place of the file's own, as ckms has it."""
+    """The output for each file. ckms_suffix: replaces the file's own suffix, as in ckms."""
     if job.output is not None:
         if len(job.files) > 1:
             raise click.UsageError("-o names one output, and there are several files: leave it out")

@@ -1,4 +1,4 @@
-"""Signals that end the program end it in order, so that no half of a file is left behind."""
+"""Lets signals end the program in an orderly way, so that no half of a file is left behind."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def ended_in_order() -> Iterator[None]:
-    """Within the block the signals raise SystemExit, with the exit code that shells give them.
+    """Within the block, the signals raise SystemExit with the exit code that shells give them.
 
     A signal that is ignored (`nohup`) stays ignored.
     """

@@ -1,4 +1,4 @@
-"""Where the commands for files read and write: names, the stream `-`, and what must not be overwritten."""
+"""Where the commands for files read and write: names, the stream `-`, and files that must not be overwritten."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ SUFFIX = ".kms"
 
 
 def name_encrypted(file: Path) -> Path:
-    """``report.pdf.kms``; stdin goes to stdout."""
+    """``report.pdf.kms``; the output for stdin is stdout."""
     return STREAM if file == STREAM else rename(file, file.name + SUFFIX)
 
 
 def name_decrypted(file: Path) -> Path:
-    """The name before it was encrypted. Raises click.UsageError where that cannot be told."""
+    """The name before the encryption. Raises click.UsageError where it cannot be inferred."""
     if file == STREAM:
         return STREAM
     if file.suffix != SUFFIX:
@@ -37,7 +37,10 @@ def name_decrypted(file: Path) -> Path:
 
 
 def rename(file: Path, name: str) -> Path:
-    """The path of another name beside the file. Raises click.UsageError where that is no file's name."""
+    """The path of a file with another name in the same directory.
+
+    Raises click.UsageError where that is not a file's name.
+    """
     try:
         return file.with_name(name)
     except ValueError:  # /, . and ..kms
@@ -66,9 +69,9 @@ def open_output(output: Path, *, replaces: bool) -> Iterator[Writable]:
 
 
 def check_output(session: Session, source: Source, output: Path, *, is_forced: bool) -> bool:
-    """Whether an existing file may be replaced by the output; a person is asked.
+    """Check that the output may replace an existing file, if need be by asking the person.
 
-    Raises click.UsageError where it must not be, and Refused where the person says no.
+    Raises click.UsageError where it must not, and Refused where the person says no.
     """
     if output == STREAM:
         if session.is_json:

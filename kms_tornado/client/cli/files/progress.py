@@ -1,4 +1,4 @@
-"""A bar on the terminal for what takes long enough to be read."""
+"""A progress bar on the terminal, for work that takes a while."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SHOWN_FROM_BYTES = 32 * 1024 * 1024
 def show_progress(
     session: Session, title: str, total: int | None
 ) -> Iterator[Callable[[int], None]]:
-    """What is to be told how many bytes are done. total: None where nobody knows.
+    """A function to be called with the number of bytes that are done.
 
-    The bar begins once there were enough bytes, and is gone at the end.
+    total: None where it is not known. The bar appears after a certain number of bytes, and disappears at the end.
     """
     if not session.is_talkative:
         yield _show_nothing
@@ -45,7 +45,7 @@ def show_progress(
 
 
 def _show_nothing(done: int) -> None:
-    """Nobody is there to look."""
+    """Do nothing: there is nobody to look at a bar."""
 
 
 def _start_bar(title: str, total: int | None) -> Progress:

@@ -1,4 +1,4 @@
-"""What the verbs that bring objects share: a file that may be encrypted, the request, what is printed."""
+"""What the verbs that import objects share: reading a file that may be encrypted, the request, and the output."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ FILE_OPTIONS = (
 
 
 def algorithm_of(name: str) -> CryptographicAlgorithm:
-    """The algorithm that the command line calls so."""
+    """The algorithm with this name on the command line."""
     kmip_name = ALGORITHMS[name][0]
     return CryptographicAlgorithm[kmip_name.replace("-", "_").upper()]
 
@@ -39,7 +39,7 @@ def algorithm_of(name: str) -> CryptographicAlgorithm:
 def read_asking(
     octets: bytes, options: ReadingOptions, file_format: str | None, *, from_stdin: bool
 ) -> tuple[Object, ...]:
-    """The objects in the file; the password is asked for where one is needed and none was given."""
+    """The objects in the file. If a password is needed and was not given, the person is asked for it."""
     try:
         return read_key_file(octets, options, file_format)
     except PasswordRequired as exc:
@@ -67,7 +67,7 @@ def import_one(
     session: Session, managed: Object, attributes: Attributes, *, identifier: str | None = None,
     replaces: bool = False, name: str | None = None, tags: tuple[str, ...] = (), unwraps: bool = False,
 ) -> str:  # fmt: skip
-    """Import one object; its identifier."""
+    """Import one object, and return its identifier."""
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else KeyWrapType.AS_REGISTERED
     uid: str = session.client.import_object(
         managed, unique_identifier=identifier, replace_existing=replaces, name=name, tags=tags,
@@ -77,7 +77,7 @@ def import_one(
 
 
 def show_imported(session: Session, imported: list[tuple[str, Object]]) -> None:
-    """The identifiers, one a line; with what they are in JSON, and on a terminal where there are several."""
+    """Print the identifiers, one on each line; with a description in JSON, and on a terminal if there are several."""
     rows = [(uid, summarise_object(managed).text) for uid, managed in imported]
     if session.is_json:
         show_json([{"unique_identifier": uid, "object": text} for uid, text in rows])

@@ -91,7 +91,7 @@ def _import_file(
 
 
 def _incomplete(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exception:
-    """The error, with what was imported before it."""
+    """The error, together with what was imported before it."""
     if not imported:
         return error
     done = ", ".join(uid for uid, _ in imported)
@@ -100,7 +100,7 @@ def _incomplete(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exce
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One object of the file. identifier: None where the server's client chooses it, as nothing links to it."""
+    """One object of the file. identifier: None where the client may choose it, because nothing links to the object."""
 
     managed: Object
     identifier: str | None
@@ -108,9 +108,9 @@ class _Part:
 
 
 def _arrange(objects: Sequence[Object], identifier: str | None) -> list[_Part]:
-    """The private key, its certificate, then the chain; each with its links to the others.
+    """The private key, its certificate, then the chain, each with its links to the others.
 
-    Raises KeyFileError for what is no certificate, and for a private key that belongs to none of them.
+    Raises KeyFileError for anything that is not a certificate, and for a private key that belongs to none of them.
     """
     key, certificates = _split(objects)
     if len(objects) == 1:
@@ -148,7 +148,7 @@ def _split(objects: Sequence[Object]) -> tuple[PrivateKey | None, list[Certifica
 
 
 def _load(certificate: Certificate) -> x509.Certificate | None:
-    """None for one that `cryptography` does not read: it is imported, but who issued it is not known."""
+    """The certificate; None for one that `cryptography` cannot read. It is imported, but its issuer is not known."""
     try:
         return x509.load_der_x509_certificate(certificate.certificate_value)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
@@ -160,7 +160,7 @@ def _find_leaf(
     loaded: Sequence[x509.Certificate | None],
     key: PrivateKey | None,
 ) -> int:
-    """The certificate of the key; without a key, the first that issued none of the others."""
+    """The index of the key's certificate; without a key, of the first one that issued none of the others."""
     if key is not None:
         native = load_asymmetric_key(key)
         public = native.public_key() if hasattr(native, "public_key") else native
@@ -174,7 +174,7 @@ def _find_leaf(
 
 
 def _find_issuer(certificates: Sequence[x509.Certificate | None], index: int) -> int | None:
-    """The certificate of the file that signed this one; None for a root, and where it is not in the file."""
+    """The index of the certificate that signed this one; None for a root, and where it is not in the file."""
     issued = certificates[index]
     if issued is None:
         return None

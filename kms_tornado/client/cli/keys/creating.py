@@ -99,7 +99,7 @@ def _create_symmetric(
     session: Session, identifier: str | None, *, length: int | None, octets: str | None,
     algorithm: str, wrapping_key: str | None, usages: tuple[str, ...], sensitive: bool, **naming: Any,
 ) -> str:  # fmt: skip
-    """The identifier of the new key, made by the server, or brought where its bytes are given."""
+    """Create a key at the server, or import one whose bytes are given; its identifier."""
     kmip_name, usual_length = ALGORITHMS[algorithm]
     attributes = make_attributes(usages, sensitive=sensitive)
     if octets is not None:
@@ -139,7 +139,7 @@ def _bring_octets(
 
 
 def _with_wrapping_key(session: Session, attributes: Any, wrapping_key: str) -> Any:
-    """The attributes, with the vendor attribute by which ckms asks that a new key be kept wrapped."""
+    """The attributes, with the vendor attribute by which ckms asks the server to store a new key wrapped."""
     from ....kmip.attributes import TAG_VENDOR
     from ....kmip.structures import VendorAttribute
     from ..key_names import resolve_key
@@ -223,7 +223,7 @@ def _create_pair(
     session: Session, identifier: str | None, kind: dict[str, Any], *, name: str | None,
     tags: tuple[str, ...], usages: tuple[str, ...], sensitive: bool,
 ) -> None:  # fmt: skip
-    """Make a pair. Name, usages and Sensitive are the private key's; tags are both keys'."""
+    """Create a pair. Name, usages and Sensitive apply to the private key, tags to both keys."""
     pair = session.client.create_key_pair(
         **kind, name=name, tags=tags, unique_identifier=identifier,
         public_key_identifier=f"{identifier}_pk" if identifier else None,
@@ -234,7 +234,7 @@ def _create_pair(
 
 
 def show_pair(session: Session, pair: Any) -> None:
-    """The identifiers of two keys; in a pipe one a line, the private key first."""
+    """Print the identifiers of two keys; in a pipe one on each line, the private key's first."""
     fields = {"private_key": pair.private_key, "public_key": pair.public_key}
     if session.is_json:
         show_json(fields)
@@ -279,7 +279,7 @@ def _create_secret(
     session: Session, identifier: str | None, *, value: str | None, value_file: str | None, kind: str,
     usages: tuple[str, ...], sensitive: bool, **naming: Any,
 ) -> str:  # fmt: skip
-    """The identifier of the secret, which is made here, as no server makes secret data."""
+    """Make a secret locally and import it, since no server makes secret data; its identifier."""
     from ....kmip.enums import SecretDataType
     from ...key_files.kmip_objects import make_secret_data
 

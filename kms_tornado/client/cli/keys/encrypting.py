@@ -121,7 +121,7 @@ def _decrypt(
 
 
 def make_parameters(algorithm: str | None, digest: str | None) -> CryptographicParameters | None:
-    """None leaves the choice to the key's own parameters."""
+    """The parameters; None leaves the choice to the key's own ones."""
     if algorithm is None and digest is None:
         return None
     if algorithm == "ckm-rsa-pkcs" and digest is not None:
@@ -133,5 +133,5 @@ def make_parameters(algorithm: str | None, digest: str | None) -> CryptographicP
 
 
 def default_output(file: str, suffix: str) -> str:
-    """As ckms names it: the input with another suffix. stdout for stdin."""
+    """The input's name with another suffix, as in ckms; stdout for stdin."""
     return STREAM if file == STREAM else str(Path(file).with_suffix(f".{suffix}"))

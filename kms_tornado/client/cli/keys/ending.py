@@ -1,4 +1,4 @@
-"""The verbs that move an object through its life: `activate`, `revoke`, `destroy`."""
+"""The verbs that move an object through its life cycle: `activate`, `revoke`, `destroy`."""
 
 from __future__ import annotations
 

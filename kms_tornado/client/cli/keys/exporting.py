@@ -1,4 +1,4 @@
-"""The verb `export`: an object to a file, in the clear or wrapped by another key."""
+"""The verb `export`: writes an object to a file, in the clear or wrapped by another key."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _export_file(
 
 
 def _choose_encoding(session: Session, key: str, file_format: str) -> EncodingOption:
-    """A Sensitive key is wrapped together with its rights, which takes TTLV; others as their octets alone."""
+    """How to wrap the key: a Sensitive one together with its rights, which needs TTLV; others as their octets alone."""
     attributes = session.client.get_attributes(key, [AttributeReference("Sensitive")])
     if not attributes.sensitive:
         return EncodingOption.NO_ENCODING
@@ -130,7 +130,7 @@ def _fetch(
     session: Session, noun: Noun, key: str | None, tags: tuple[str, ...], file_format: str,
     wrapping: KeyWrappingSpecification | None, *, unwraps: bool,
 ) -> ExportResponse:  # fmt: skip
-    """The object, in a form of which the file's format can be made."""
+    """Fetch the object, in a form from which the file's format can be made."""
     key_format = None if file_format == "json-ttlv" else _OCTETS.get(noun, KeyFormatType.PKCS8)
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else None
 
@@ -165,9 +165,9 @@ def _fetch(
 
 
 def _with_all_parameters(session: Session, response: ExportResponse) -> ExportResponse:
-    """A key that is kept wrapped, with all that unwrapping it takes.
+    """A key that is stored wrapped, with everything that is needed to unwrap it.
 
-    The answer to a bare operation leaves that out, as the published clients cannot read it.
+    The answer to a bare operation leaves that out, because the published clients cannot read it.
     """
     request = ExportRequest(unique_identifier=response.unique_identifier)
     (whole,) = session.client.perform_batch([request])
@@ -179,7 +179,7 @@ def _with_all_parameters(session: Session, response: ExportResponse) -> ExportRe
 
 
 def _state_wrapping(managed: Object, wrapping: KeyWrappingSpecification) -> Object:
-    """The object with KeyWrappingData that say how it was wrapped, as the server was asked to."""
+    """The object with KeyWrappingData that say how it was wrapped, as the server was asked to do it."""
     assert not isinstance(managed, Certificate | OpaqueObject)
     block = managed.key_block
     assert block.key_wrapping_data is not None
@@ -194,7 +194,7 @@ def _state_wrapping(managed: Object, wrapping: KeyWrappingSpecification) -> Obje
 
 
 def _name_secret(response: ExportResponse) -> str:
-    """What only the owner of the file may see, in words; "" where there is nothing of the kind."""
+    """The secret that only the owner of the file may see, in words; "" where there is none."""
     managed = response.object
     if managed is None or isinstance(managed, Certificate | PublicKey) or is_wrapped(managed):
         return ""

@@ -1,4 +1,4 @@
-"""The verb `import` of keys and secrets: a file to one object, or several where a JWK set has several."""
+"""The verb `import` of keys and secrets: a file becomes one object, or several if a JWK set has several."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def make_import(noun: Noun) -> click.Command:
 
 
 def _own_options(noun: Noun) -> Sequence[Decorator]:
-    """Options that one noun has."""
+    """Options that only one noun has."""
     algorithm = click.option(
         "algorithm", "--algorithm", "-a", type=click.Choice(list(ALGORITHMS), False),
         help="What the key is for; AES, unless the file says it.",
@@ -175,7 +175,7 @@ def _read_objects(session: Session, noun: Noun, options: _Options) -> tuple[Obje
 
 
 def _check_belongs(managed: Object, noun: Noun) -> None:
-    """Refuse what another noun is for. A wrapped key may not say what it is, and is believed."""
+    """Refuse an object that another noun is for. A wrapped key may not say what it is; it is then accepted."""
     fitting = {SYMMETRIC: SymmetricKey, SECRET: SecretData}.get(noun)
     if fitting is not None:
         fits = isinstance(managed, fitting)
@@ -203,7 +203,7 @@ def _noun_of(managed: Object) -> Noun | None:
 def _wrapped_object(
     noun: Noun, octets: bytes, unwrapping_key: str, algorithm: str | None, options: ReadingOptions
 ) -> Object:
-    """The object whose octets, or whose PKCS#8, somebody else has wrapped by the key."""
+    """The object, given its octets or its PKCS#8 in a form that somebody else has wrapped by the key."""
     data = KeyWrappingData(
         WrappingMethod.ENCRYPT,
         EncryptionKeyInformation(unwrapping_key, wrapping_parameters(algorithm)),

@@ -15,8 +15,10 @@ from ..root import LazyGroup
 class Noun:
     """What the verbs of one noun have in common.
 
-    words: before the verb, such as "sym keys". title: one object in words. id_flags: how ckms names the
-    object. family: of the asymmetric keys that the noun is for, as `summarise_object` has it.
+    words: the words before the verb, such as "sym keys".
+    title: one object, in words.
+    id_flags: the flags by which ckms names the object.
+    family: the family of asymmetric keys that the noun is for, as in `summarise_object`.
     """
 
     words: str
@@ -64,7 +66,7 @@ _FILES: Verbs = {
 
 
 class VerbGroup(LazyGroup):
-    """The verbs of a noun. What the table names is a function that makes the command, or the command itself."""
+    """The verbs of a noun. The table names a function that makes a command, or the command itself."""
 
     def __init__(self, noun: Noun, verbs: Verbs, text: str) -> None:
         super().__init__(noun.words.split()[-1], verbs, package=__package__, help=text)
@@ -80,7 +82,7 @@ class VerbGroup(LazyGroup):
 
 
 def _make_noun(name: str, keys: Noun, verbs: Verbs, text: str) -> VerbGroup:
-    """The noun of a kind of keys: `keys` with the verbs that all keys have, and verbs of its own beside it."""
+    """A noun: `keys` with the verbs that all keys have, and its own verbs beside it."""
     create: Verbs = {"create": (f".creating:make_create_{name}", f"Make a new {keys.title}.")}
     group = VerbGroup(Noun(name, keys.title, family=keys.family), verbs, text)
     group.add_command(

@@ -35,7 +35,7 @@ USAGES = {
 
 
 def with_options(options: Sequence[Decorator]) -> Decorator:
-    """All of these, listed by --help in this order."""
+    """All of these options, in the order in which --help lists them."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for option in reversed(options):
@@ -46,7 +46,7 @@ def with_options(options: Sequence[Decorator]) -> Decorator:
 
 
 def existing(noun: Noun, *, positional: bool = True) -> Decorator:
-    """The parameters that name an object: key, key_id, tags. `name_of` says which was meant."""
+    """The parameters that name an object: key, key_id, tags. `name_of` decides between the first two."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         tags = click.option(
@@ -64,7 +64,7 @@ def existing(noun: Noun, *, positional: bool = True) -> Decorator:
 
 
 def name_of(key: str | None, key_id: str | None) -> str | None:
-    """The identifier or Name that was given. Raises click.UsageError for two."""
+    """The identifier or Name that was given. Raises click.UsageError where there are two."""
     if key is not None and key_id is not None:
         raise click.UsageError("the object is named twice: as an argument and by an option")
     return key if key is not None else key_id
@@ -88,7 +88,7 @@ def describing(noun: Noun) -> Decorator:
 
 
 def make_attributes(usages: Sequence[str] = (), *, sensitive: bool = False) -> Attributes:
-    """The attributes that the options ask for."""
+    """The attributes for which the options ask."""
     from ....kmip.attributes import Attributes
     from ....kmip.enums import CryptographicUsageMask
 

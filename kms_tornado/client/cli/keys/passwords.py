@@ -1,4 +1,4 @@
-"""Passwords of encrypted files: asked for, or read from a file, and best not given in the arguments."""
+"""Passwords of encrypted files: typed, or read from a file. They should not be among the arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..output import warn
 
 
 def read_password(file: str | None, argument: str | None = None) -> bytes | None:
-    """The password that was given; None where there was none. argument: of an option of ckms."""
+    """The password that was given; None where there was none. argument: the value of one of ckms's options."""
     if argument is not None:
         warn_of_argument("the password", "--password-file")
         return argument.encode()

@@ -1,4 +1,4 @@
-"""The verb `rekey`: a new key, or a new pair, in the place of an old one."""
+"""The verb `rekey`: replaces an old key or pair with a new one."""
 
 from __future__ import annotations
 

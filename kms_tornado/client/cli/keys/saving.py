@@ -1,4 +1,4 @@
-"""Reads and writes the files of the verbs: whole, by a temporary name, and secret ones for the owner alone."""
+"""Reads and writes the files of the verbs: written completely or not at all, and secret ones only for their owner."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def read_input(path: str, *, most_bytes: int | None = MOST_BYTES) -> bytes:
 def write_output(
     path: str, octets: bytes, *, secret: str = "", is_text: bool = False, replaces: bool = False
 ) -> None:
-    """Write a file that appears whole or not at all, or stdout for "-".
+    """Write a file that appears completely or not at all, or to stdout for "-".
 
-    secret: what the file holds that only its owner may see, in words; "" for nothing: the umask decides.
-    replaces: whether a file that is there may be replaced.
+    secret: what only its owner may see in the file, in words; "" for nothing, and then the umask decides.
+    replaces: whether an existing file may be replaced.
     """
     if path == STREAM:
         _write_stdout(octets, secret, is_text=is_text)
@@ -65,7 +65,7 @@ def write_output(
 
 
 def is_printable(octets: bytes) -> bool:
-    """Whether a terminal may be shown these: text in UTF-8 without control characters."""
+    """Whether the octets may be shown on a terminal: text in UTF-8 without control characters."""
     try:
         text = octets.decode()
     except UnicodeDecodeError:
@@ -74,7 +74,7 @@ def is_printable(octets: bytes) -> bool:
 
 
 def show_written(session: Session, file: str, text: str, **more: str) -> None:
-    """What was written, for `--json`, and for a person at a terminal; nothing where the file is stdout."""
+    """Report what was written, for `--json`, and to a person at a terminal; nothing if it went to stdout."""
     if file == STREAM:
         return
     if session.is_json:
@@ -83,7 +83,10 @@ def show_written(session: Session, file: str, text: str, **more: str) -> None:
 
 
 def _rename_unless_taken(temporary: Path, target: Path) -> None:
-    """Raises FileExistsError. A link fails where a file has come meanwhile; a rename would replace it."""
+    """Give the file its name.
+
+    Raises FileExistsError if another file has appeared, which a plain rename would replace.
+    """
     try:
         os.link(temporary, target)
     except FileExistsError:
@@ -95,7 +98,7 @@ def _rename_unless_taken(temporary: Path, target: Path) -> None:
 
 
 def check_replaceable(path: str, *, replaces: bool) -> None:
-    """Refuse a file that is there, unless it may be replaced. Before a request, so that none is wasted."""
+    """Refuse an existing file, unless it may be replaced. This is done before the request, so that none is wasted."""
     if not replaces and path != STREAM and os.path.lexists(path):
         mode = os.stat(path).st_mode if os.path.exists(path) else stat.S_IFREG
         if stat.S_ISREG(mode):

@@ -1,4 +1,4 @@
-"""The object that a dangerous command is about, looked at before anybody is asked."""
+"""The object of a dangerous command, looked up before the person is asked for a confirmation."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """identifier: what the request names, never tags, which may mean something else a moment later.
+    """The object of the command.
 
-    text: the object for people.
+    identifier: the one in the request; never tags, which may mean something else a moment later.
+    text: a description for people.
     """
 
     identifier: str
@@ -35,7 +36,7 @@ class Target:
 
 
 def find_target(session: Session, name: str | None, tags: Sequence[str]) -> Target:
-    """The object that is named, with what it is. Raises ItemNotFound."""
+    """The named object, with its description. Raises ItemNotFound."""
     try:
         attributes: Attributes = use_key(session, name, tags, session.client.get_attributes)
     except ItemNotFound:
@@ -48,7 +49,7 @@ def find_target(session: Session, name: str | None, tags: Sequence[str]) -> Targ
 
 
 def _find_obtained(session: Session, identifier: str | None) -> Target | None:
-    """An object of somebody else's on which the caller has rights, but none to look at it."""
+    """Another user's object on which the caller has rights, but may not look at it."""
     for obtained in session.client.list_obtained():
         if obtained.unique_identifier == identifier:
             text = f"the object {identifier} (of {obtained.owner}, {obtained.state})"
@@ -57,7 +58,7 @@ def _find_obtained(session: Session, identifier: str | None) -> Target | None:
 
 
 def describe_object(uid: str, attributes: Attributes) -> str:
-    """Such as: the symmetric key 1f0c… (Name billing, AES of 256 bits, Active)."""
+    """A description such as: the symmetric key 1f0c… (Name billing, AES of 256 bits, Active)."""
     kind = _TYPES.get(attributes.object_type or ObjectType.OPAQUE_OBJECT, "object")
     details = [f"Name {name.name_value}" for name in attributes.names]
     algorithm, length = attributes.cryptographic_algorithm, attributes.cryptographic_length

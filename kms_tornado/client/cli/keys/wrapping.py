@@ -1,4 +1,4 @@
-"""How a key is wrapped by another: ckms's names of the algorithms, as KMIP has them."""
+"""How a key is wrapped by another one: ckms's names for the algorithms, and KMIP's."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WRAPPING_ALGORITHMS = {
 
 
 def wrapping_parameters(algorithm: str | None) -> CryptographicParameters | None:
-    """None: what the wrapping key is for; RFC 5649 by AES keys, OAEP with SHA-256 by RSA keys."""
+    """The parameters; None for the default of the wrapping key: RFC 5649 for AES, OAEP with SHA-256 for RSA."""
     return WRAPPING_ALGORITHMS[algorithm] if algorithm else None
 
 

@@ -64,10 +64,10 @@ def unshare(session: Session, words: tuple[str, ...], tags: tuple[str, ...]) -> 
 def _take_key(
     session: Session, words: tuple[str, ...], tags: tuple[str, ...], *, others: int
 ) -> tuple[str, tuple[str, ...]]:
-    """(the key, the words behind it). others: how many there have to be.
+    """(the key, the words after it). others: how many words there must be.
 
-    Rights are given on one object and never on tags, which may mean another one tomorrow: the key is
-    looked up first.
+    Rights are granted on one object and never on tags, which may mean another one tomorrow; so the key is looked up
+    first.
     """
     if len(words) < others + (not tags):
         missing = ["KEY", "USER", "OPERATION"][(1 if tags else 0) + len(words)]
@@ -80,7 +80,7 @@ def _take_key(
 def _change_grant(
     session: Session, key: str, user: str, operations: Sequence[str], *, is_given: bool
 ) -> None:
-    """Grant or withdraw, and print what is granted afterwards. operations: () to withdraw all."""
+    """Grant or withdraw, and print what is granted afterwards. operations: () withdraws all."""
     if not user:
         raise click.UsageError("the user is empty: is a variable of the shell not set?")
 
@@ -167,7 +167,7 @@ def revoke(session: Session, user: str, words: tuple[str, ...], object_uid: str 
 
 
 def _split_words(words: tuple[str, ...], object_uid: str | None) -> tuple[str, tuple[str, ...]]:
-    """(the object, the operations): ckms 4 has the object among the arguments, ckms 5 as an option."""
+    """(the object, the operations). ckms 4 has the object among the arguments, ckms 5 as an option."""
     if object_uid is not None:
         return object_uid, words
     if len(words) < 2:

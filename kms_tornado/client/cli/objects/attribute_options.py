@@ -1,4 +1,4 @@
-"""The flags by which ckms names an object and gives its attributes, and NAME=VALUE for people."""
+"""The flags by which ckms names an object and states its attributes, and NAME=VALUE for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def id_options(command: Callable[..., None]) -> Callable[..., None]:
-    """How ckms names the object."""
+    """The flags by which ckms names the object."""
     tag = click.option(
         "--tag",
         "-t",
@@ -35,7 +35,7 @@ def id_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 class _Link(str):
-    """A type of link, as the value of an option says which object it leads to."""
+    """A type of link: the option's value names the object to which it leads."""
 
 
 #: ckms's flags: parameter → the attribute that it stands for, or the link.
@@ -56,7 +56,7 @@ _FLAGS: Mapping[str, str] = {
 
 
 def value_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The flags by which ckms gives values."""
+    """The flags by which ckms states values."""
     options = [
         click.option("--activation-date", "-d", metavar="DATE", help="A date, or seconds since 1970."),
         click.option("--cryptographic-algorithm", "-a", metavar="ALGORITHM", help="AES and so on."),
@@ -100,7 +100,7 @@ def split_words(
 
 
 def attributes_from_flags(flags: Mapping[str, Any]) -> list[AttributeInstance]:
-    """The attributes that ckms's flags stand for."""
+    """The attributes for which ckms's flags stand."""
     texts = []
     for flag, name in _FLAGS.items():
         value = flags[flag]

@@ -36,7 +36,7 @@ TAGS: Final = "Tag"
 
 
 class InvalidAttributeText(ValueError):
-    """A text that is no attribute. str() is one line that says what is expected."""
+    """A text that is not an attribute. str() is one line that says what is expected."""
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -162,7 +162,7 @@ def _structure(field: Field, value: Any) -> list[dict[str, Any]]:
 
 
 def _short_form(field: Field, text: str) -> dict[str, Any]:
-    """The members of a structure that was written as one text."""
+    """The members of a structure that was written as a single text."""
     assert field.inner is not None
     required = [part.tag for part in fields_of(field.inner) if part.required]
     if field.inner is Link:  # PublicKeyLink:identifier
@@ -229,7 +229,10 @@ def _date(tag: str, text: str) -> str:
 
 
 def _epoch_s(number: int) -> float:
-    """Seconds since the epoch. A number beyond the year 9999 is of milliseconds, as ckms documents them."""
+    """Seconds since the Unix epoch.
+
+    A number beyond the year 9999 means milliseconds, which ckms's documentation uses.
+    """
     return number if abs(number) < 253_402_300_800 else number / 1000
 
 
@@ -258,9 +261,9 @@ _CONVERTERS: Mapping[ItemType, Callable[[str, str], Any]] = {
 
 
 def show_attributes(attributes: Attributes) -> dict[str, Any]:
-    """{name: value}: texts, numbers, truth, datetimes, dicts for structures, lists where several are possible.
+    """{name: value}, where a value is a text, a number, a boolean, a datetime, a dict for a structure, or a list.
 
-    Of a vendor attribute, a list where there are several.
+    Attributes that may have several values have lists; a vendor attribute has one if there are several.
     """
     without_vendors = attributes.replace(vendor_attributes=())
     shown: dict[str, Any] = {}
@@ -308,7 +311,7 @@ def _show_node(node: Node) -> Any:
 
 
 def _show_fields(fields: Sequence[Node]) -> dict[str, Any]:
-    """Of a structure, in which a vendor may repeat what it likes: then there is a list."""
+    """The fields of a structure. A vendor may repeat a field, which then becomes a list."""
     values: dict[str, list[Any]] = {}
     for field in fields:
         values.setdefault(field.tag, []).append(_show_node(field))
@@ -316,7 +319,7 @@ def _show_fields(fields: Sequence[Node]) -> dict[str, Any]:
 
 
 def _show_date(seconds: int) -> datetime | int:
-    """A datetime; the number where it lies outside of the years that Python knows."""
+    """A datetime; the number itself where it lies outside of the years that Python supports."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):

@@ -114,7 +114,7 @@ def get_attributes(
 
 
 def _values(shown: Mapping[str, Any]) -> list[Cell]:
-    """The values of all attributes, each as it is printed on a line."""
+    """The values of all attributes, each in the form in which it is printed on a line."""
     values: list[Cell] = []
     for item in shown.values():
         several = isinstance(item, list) and any(isinstance(value, dict) for value in item)
@@ -123,7 +123,7 @@ def _values(shown: Mapping[str, Any]) -> list[Cell]:
 
 
 def _flat(value: Any) -> Cell:
-    """A value on one line: of a Name the text, of a Link TYPE:IDENTIFIER, as `set` takes them."""
+    """A value on one line, as `set` accepts it: of a Name the text, of a Link TYPE:IDENTIFIER."""
     if not isinstance(value, dict):
         cell: Cell = value
         return cell
@@ -230,7 +230,7 @@ def _change_each(
     wanted: Sequence[Any],
     change: Callable[[Session, Key, Any], str],
 ) -> None:
-    """Make the changes one after the other, and print the identifier of the object."""
+    """Make the changes one by one, and print the identifier of the object."""
     if not wanted:
         raise click.UsageError("no attribute is named")
 
@@ -244,7 +244,7 @@ def _change_each(
 
 
 def _set_one(session: Session, key: Key, new: AttributeInstance) -> str:
-    """Set one attribute; the object's identifier. KMIP's Set Attribute knows no attribute with several values."""
+    """Set one attribute; the object's identifier. KMIP's Set Attribute cannot set one that may have several values."""
     from ....kmip.attributes import Attributes
     from ....kmip.schema import is_repeated
 
@@ -261,7 +261,7 @@ def _set_one(session: Session, key: Key, new: AttributeInstance) -> str:
 
 
 def _replaced(found: Attributes, new: AttributeInstance) -> AttributeInstance | None:
-    """The value in whose place the new one is set; None where it is added."""
+    """The value that the new one replaces; None where it is added."""
     from ....kmip.attribute_instance import AttributeInstance
 
     values = getattr(found, new.field)

@@ -60,7 +60,7 @@ def _objects(session: Session) -> Iterator[tuple[str, str, str]]:
 
 
 def _describe(session: Session, identifiers: Sequence[str]) -> dict[str, Attributes]:
-    """{identifier: attributes}, without those that the caller may not look at."""
+    """{identifier: attributes}, without the objects at which the caller may not look."""
     from ....kmip.payloads import AttributeReference, GetAttributesRequest, GetAttributesResponse
 
     references = tuple(
@@ -80,7 +80,7 @@ def _describe(session: Session, identifiers: Sequence[str]) -> dict[str, Attribu
 
 
 def _summary(attributes: Attributes | None) -> tuple[Cell, Cell, Cell, Cell]:
-    """Names, type, algorithm and length of an object; nothing of one that is not known."""
+    """Names, type, algorithm and length of an object; nothing for an unknown one."""
     if attributes is None:
         return (), None, None, None
     return (
