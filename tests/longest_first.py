@@ -32,7 +32,7 @@ FILES = (
     "web/process/test_user_naming.py", "operations/test_usage_limits.py",
     "service/master_keys/test_rewrapping.py", "client/cli/keys/test_exporting.py", "store/test_migrate.py",
     "audit/test_verify_example.py", "operations/common/test_streams.py", "commands/test_rotate_master_key.py",
-    "store/sqlite/test_durability.py", "client/cli/account/test_login.py", "test_packaging.py",
+    "store/sqlite/test_durability.py", "client/cli/account/test_login.py",
     "store/sqlite/test_database_file.py", "docs/test_sessions.py", "store/sqlite/test_growth.py",
     "web/test_outage.py", "web/process/test_http_front.py", "store/sql/test_store.py",
     "web/bearer/test_auth_refresh.py",

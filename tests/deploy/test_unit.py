@@ -18,7 +18,7 @@ from kms_tornado.options.table import BY_NAME
 from .. import postgres
 from ..issuer import Issuer
 from ..server import Client, ServerProcess, eventually, trusting
-from .installation import UNIT, Host, installed_host
+from .installation import UNIT
 from .proxies import replace, write_certificate
 
 
@@ -97,41 +97,6 @@ def test_stop_has_the_time_that_the_server_takes() -> None:
     for_writes_s = 3
     shutdown_timeout_s = BY_NAME["shutdown-timeout"].default
     assert int(SERVICE["TimeoutStopSec"][0]) > shutdown_timeout_s + for_writes_s + 5
-
-
-# --- its own lines about installing it ------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def host() -> Host:
-    return installed_host()
-
-
-def test_installed_command_is_the_one_that_the_unit_starts(host: Host) -> None:
-    [start] = SERVICE["ExecStart"]
-    assert host.type(f"{start.split()[0]} --version").startswith("kms-tornado ")
-
-
-def test_installed_unit_is_one_that_systemd_takes(host: Host, tmp_path: Path) -> None:
-    unit = host.place("/etc/systemd/system") / UNIT.name
-    (tmp_path / UNIT.name).write_text(host.text(unit.read_text()))
-    assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
-
-
-def test_installed_configuration_needs_an_issuer_and_nothing_else(host: Host) -> None:
-    command = SERVICE["ExecStart"][0] + " --print-config"
-    assert "jwt-issuer-uri" in host.type(f"! {command} 2>&1")
-    printed = host.type(command, KMS_JWT_ISSUER_URI="https://login.example.com/")
-    assert host.text('data-dir = "/var/lib/kms-tornado"') in printed
-
-
-def test_user_of_the_unit_is_made_with_its_group_and_no_shell(host: Host) -> None:
-    [user] = host.place("/etc/passwd").read_text().splitlines()
-    name, *_, home, shell = user.split(":")
-    assert [name] == SERVICE["User"]
-    assert (home, shell) == ("/var/lib/" + SERVICE["StateDirectory"][0], "/usr/sbin/nologin")
-    [group] = host.place("/etc/group").read_text().splitlines()
-    assert [group.split(":")[0]] == SERVICE["Group"]
 
 
 # --- system calls -------------------------------------------------------------------------------

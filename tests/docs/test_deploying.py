@@ -21,6 +21,7 @@ from .. import postgres
 from ..deploy.installation import UNIT, Host, install_lines, installed_host
 from ..deploy.proxies import replace, write_certificate
 from ..deploy.test_containers import IMAGE, KMS, image_variables
+from ..deploy.test_unit import SERVICE, systemd_analyze
 from ..issuer import Issuer, response
 from ..server import Client, environment, eventually, free_port
 from ..terminal import path_with_kmsctl
@@ -107,6 +108,33 @@ def test_lines_about_installing_are_those_of_the_unit() -> None:
     of_unit = install_lines().splitlines()
     for line in [*INSTALL.text.splitlines(), *START.text.splitlines()]:
         assert line in of_unit
+
+
+def test_installed_command_is_the_one_that_the_unit_starts(host: Host) -> None:
+    [start] = SERVICE["ExecStart"]
+    assert host.type(f"{start.split()[0]} --version").startswith("kms-tornado ")
+
+
+def test_installed_unit_is_one_that_systemd_takes(host: Host, tmp_path: Path) -> None:
+    unit = host.place("/etc/systemd/system") / UNIT.name
+    (tmp_path / UNIT.name).write_text(host.text(unit.read_text()))
+    assert systemd_analyze("verify", str(tmp_path / UNIT.name)) == ""
+
+
+def test_installed_configuration_needs_an_issuer_and_nothing_else(host: Host) -> None:
+    command = SERVICE["ExecStart"][0] + " --print-config"
+    assert "jwt-issuer-uri" in host.type(f"! {command} 2>&1")
+    printed = host.type(command, KMS_JWT_ISSUER_URI="https://login.example.com/")
+    assert host.text('data-dir = "/var/lib/kms-tornado"') in printed
+
+
+def test_user_of_the_unit_is_made_with_its_group_and_no_shell(host: Host) -> None:
+    [user] = host.place("/etc/passwd").read_text().splitlines()
+    name, *_, home, shell = user.split(":")
+    assert [name] == SERVICE["User"]
+    assert (home, shell) == ("/var/lib/" + SERVICE["StateDirectory"][0], "/usr/sbin/nologin")
+    [group] = host.place("/etc/group").read_text().splitlines()
+    assert [group.split(":")[0]] == SERVICE["Group"]
 
 
 def test_new_version_is_installed_as_the_first_one() -> None:
