@@ -433,6 +433,29 @@ def test_openbao_finds_the_public_key_of_a_pair(exchange):
     )
 
 
+@pytest.mark.parametrize("last", [48, 45, 40, 16], ids=lambda last: f"last part of {last}")
+def test_tag_of_1_3_stands_behind_the_last_part(exchange, last):
+    """Encrypt answers it there, however the ciphertext and it are cut."""
+    key = ask_one(exchange, V13, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
+    ask_one(exchange, V13, Operation.ACTIVATE, uid(key))
+    gcm = structure("CryptographicParameters", choice("BlockCipherMode", 9))
+    data = octets("Data", b"in two parts, both ways!" + bytes(8))
+    sealed = ask_one(exchange, V13, Operation.ENCRYPT, uid(key), gcm, data)
+    whole = sealed["Data"]
+    assert len(whole) == 32 + 16
+    parts = whole[:-last], whole[-last:-8], whole[-8:]
+    nonce = octets("IVCounterNonce", sealed["IVCounterNonce"])
+    extra = (gcm, nonce, flag("InitIndicator", True))
+    for part in parts[:-1]:
+        begun = ask_one(exchange, V13, Operation.DECRYPT, uid(key), octets("Data", part), *extra)
+        extra = (octets("CorrelationValue", begun["CorrelationValue"]),)
+    end = flag("FinalIndicator", True)
+    opened = ask_one(
+        exchange, V13, Operation.DECRYPT, uid(key), octets("Data", parts[-1]), *extra, end
+    )
+    assert opened["Data"] == data.value
+
+
 EC_KEY = ec.derive_private_key(2**200 + 1, ec.SECP256R1())
 EC_POINT = EC_KEY.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 CURVE = choice("RecommendedCurve", 7)

@@ -122,9 +122,8 @@ def _find_tag(
 
     If the data is too short it has no tag, and fails as one with a wrong tag does.
     """
-    length = plan.suite.tag_bytes
-    if tag is None and call.client.has_tag_behind_data and 0 < length <= len(data):
-        return data[:-length], data[-length:]
+    if tag is None and call.client.has_tag_behind_data:
+        return ciphers.split_tag(plan.suite, data)
     return data, tag
 
 
@@ -225,7 +224,14 @@ async def _decrypt_part(
     target = key.target
     if stage is FIRST:
         plan = await _plan_decryption(call, target, request)
-        start = partial(ciphers.start_decryption, plan.suite, key.open(), plan.iv, plan.aad)
+        start = partial(
+            ciphers.start_decryption,
+            plan.suite,
+            key.open(),
+            plan.iv,
+            plan.aad,
+            has_tag_behind_data=call.client.has_tag_behind_data,
+        )
         stream = await start_stream(call, target, None, start, aad=plan.aad)
     else:
         _check_later_part(request)

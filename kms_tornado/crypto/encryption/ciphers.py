@@ -139,10 +139,18 @@ def start_encryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: byte
             return KeyStream(suite, octets, _require_iv(suite, iv))
 
 
-def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: bytes) -> Decryptor:
+def start_decryption(
+    suite: Suite,
+    key: KeyMaterial,
+    iv: bytes | None,
+    aad: bytes,
+    *,
+    has_tag_behind_data: bool = False,
+) -> Decryptor:
     """Decrypt as `decrypt` does, part by part.
 
-    Authenticated suites return everything in `finish`.
+    Authenticated suites return everything in `finish`. has_tag_behind_data: where `finish` gets no tag, the last
+    bytes of the data are it.
     """
     octets = _reveal_decryption_key(suite, key, iv)
     match suite.kind:
@@ -151,7 +159,8 @@ def start_decryption(suite: Suite, key: KeyMaterial, iv: bytes | None, aad: byte
         case CipherKind.KEY_STREAM:
             return KeyStreamDecryptor(KeyStream(suite, octets, _require_iv(suite, iv)))
         case _:
-            return _AuthenticatedDecryptor(suite, octets, _require_iv(suite, iv), aad)
+            iv = _require_iv(suite, iv)
+            return _AuthenticatedDecryptor(suite, octets, iv, aad, has_tag_behind_data)
 
 
 # --- AES-GCM, ChaCha20-Poly1305 -----------------------------------------------------------------
@@ -173,8 +182,11 @@ class _GCMEncryptor:
 class _AuthenticatedDecryptor:
     """Holds the ciphertext back until its tag arrives."""
 
-    def __init__(self, suite: Suite, key: bytes, iv: bytes, aad: bytes) -> None:
+    def __init__(
+        self, suite: Suite, key: bytes, iv: bytes, aad: bytes, has_tag_behind_data: bool
+    ) -> None:
         self._suite, self._key, self._iv, self._aad = suite, key, iv, aad
+        self._has_tag_behind_data = has_tag_behind_data
         self._parts: list[bytes] = []
 
     def update(self, data: bytes) -> bytes:
@@ -183,7 +195,15 @@ class _AuthenticatedDecryptor:
 
     def finish(self, tag: bytes | None) -> bytes:
         data = b"".join(self._parts)
+        if tag is None and self._has_tag_behind_data:
+            data, tag = split_tag(self._suite, data)
         return _decrypt_authenticated(self._suite, self._key, self._iv, self._aad, data, tag)
+
+
+def split_tag(suite: Suite, data: bytes) -> tuple[bytes, bytes | None]:
+    """(ciphertext, tag) of data that has the tag at its end; None for a tag where it is too short."""
+    length = suite.tag_bytes
+    return (data[:-length], data[-length:]) if 0 < length <= len(data) else (data, None)
 
 
 def _decrypt_authenticated(
