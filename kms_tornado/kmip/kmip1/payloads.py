@@ -71,6 +71,13 @@ class Row:
     is_numbered: bool = False
     required: str | None = None
 
+    @property
+    def single_fields(self) -> frozenset[str]:
+        """Those of KMIP 1 that a request has once, and that KMIP 2 calls otherwise."""
+        instance = () if self.instance is None else ("Attribute",)
+        name = ("AttributeName",) if self.has_names and self.is_numbered else ()
+        return frozenset((*self.templates, *instance, *name))
+
 
 _SAME = Row()
 
@@ -173,6 +180,7 @@ class _Request:
     def __init__(self, row: Row, gate: VersionGate, operation: str) -> None:
         self.row, self.gate, self.operation = row, gate, operation
         self.fields: list[Node] = []
+        self.seen: set[str] = set()
         self.attributes: list[Node] = []
         self.names: list[str] = []
         self.index = 0
@@ -180,6 +188,9 @@ class _Request:
     def add(self, field: Node) -> None:
         """Translate a field. Raises InvalidField, MissingData."""
         row, gate, tag = self.row, self.gate, field.tag
+        if tag in self.seen and tag in row.single_fields:
+            raise InvalidField(f"{tag} is given twice in RequestPayload")
+        self.seen.add(tag)
         if tag in row.templates:
             self.fields.append(read_template(row.templates[tag], field, gate))
         elif tag == "Attribute" and row.attributes is not None:

@@ -316,8 +316,22 @@ def test_delete_attribute_names_one_value(sent, index):
             V10,
             Operation.ADD_ATTRIBUTE,
             [attribute("x-A", "x"), attribute("x-B", "x")],
-            "NewAttribute is given twice in RequestPayload",
+            "Attribute is given twice in RequestPayload",
             id="two attributes",
+        ),
+        pytest.param(
+            V10,
+            Operation.CREATE,
+            [structure("TemplateAttribute"), structure("TemplateAttribute")],
+            "TemplateAttribute is given twice in RequestPayload",
+            id="two templates",
+        ),
+        pytest.param(
+            V10,
+            Operation.DELETE_ATTRIBUTE,
+            [text("AttributeName", "x-A"), text("AttributeName", "x-B")],
+            "AttributeName is given twice in RequestPayload",
+            id="two names to delete",
         ),
         pytest.param(
             V10,
