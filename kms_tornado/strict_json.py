@@ -191,17 +191,20 @@ def occurs_more_than(times: int, character: AnyStr, text: AnyStr) -> bool:
     return False
 
 
+_NESTED = frozenset({dict, list})  # a JSON parser makes these, never subclasses
+
+
 def _check_depth(value: Any, max_depth: int) -> None:
     """Raises ValueError beyond max_depth. It walks level by level, so that no depth exhausts the stack."""
-    level = [value] if isinstance(value, (dict, list)) else []
+    level = [value] if type(value) in _NESTED else []
     for _ in range(max_depth):
         if not level:
             return
         level = [
             child
             for item in level
-            for child in (item.values() if isinstance(item, dict) else item)
-            if isinstance(child, (dict, list))
+            for child in (item.values() if type(item) is dict else item)
+            if type(child) in _NESTED
         ]
     if level:
         raise ValueError("nested too deep")

@@ -27,11 +27,8 @@ _BACKSLASH = ord("\\")
 _CONTROL = re.compile(rb"[\x00-\x1f]")
 
 
-def loads(data: bytes, *, max_depth: int) -> Any:
-    """As `strict_json.loads`; refuses also what goes beyond the limits above."""
-    value = strict_json.read_plain(data, max_depth=max_depth)
-    if value is not None:
-        return value
+def read_any(data: bytes, *, max_depth: int) -> Any:
+    """As `strict_json.read_any`; refuses also what goes beyond the limits above."""
     rest, strings, mark = _take_out(data)
     if len(rest) > MAX_REST_BYTES:
         raise ValueError(f"more than {MAX_REST_BYTES} bytes beside its long values")

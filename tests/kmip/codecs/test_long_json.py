@@ -38,7 +38,7 @@ LONG = "A1" * 5000
 @each_row("ensure_ascii", [True, False])
 def test_long_strings_are_read_as_short_ones_are(value: object, ensure_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=ensure_ascii).encode()
-    assert long_json.loads(text, max_depth=8) == value
+    assert long_json.read_any(text, max_depth=8) == value
 
 
 _strings = st.text() | st.builds(lambda text: text * 3000, st.text(min_size=2, max_size=4))
@@ -58,7 +58,7 @@ def test_what_is_read_is_what_the_strict_parser_reads(
     except UnicodeEncodeError:
         return
     read = []
-    for parse in (strict_json.loads, long_json.loads):
+    for parse in (strict_json.loads, long_json.read_any):
         try:
             read.append(parse(text, max_depth=8))
         except ValueError as exc:
@@ -81,7 +81,7 @@ def test_what_is_read_is_what_the_strict_parser_reads(
 )  # fmt: skip
 def test_long_strings_are_checked_as_short_ones_are(text: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        long_json.loads(text, max_depth=8)
+        long_json.read_any(text, max_depth=8)
 
 
 @each_row(
@@ -99,12 +99,12 @@ def test_long_strings_are_checked_as_short_ones_are(text: bytes, why: str) -> No
 )  # fmt: skip
 def test_what_cannot_be_parsed_in_slices_is_refused(text: bytes, why: str) -> None:
     with pytest.raises(ValueError, match=why):
-        long_json.loads(text, max_depth=8)
+        long_json.read_any(text, max_depth=8)
 
 
 def test_string_that_looks_like_a_mark_stays_what_it_is() -> None:
     value = {"a": LONG, "b": "00" * 16 + "0"}
-    assert long_json.loads(json.dumps(value).encode(), max_depth=8) == value
+    assert long_json.read_any(json.dumps(value).encode(), max_depth=8) == value
 
 
 def test_numbers_let_other_threads_run_in_between() -> None:
@@ -124,7 +124,7 @@ def test_numbers_let_other_threads_run_in_between() -> None:
     other.start()
     try:
         before = turns
-        long_json.loads(text, max_depth=8)
+        long_json.read_any(text, max_depth=8)
         assert turns > before
     finally:
         done.set()
