@@ -22,7 +22,9 @@ from tests.bench.ours import operations_of, our_server
 from tests.issuer import Issuer
 from tests.kms import ROOT
 
-OPERATIONS = ("create", "get", "encrypt", "decrypt", "sign", "locate", "batch get")
+OPERATIONS = (
+    "create", "get", "encrypt", "decrypt", "sign", "locate", "batch create", "batch get", "batch encrypt",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
