@@ -11,20 +11,27 @@ from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hin
 from .errors import WrongArgumentType
 
 Member = TypeVar("Member")
-Text = TypeVar("Text", str, str | None)
 
 #: Of which a field's annotation may be a kind; their members are looked at.
 _COLLECTIONS = (tuple, frozenset)
 
 
 def check_field_types(instance: object) -> None:
-    """Compare the fields of a dataclass with their annotations: types, unions of them, tuples and frozensets.
+    """Compare the fields of a dataclass with their annotations. Raises WrongArgumentType for the first that differs."""
+    kind = type(instance)
+    check_arguments(kind, {name: getattr(instance, name) for name in kind.__annotations__})
 
-    A float may be an int, and none of the two a bool: ``"false"`` and 0 are no answers to a question of yes and no either.
-    Raises WrongArgumentType for the first that differs.
+
+def check_arguments(kind: type, arguments: Mapping[str, object]) -> None:
+    """Compare arguments of a dataclass with its annotations: types, unions of them, tuples and frozensets.
+
+    A float may be an int, but neither may be a bool: ``"false"`` and 0 are no answers to a question of yes and no either.
+    arguments: {field: value}. Raises WrongArgumentType for the first that differs.
     """
-    for name, hint in _list_hints(cast("Hashable", type(instance))).items():
-        check_type(getattr(instance, name), hint, name)
+    hints = _list_hints(cast("Hashable", kind))
+    for name, hint in hints.items():
+        if name in arguments:
+            check_type(arguments[name], hint, name)
 
 
 def check_type(value: object, hint: Any, name: str) -> None:
@@ -45,19 +52,19 @@ def make_tuple(names: str | Iterable[Member], argument: str) -> tuple[Member | s
     return tuple(names)
 
 
-def make_texts(names: str | Iterable[Text], argument: str) -> tuple[Text | str, ...]:
-    """As make_tuple, of texts; None may be among them."""
+def make_texts(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
+    """As make_tuple, of texts."""
     texts = make_tuple(names, argument)
-    check_type(texts, tuple[str | None, ...], argument)
+    check_type(texts, tuple[str, ...], argument)
     return texts
 
 
 def make_path(path: str | os.PathLike[str] | None, argument: str) -> str | None:
-    """The name of a file as a text; None without one. argument: its name. Raises WrongArgumentType, also for an empty one."""
+    """A path as a text; None without one. argument: its name. Raises WrongArgumentType, also for an empty one."""
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     check_type(text, str | None, argument)
     if text == "":
-        raise WrongArgumentType("the name of a file is needed, or None", argument)
+        raise WrongArgumentType("a path is needed, and none is empty", argument)
     return text
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from .argument_types import make_texts
+from .argument_types import check_arguments, check_type, make_path, make_texts, make_tuple
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.issuer_urls import is_loopback_host
 from .auth.tokens.token_policy import TokenPolicy
@@ -108,30 +108,45 @@ class ServiceArguments(TypedDict, total=False):
 def make_service_settings(**arguments: Unpack[ServiceArguments]) -> ServiceSettings:
     """Convert an application's arguments; what is left out keeps its default.
 
-    Raises InconsistentSettings.
+    Raises WrongArgumentType, InconsistentSettings.
     """
     fields: dict[str, Any] = dict(arguments)
     if fields.get("master_key_file") is None:
         fields.pop("master_key_file", None)
     for name, convert in _FROM_ARGUMENT.items():
         if fields.get(name) is not None:
-            fields[name] = convert(fields[name])
+            fields[name] = convert(fields[name], name)
+    check_arguments(ServiceSettings, fields)
     return ServiceSettings(**fields)
 
 
-def _make_paths(value: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
-    return (Path(value),) if isinstance(value, str | Path) else tuple(map(Path, value))
+def _make_path(value: str | Path, argument: str) -> Path:
+    return Path(make_path(value, argument) or "")
 
 
-_FROM_ARGUMENT: Mapping[str, Callable[[Any], object]] = {
-    "data_dir": Path,
+def _make_paths(value: str | Path | Iterable[str | Path], argument: str) -> tuple[Path, ...]:
+    several = [value] if isinstance(value, Path) else value
+    return tuple(_make_path(one, argument) for one in make_tuple(several, argument))
+
+
+def _make_secret(value: str, argument: str) -> Secret:
+    check_type(value, str, argument)
+    return Secret(value)
+
+
+def _make_users(value: str | Iterable[str], argument: str) -> frozenset[str]:
+    """One name alone is one user: the letters of "alice" are not."""
+    return frozenset(make_texts(value, argument))
+
+
+_FROM_ARGUMENT: Mapping[str, Callable[[Any, str], object]] = {
+    "data_dir": _make_path,
     "master_key_file": _make_paths,
-    "audit_log": Path,
-    "audit_key_file": Path,
-    "master_key": Secret,
-    # One name alone is one user: the letters of "alice" are not.
-    "privileged_users": lambda names: frozenset(make_texts(names, "privileged_users")),
-    "auditors": lambda names: frozenset(make_texts(names, "auditors")),
+    "audit_log": _make_path,
+    "audit_key_file": _make_path,
+    "master_key": _make_secret,
+    "privileged_users": _make_users,
+    "auditors": _make_users,
 }
 
 
@@ -247,7 +262,7 @@ def find_load_faults(
         "user_concurrency": (user_concurrency, 0, "a whole number, not negative"),
     }
     for name, (value, least, text) in bounds.items():
-        if not isinstance(value, int) or value < least:
+        if type(value) is not int or value < least:
             yield ConfigurationError(text, name)
 
 

@@ -19,6 +19,7 @@ from kms_tornado import (
     TokenPolicy,
     TrustedIssuer,
     TrustSettings,
+    handlers,
 )
 from kms_tornado.argument_types import check_type, make_path
 from kms_tornado.auth.bound.replays import ProcessReplays, SharedProofs
@@ -50,6 +51,10 @@ def make_trust(**arguments: Any) -> TrustSettings:
 
 def make_claim(**arguments: Any) -> RequiredClaim:
     return RequiredClaim(**{"name": "role", "value": "clerk", **arguments})
+
+
+def make_kms(**arguments: Any) -> object:
+    return handlers(**{"prefix": "/kms", "data_dir": "kms-data", **arguments})
 
 
 def make_principal(**arguments: Any) -> object:
@@ -107,6 +112,18 @@ _WRONG: tuple[tuple[Callable[..., object], Mapping[str, tuple[Any, ...]]], ...] 
             "refresh": (0, "", {}, RefreshPolicy),
             "shared_proofs": (0, "", {}, ProcessReplays),
             "user_claim": ([5],),
+        },
+    ),
+    (
+        make_kms,
+        {
+            **dict.fromkeys(("prefix", "database_url", "crypto_policy"), (*NO_TEXT, None)),
+            **dict.fromkeys(("public_url", "data_dir", "audit_log", "audit_key_file", "master_key"), NO_TEXT),
+            **dict.fromkeys(("ui", "kmip_interop", "audit_reads", "accept_rollback"), NO_SWITCH),
+            **dict.fromkeys(("privileged_users", "auditors", "trusted_proxies"), NO_TEXTS),
+            "master_key_file": (5, b"a", [5], {}),
+            "scrub_interval_s": (*NO_NUMBER, None),
+            "auth": (5, "", BearerAuth, object()),
         },
     ),
     (BearerAuth, {"settings": (5, None, TrustSettings, ISSUER)}),
@@ -176,6 +193,9 @@ def test_value_of_another_type_is_refused_with_the_name_of_the_argument(
             b"x" * 15,
         ),
         (FastAnswer, "status", 99),
+        (make_kms, "max_body_size", True),
+        (make_kms, "user_rate", 0.5),
+        (make_kms, "audit_log", ""),
     ],
 )
 def test_value_that_makes_no_sense_is_a_value_error(

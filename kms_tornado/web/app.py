@@ -9,8 +9,9 @@ from typing import Any, Self, Unpack
 from tornado.routing import URLSpec
 from tornado.web import Application
 
+from ..argument_types import check_type, make_texts
 from ..auth.request_auth import RequestAuth
-from ..errors import ConfigurationError
+from ..errors import ConfigurationError, WrongArgumentType
 from ..networks import parse_networks
 from ..public_urls import parse_prefix, parse_public_url
 from ..redaction import mask_logs
@@ -138,7 +139,7 @@ def handlers(
     user_concurrency: int = CONCURRENCY,
     auth: RequestAuth | None = None,
     public_url: str | None = None,
-    trusted_proxies: Iterable[str] = (),
+    trusted_proxies: str | Iterable[str] = (),
     ui: bool = False,
     **service: Unpack[ServiceArguments],
 ) -> MountedKMS:
@@ -160,6 +161,7 @@ def handlers(
     Raises ValueError for a prefix that is not such a path, TypeError for an argument that does not exist, and
     ConfigurationError for invalid settings.
     """
+    _check_types(prefix, auth, public_url, ui)
     prefix = parse_prefix(prefix)
     check_argument_names(handlers, service, ServiceArguments.__annotations__)
     refuse_faults(find_load_faults(max_body_size, user_rate, user_concurrency))
@@ -176,9 +178,22 @@ def handlers(
         routes=tuple(path for path, _ in ROUTES),
         public_url=PublicURL(_parse_public_url(public_url)),
         page=Page() if ui else None,
-        trusted_proxies=TrustedProxies(parse_networks(trusted_proxies, "trusted_proxies")),
+        trusted_proxies=_parse_proxies(trusted_proxies),
     )
     return MountedKMS(prefix, kms, context)
+
+
+def _check_types(prefix: object, auth: object, public_url: object, ui: object) -> None:
+    check_type(prefix, str, "prefix")
+    check_type(public_url, str | None, "public_url")
+    check_type(ui, bool, "ui")
+    if auth is not None and (isinstance(auth, type) or not hasattr(auth, "check_now")):
+        raise WrongArgumentType(f"a BearerAuth is needed, not {type(auth).__name__}", "auth")
+
+
+def _parse_proxies(networks: str | Iterable[str]) -> TrustedProxies:
+    field = "trusted_proxies"
+    return TrustedProxies(parse_networks(make_texts(networks, field), field))
 
 
 def _parse_public_url(text: str | None) -> str:

@@ -104,7 +104,7 @@ class TrustedIssuer:
         fields: dict[str, object] = {
             "audiences": frozenset(make_texts(self.audiences, "audiences")),
             "tenants": frozenset(make_texts(self.tenants, "tenants")),
-            "jwks_allow_http": frozenset(host and normalise_host(host) for host in hosts),
+            "jwks_allow_http": frozenset(map(normalise_host, hosts)),
             "jwks_token_file": make_path(self.jwks_token_file, "jwks_token_file"),
             **{name: getattr(policy, name) for name in self.own_rules},
         }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from ...argument_types import check_field_types, check_type, make_path, make_texts
+from ...argument_types import check_field_types, check_type, make_path, make_texts, make_tuple
 from ...errors import ConfigurationError, WrongArgumentType
 from .binding import BINDING_RULES
 from .claim_path import check_claim_path
@@ -126,13 +126,14 @@ class TokenPolicy:
 
     def _normalise(self) -> None:
         """Any iterable is taken, and a text alone."""
-        types = map(normalise_type, make_texts(self.token_types, "token_types"))
+        types = make_tuple(self.token_types, "token_types")
+        check_type(types, tuple[str | None, ...], "token_types")
         algorithms = make_texts(self.algorithms, "algorithms")
         fields: dict[str, object] = {
-            "algorithms": frozenset(one and normalise_algorithm(one) for one in algorithms),
+            "algorithms": frozenset(map(normalise_algorithm, algorithms)),
             "audience_claim": make_texts(self.audience_claim, "audience_claim"),
             "user_claim": make_texts(self.user_claim, "user_claim"),
-            "token_types": frozenset(types),
+            "token_types": frozenset(map(normalise_type, types)),
             "required_claims": _make_claims(self.required_claims),
             "deny_file": make_path(self.deny_file, "deny_file"),
         }

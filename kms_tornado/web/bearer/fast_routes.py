@@ -393,8 +393,17 @@ def _make_specs(fast_routes: Mapping[tuple[str, str], FastFunction]) -> list[URL
     return [_make_spec(path, by_method) for path, by_method in functions.items()]
 
 
+def _make_method(function: FastFunction) -> Callable[..., Awaitable[None]]:
+    async def call(self: _Handler, *path_args: str | None) -> None:
+        await self.call(*path_args)
+
+    # Of `requires`, for the challenge where no token comes.
+    call._required_scope = getattr(function, "_required_scope", "")  # type: ignore[attr-defined]
+    return call
+
+
 def _make_spec(path: str, functions: Mapping[str, FastFunction]) -> URLSpec:
-    methods = {method.lower(): _Handler.call for method in functions}
+    methods = {method.lower(): _make_method(function) for method, function in functions.items()}
     handler = type("FastRouteHandler", (_Handler,), {"functions": functions, **methods})
     spec = URLSpec(path, handler)
     if spec.regex.groupindex:

@@ -318,6 +318,15 @@ def test_bound_token_alone_is_refused(
             assert words in answer.json()["error_description"]
 
 
+def test_challenge_for_want_of_a_good_token_names_the_scope_too(fast: Server) -> None:
+    for path in ("/write", "/write-later"):
+        for token in (None, "x.y.z", ISSUER.token("alice", aud="another")):
+            answer = fast.client.get(path, token=token)
+            is_refused(answer, 401, None if token is None else "invalid_token")
+            for challenge in answer.headers.get_all("WWW-Authenticate") or ():
+                assert 'scope="write"' in challenge
+
+
 def test_method_that_requires_a_scope_runs_with_it(fast: Server) -> None:
     token = ISSUER.token("alice", scope="read write")
     for path in ("/write", "/write-later"):

@@ -35,7 +35,6 @@ ACCESS_LIFETIME_S = 600
 class SignInContext:
     """What the handlers share.
 
-
     uri: the issuer.
     proofs: the check of DPoP proofs at the token endpoint.
     tickets: of pages that wait for a choice.
