@@ -5,5 +5,8 @@ Everything behind this package knows KMIP 2 alone. `history` says what each vers
 
     names        the names of attributes
     attributes   Attribute, TemplateAttribute and the like
-    payloads     one row an operation: what its payloads have in place of KMIP 2's fields
+    key_formats  the formats of transparent keys on curves
+    key_values   a key and the attributes beside it
+    rows         one row for each operation: what its request has in place of KMIP 2's fields
+    payloads     what the rows say, done to requests, and answers
 """

@@ -1,20 +1,17 @@
-"""The payloads of KMIP 1's operations, translated to those of KMIP 2 and back: one row for each operation.
+"""The payloads of KMIP 1's operations, translated to those of KMIP 2 as `rows` says, and back.
 
-Anything that no row mentions is the same in both: fields, their order, structures. In an answer, Attributes become
-repeated Attribute and references become names wherever they stand.
+In an answer, Attributes become repeated Attribute and references become names wherever they stand.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...errors import InvalidField, InvalidMessage, MissingData, OperationNotSupported
 from ..attribute_index import Retired
 from ..attribute_instance import AttributeInstance, write_instance
 from ..attributes import Attributes
-from ..enums import Operation
 from ..required_fields import ATTRIBUTE_SETS
 from ..schema import Declared, to_node
 from ..tables import OPERATION_TAGS
@@ -43,82 +40,7 @@ from .key_values import (
     write_pkcs12,
 )
 from .names import TAGS
-
-_ONE = {"TemplateAttribute": "Attributes"}
-_THREE = {
-    "CommonTemplateAttribute": "CommonAttributes",
-    "PrivateKeyTemplateAttribute": "PrivateKeyAttributes",
-    "PublicKeyTemplateAttribute": "PublicKeyAttributes",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What the request of one operation has in place of KMIP 2's fields.
-
-    templates: {structure of Attributes: its name in KMIP 2}.
-    attributes: where KMIP 2 has the Attributes that stand in the payload itself.
-    instance: where KMIP 2 has the one Attribute of the payload.
-    has_names: whether it names attributes by AttributeName.
-    is_numbered: whether it is about one value of an attribute, which AttributeIndex numbers.
-    required: the one of these fields without which there is no request.
-    """
-
-    templates: Mapping[str, str] = field(default_factory=dict)
-    attributes: str | None = None
-    instance: str | None = None
-    has_names: bool = False
-    is_numbered: bool = False
-    required: str | None = None
-
-    @property
-    def single_fields(self) -> frozenset[str]:
-        """Those of KMIP 1 that a request has once, and that KMIP 2 calls otherwise."""
-        instance = () if self.instance is None else ("Attribute",)
-        name = ("AttributeName",) if self.has_names and self.is_numbered else ()
-        return frozenset((*self.templates, *instance, *name))
-
-
-_SAME = Row()
-
-ROWS: Mapping[Operation, Row] = {
-    Operation.CREATE: Row(_ONE, required="TemplateAttribute"),
-    Operation.CREATE_KEY_PAIR: Row(_THREE),
-    Operation.REGISTER: Row(_ONE, required="TemplateAttribute"),
-    Operation.RE_KEY: Row(_ONE),
-    Operation.RE_KEY_KEY_PAIR: Row(_THREE),
-    Operation.DERIVE_KEY: Row(_ONE, required="TemplateAttribute"),
-    Operation.LOCATE: Row(attributes="Attributes"),
-    Operation.IMPORT: Row(attributes="Attributes"),
-    Operation.EXPORT: _SAME,
-    Operation.GET: _SAME,
-    Operation.GET_ATTRIBUTES: Row(has_names=True),
-    Operation.GET_ATTRIBUTE_LIST: _SAME,
-    Operation.ADD_ATTRIBUTE: Row(instance="NewAttribute", required="Attribute"),
-    Operation.MODIFY_ATTRIBUTE: Row(
-        instance="NewAttribute", is_numbered=True, required="Attribute"
-    ),
-    Operation.DELETE_ATTRIBUTE: Row(has_names=True, is_numbered=True, required="AttributeName"),
-    Operation.CHECK: _SAME,
-    Operation.OBTAIN_LEASE: _SAME,
-    Operation.GET_USAGE_ALLOCATION: _SAME,
-    Operation.ACTIVATE: _SAME,
-    Operation.REVOKE: _SAME,
-    Operation.DESTROY: _SAME,
-    Operation.ARCHIVE: _SAME,
-    Operation.RECOVER: _SAME,
-    Operation.QUERY: _SAME,
-    Operation.DISCOVER_VERSIONS: _SAME,
-    Operation.ENCRYPT: _SAME,
-    Operation.DECRYPT: _SAME,
-    Operation.SIGN: _SAME,
-    Operation.SIGNATURE_VERIFY: _SAME,
-    Operation.MAC: _SAME,
-    Operation.MAC_VERIFY: _SAME,
-    Operation.RNG_RETRIEVE: _SAME,
-    Operation.RNG_SEED: _SAME,
-    Operation.HASH: _SAME,
-}
+from .rows import ROWS, SAME, Row
 
 #: What KMIP 2 has in the places that the rows translate.
 _ONLY_IN_2 = ATTRIBUTE_SETS | {"AttributeReference"}
@@ -164,7 +86,7 @@ def read_payload(operation: int, payload: Node, gate: VersionGate) -> ReadPayloa
         raise OperationNotSupported(f"{name} is not offered by this server")
     check_structure(payload)
     tags = {child.tag for child in children_of(payload)}
-    if row is _SAME and tags.isdisjoint(_CHANGED_ANYWHERE):
+    if row is SAME and tags.isdisjoint(_CHANGED_ANYWHERE):
         return ReadPayload(payload)
     if row.required is not None and row.required not in tags:
         raise MissingData(f"{row.required} is missing in RequestPayload")

@@ -20,7 +20,8 @@ from kms_tornado.kmip.enums import (
     State,
 )
 from kms_tornado.kmip.kmip1.names import NAMES, TAGS
-from kms_tornado.kmip.kmip1.payloads import ROWS, read_payload
+from kms_tornado.kmip.kmip1.payloads import read_payload
+from kms_tornado.kmip.kmip1.rows import ROWS
 from kms_tornado.kmip.messages.bodies import parse_binary_message, parse_message
 from kms_tornado.kmip.messages.requests import RequestMessage
 from kms_tornado.kmip.messages.responses import render_response, render_success
