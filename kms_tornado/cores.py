@@ -1,4 +1,4 @@
-"""How many cores this process may use: by its affinity, and by the CPU quota of its control group, as a container has one."""
+"""How many cores this process may use: by its affinity, and by the CPU quota of its control group (a container's)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pathlib import Path
 def count_cores(
     groups: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")
 ) -> int:
-    """At least 1; a quota of one and a half cores counts as two.
+    """The number of cores, at least 1; a quota of one and a half cores counts as two.
 
-    groups, membership: where version 2 of control groups is mounted, and the file that names the process's own.
+    groups, membership: where version 2 of control groups is mounted, and the file that names the process's own group.
     """
     quotas = [math.ceil(quota) for quota in _read_quotas(groups, membership)]
     return max(1, min([_count_usable(), *quotas]))
@@ -26,7 +26,7 @@ def _count_usable() -> int:
 
 
 def _read_quotas(groups: Path, membership: Path) -> Iterator[float]:
-    """In cores, of the process's group and of those around it (cgroup-v2.rst, "cpu.max")."""
+    """The quotas of the process's group and of those that contain it, in cores (cgroup-v2.rst, "cpu.max")."""
     for group in _list_groups(groups, membership):
         try:
             quota, period = (group / "cpu.max").read_text().split()

@@ -1,8 +1,8 @@
-"""A lenient JSON parser, for the documents of an issuer: what is odd is marked, and harms who reads it.
+"""A lenient JSON parser, for the documents of an issuer: oddities are marked, and affect only those who read them.
 
-Many keys of many versions stand in one document, and an oddity in one of them must not take the others away.
-So duplicate members, NaN, huge numbers, lone surrogates, wrong UTF-8 and deep nesting are no errors here:
-whoever reads a member asks `find_oddity` first. Tokens and requests are read by `strict_json`.
+One document contains many keys of many versions, and an oddity in one of them must not make the others unusable. So
+duplicate members, NaN, huge numbers, lone surrogates, wrong UTF-8 and deep nesting are no errors here: whoever reads a
+member calls `find_oddity` first. Tokens and requests are parsed by `strict_json`.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ _json_decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=str,
 def loads(data: bytes) -> Any:
     """Parse one JSON text; all objects in it are LenientObjects.
 
-    Raises ValueError where it cannot be told which values the text has, quoting nothing of it.
+    Raises ValueError where the values of the text are ambiguous; it quotes nothing of the text.
     """
     # Octets that are no UTF-8 become lone surrogates, and are found as those.
     text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
@@ -93,7 +93,7 @@ def loads(data: bytes) -> Any:
 
 
 def find_oddity(members: Mapping[str, Any], name: str) -> str | None:
-    """What is wrong with a member that is about to be read; None where all is well, or it is absent."""
+    """What is wrong with a member that is about to be read; None where nothing is, or the member is absent."""
     if isinstance(members, LenientObject) and name in members.repeated:
         return f"its member {name} occurs more than once"
     level = [members.get(name)]
@@ -117,7 +117,7 @@ def find_oddity(members: Mapping[str, Any], name: str) -> str | None:
 
 
 def is_well_formed(data: bytes) -> bool:
-    """Whether the text is JSON by the grammar of RFC 8259, a byte order mark left aside."""
+    """Whether the text is JSON by the grammar of RFC 8259, apart from a byte order mark."""
     try:
         _json_decoder.decode(data.removeprefix(codecs.BOM_UTF8).decode("utf-8"))
     except (ValueError, RecursionError):
@@ -126,12 +126,12 @@ def is_well_formed(data: bytes) -> bool:
 
 
 def has_surrogate(text: str) -> bool:
-    """Whether a lone surrogate is in the text, which no encoding has, or an octet that is no UTF-8."""
+    """Whether the text contains a lone surrogate, which no encoding can represent, or an octet that was not UTF-8."""
     return not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _empty_deep_values(text: str) -> str:
-    """The text without what stands deeper than any value that is read: too deep for Python's parser."""
+    """The text without what is nested more deeply than any value that is read, and too deeply for Python's parser."""
     parts: list[str] = []
     depth = start = 0
     for token in _TOKEN.finditer(text):

@@ -34,10 +34,11 @@ _UNPRINTABLE = re.compile(
 def configure(
     level: str, form: str, stream: TextIO | None = None, *, worker: int | None = None
 ) -> None:
-    """Send all logging to stderr. level: a name of `logging`; form: "text" or "json".
+    """Send all logging to stderr.
 
-    worker: the number of this process where there are several, 0 of the one that supervises them; each of
-    them calls it again.
+    level: a name of `logging`. form: "text" or "json".
+    worker: the number of this process if there are several, and 0 for the one that supervises them; each of them calls
+    this again.
     """
     handler = TurnHandler(stream or sys.stderr)
     handler.setFormatter(
@@ -57,9 +58,9 @@ def configure(
 
 
 def hold() -> None:
-    """Keep the lines from now on until `release`: a start that is refused prints why, and nothing else.
+    """Keep log lines from now on until `release`, so that a start that is refused prints its reason, and nothing else.
 
-    Where the start takes longer than ten seconds, the next line brings all of them.
+    If the start takes longer than ten seconds, the next line releases all of them.
     """
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TurnHandler):
@@ -67,7 +68,7 @@ def hold() -> None:
 
 
 def release() -> None:
-    """Write what was held. A stream that cannot be written ends no server, at its start as later."""
+    """Write the lines that were kept."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TurnHandler):
             with contextlib.suppress(OSError):
@@ -75,7 +76,7 @@ def release() -> None:
 
 
 def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
-    """The text without anything that looks like a token, on one line, and cut to the length."""
+    """The text on one line, without anything that looks like a token, and cut to the length."""
     text = cut(mask_tokens(text), longest)
     if text.isprintable():
         return text
@@ -83,9 +84,9 @@ def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
 
 
 class TurnHandler(logging.StreamHandler[TextIO]):
-    """Writes the lines of one turn of the event loop together: to write one takes longer than to make it.
+    """Writes the lines of one turn of the event loop together, because writing a line takes longer than making it.
 
-    What is more than INFO, or comes from elsewhere than an event loop, is written at once, and what waits before it.
+    A line above INFO, or one from elsewhere than an event loop, is written immediately, together with those that wait.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -121,7 +122,10 @@ class TurnHandler(logging.StreamHandler[TextIO]):
             self.handleError(record)
 
     def _end_turn(self, first: logging.LogRecord) -> None:
-        """Else the loop would log what `flush` raises, as on a full disk: one more line that cannot be written."""
+        """Write the lines of the turn.
+
+        An error of `flush`, as on a full disk, is not passed on to the loop, which would log it.
+        """
         try:
             self.flush()
         except Exception:  # as in `emit`
@@ -147,7 +151,7 @@ def _find_loop() -> asyncio.AbstractEventLoop | None:
 class TextFormatter(logging.Formatter):
     """RFC 3339 time in UTC, level, logger, message; a traceback follows on lines of its own.
 
-    Behind the message stand the identifier of the request and the number of the worker, where there are any.
+    The identifier of the request and the number of the worker, if there are any, follow the message.
     """
 
     def __init__(self, worker: int | None = None) -> None:
@@ -169,7 +173,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JSONFormatter(logging.Formatter):
-    """One JSON object a line. The record's `fields`, passed by extra=, stand beside the message."""
+    """One JSON object on each line. The record's `fields`, passed by extra=, stand beside the message."""
 
     def __init__(self, worker: int = 1) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
 """Networks in CIDR form, and the addresses in them.
 
-An IPv4 address that is mapped into IPv6 (``::ffff:192.0.2.1``) is the IPv4 address: a socket that takes both
-kinds of connections names IPv4 peers so.
+An IPv4 address that is mapped into IPv6 (``::ffff:192.0.2.1``) counts as the IPv4 address: a socket for both kinds of
+connections names IPv4 peers in this way.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def parse_address(text: str) -> Address | None:
-    """The address, without the zone of a link-local one (``%eth0``); None for what is no address."""
+    """The address, without the zone of a link-local one (``%eth0``); None where the text is not an address."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -88,7 +88,7 @@ def parse_network(text: str) -> Network:
 
 
 def parse_networks(texts: Iterable[str], field: str) -> tuple[Network, ...]:
-    """Those of an application's argument. Raises ConfigurationError about the field."""
+    """The networks in an application's argument. Raises ConfigurationError about the field."""
     if isinstance(texts, str):
         texts = (texts,)
     try:
@@ -98,7 +98,7 @@ def parse_networks(texts: Iterable[str], field: str) -> tuple[Network, ...]:
 
 
 def find_everyone(networks: Iterable[Network]) -> Network | None:
-    """``0.0.0.0/0`` or ``::/0`` where the networks, together, are all addresses of a kind; else None."""
+    """``0.0.0.0/0`` or ``::/0`` where the networks together contain all addresses of that kind; else None."""
     networks = tuple(networks)
     collapsed: list[Network] = [
         *collapse_addresses(n for n in networks if isinstance(n, IPv4Network)),
@@ -108,7 +108,7 @@ def find_everyone(networks: Iterable[Network]) -> Network | None:
 
 
 def parse_forwarded_address(text: str) -> Address | None:
-    """One address as proxies write it: alone, in brackets, or with a port. None for anything else."""
+    """An address as proxies write it: alone, in brackets, or with a port. None for anything else."""
     text = text.strip()
     match = re.fullmatch(
         r"([0-9.]{7,15})(?::[0-9]{1,5})?|\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9A-Fa-f:.]{2,45})",

@@ -10,9 +10,9 @@ from .wording import quote
 
 
 def parse_public_url(text: str) -> str:
-    """The URL in the form in which the server names it: without a slash at its end.
+    """The URL in the form in which the server names it, without a slash at its end. Raises ConfigurationError.
 
-    Raises ConfigurationError. What stands in it is repeated in headers, so it is plain.
+    It is repeated in headers, so it must be plain.
     """
     text = text.strip()
     try:
@@ -42,7 +42,7 @@ def parse_public_url(text: str) -> str:
 
 
 def parse_prefix(text: str) -> str:
-    """The path below which an application mounts the KMS, as requests have it; empty where it is the root.
+    """The path below which an application mounts the KMS, in the form that requests have; empty for the root.
 
     Raises ValueError.
     """
@@ -58,6 +58,6 @@ def parse_prefix(text: str) -> str:
 
 
 def _is_plain_segment(text: str) -> bool:
-    """Whether a URL's path has this part as it is (RFC 3986 §3.3): clients take away dots and escape all else."""
+    """Whether a part of a path needs no escapes (RFC 3986 §3.3). Clients remove dots and escape everything else."""
     is_allowed = re.fullmatch(r"([A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+", text, re.ASCII)
     return is_allowed is not None and text not in (".", "..")

@@ -1,7 +1,7 @@
-"""Tokens are taken out of texts and out of log records, Tornado's own included.
+"""Removes tokens from texts and from log records, including Tornado's own.
 
-A second line of defence: no code of ours logs a token. But Tornado logs the whole target of a request,
-where careless clients put tokens, and quotes headers that it cannot read.
+This is a second line of defence: no code of this package logs a token. But Tornado logs the whole target of a request,
+in which careless clients put tokens, and quotes headers that it cannot parse.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _LOGGERS = (
 
 
 def mask_tokens(text: str) -> str:
-    """The text without anything that looks like a token, or is called one in a URL."""
+    """The text without anything that looks like a token, or is named as one in a URL."""
     lowered = text.lower()
     if "bearer" in lowered or "eyj" in lowered or _LAST_PART.search(text):
         text = _TOKEN.sub("[token]", text)
@@ -69,7 +69,7 @@ def mask_tokens(text: str) -> str:
 
 
 def mask_jwts(text: str) -> str:
-    """The text without whole JWTs. It takes less away than `mask_tokens`: for names, none of which may be lost."""
+    """The text without whole JWTs. It removes less than `mask_tokens`: it is for names, none of which may be lost."""
     return _JWT.sub("[token]", text) if "eyJ" in text else text
 
 
@@ -87,16 +87,16 @@ def _mask_parameters(text: str) -> str:
 
 
 def mask_logs() -> None:
-    """Have the tokens taken out of what Tornado and the handlers log, whichever handlers log it.
+    """Remove tokens from what Tornado and the handlers log, whichever log handlers write it.
 
-    Calling it again changes nothing. What the application logs by itself stays as it is.
+    Calling it again changes nothing. What the application itself logs is left alone.
     """
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(_mask_record)
 
 
 def _mask_record(record: logging.LogRecord) -> bool:
-    """A filter of `logging` that lets every record pass."""
+    """A filter for `logging` that lets every record pass, with tokens removed."""
     if str(record.msg).startswith("Malformed HTTP message") and isinstance(record.args, tuple):
         # Tornado's "Malformed HTTP message from …: Invalid header value '…'" is cut before the value.
         record.args = tuple(re.split(r"['\":]", str(arg), maxsplit=1)[0] for arg in record.args)

@@ -1,7 +1,7 @@
-"""The identifier of the request that is being worked on, by which each line of the log names it.
+"""The identifier of the request that is being worked on, which each line of the log contains.
 
-It is a context variable: tasks and threads that a request starts find it, whatever lies between. It says
-nothing about who asks, and nothing is decided by it.
+It is a context variable, so tasks and threads that a request starts see it, however deep they are. It does not say who
+sends the request, and nothing is decided by it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _PLAIN = re.compile(r"(?!eyJ[A-Za-z0-9_-]*\.)[A-Za-z0-9][A-Za-z0-9._~:+/=@-]{0,1
 
 
 def make_request_id() -> str:
-    """16 hexadecimal digits that nobody can guess: whoever knows one can ask an operator about a request."""
+    """16 hexadecimal digits that nobody can guess, because whoever knows them can ask an operator about the request."""
     return os.urandom(8).hex()
 
 
 def is_request_id(value: object) -> bool:
-    """Whether it is a text that may stand in a header and a line of the log as it is."""
+    """Whether the text may stand in a header and a line of the log as it is."""
     return isinstance(value, str) and _PLAIN.fullmatch(value) is not None

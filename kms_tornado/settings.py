@@ -47,23 +47,22 @@ class Secret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSettings:
-    """All settings of the key service, whatever transport stands in front of it.
+    """All settings of the key service, whatever transport is in front of it.
 
-    data_dir: the directory of the database and the master key. With --dev it is None until the server
-    creates a temporary one; a KMS does not start without a directory.
-    database_url: of SQLite or PostgreSQL; a relative path of SQLite begins at data_dir.
-    master_key_file: each with one or several master keys; the first seals. () means the file in data_dir.
-    master_key: the same as base64 texts with commas between them, not yet decoded.
+    data_dir: the directory of the database and the master key. With --dev it is None until the server creates a
+    temporary one; a KMS does not start without a directory.
+    database_url: of SQLite or PostgreSQL; a relative path of SQLite starts at data_dir.
+    master_key_file: files with one or several master keys each; the first key seals. () means the file in data_dir.
+    master_key: the same as base64 texts separated by commas, not decoded yet.
     privileged_users: who may create objects; empty means everyone.
     auditors: who may read every record of the audit.
     crypto_policy: one of CRYPTO_POLICIES (`crypto.policy`).
     kmip_interop: whether the operations Interop and Log are offered.
-    audit_log: to which the audit's lines are appended, too; `-` is stdout.
-    audit_key_file: of the key that signs the audit's checkpoints; None means the file in data_dir.
+    audit_log: a file to which the audit's lines are also appended; `-` is stdout.
+    audit_key_file: the key that signs the audit's checkpoints; None means the file in data_dir.
     audit_reads: whether operations that change nothing are recorded, too.
-    accept_rollback: whether a database is served that is older than its anchor.
-    scrub_interval_s: in which all objects are compared with their last records once; 0: they are not.
-
+    accept_rollback: whether a database is served although it is older than its anchor.
+    scrub_interval_s: the time in which all objects are compared once with their last records; 0 turns this off.
     Raises InconsistentSettings.
     """
 
@@ -222,7 +221,7 @@ class Settings:
 
     @property
     def has_kmip(self) -> bool:
-        """Whether it listens for KMIP over TLS."""
+        """Whether the server listens for KMIP over TLS."""
         return self.kmip.kmip_port is not None or self.dev
 
     @property
@@ -255,7 +254,7 @@ def _find_service_faults(settings: ServiceSettings) -> Iterator[ConfigurationErr
 def find_load_faults(
     max_body_size: int, user_rate: int, user_concurrency: int
 ) -> Iterator[ConfigurationError]:
-    """Faults of what bounds requests, in the server and in an application that mounts the KMS."""
+    """Faults in the limits on requests, of the server and of an application that mounts the KMS."""
     bounds = {
         "max_body_size": (max_body_size, 1, "a whole number, at least 1 byte"),
         "user_rate": (user_rate, 0, "a whole number, not negative"),
@@ -303,7 +302,7 @@ def _find_field_faults(settings: Settings) -> Iterator[ConfigurationError]:
 
 
 def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
-    """Exactly one of an issuer, --dev and --insecure-no-auth says who a request is from."""
+    """Faults in who says from whom a request is: exactly one of an issuer, --dev and --insecure-no-auth."""
     is_open = settings.dev or settings.insecure_no_auth
     if settings.checks_tokens and settings.trust is None and not is_open:
         yield ConfigurationError(
@@ -340,7 +339,7 @@ def _find_pair_faults(settings: Settings) -> Iterator[ConfigurationError]:
     if settings.ui_client_id is not None and (settings.dev or settings.insecure_no_auth):
         yield ConfigurationError("needs an issuer that knows the client", "ui_client_id", "trust")
     yield from _find_tls_faults(settings)
-    yield from _find_kmip_faults(settings)
+    yield from _find_kmip_conflicts(settings)
     yield from _find_port_faults(settings)
     if settings.dev and settings.workers != 1:
         # Each process would start a token issuer of its own.
@@ -361,7 +360,7 @@ def _find_tls_faults(settings: Settings) -> Iterator[ConfigurationError]:
         )
 
 
-def _find_kmip_faults(settings: Settings) -> Iterator[ConfigurationError]:
+def _find_kmip_conflicts(settings: Settings) -> Iterator[ConfigurationError]:
     yield from find_kmip_faults(
         settings.kmip, has_pair=settings.tls_cert_file is not None, is_dev=settings.dev
     )
@@ -379,7 +378,7 @@ def _find_kmip_faults(settings: Settings) -> Iterator[ConfigurationError]:
 
 
 def _find_port_faults(settings: Settings) -> Iterator[ConfigurationError]:
-    """What can never listen, whoever waits: two of our own at one address."""
+    """Two of the server's own listeners at one address, which waiting cannot mend."""
     http = (settings.hostname, settings.port)
     metrics = settings.metrics_listen
     kmip = None

@@ -108,12 +108,12 @@ def loads(data: bytes, *, max_depth: int) -> Any:
 
 
 def read_plain(data: bytes, *, max_depth: int) -> Any:
-    """The value of a text that is, spaces aside, as its value would be written; else None, and None without `orjson`.
+    """The value of a text that is written exactly as its value would be, apart from spaces; else None.
 
-    Such a text is strict: a duplicate member would not be written again, nor a number that overflows or loses
-    digits, and `orjson` refuses the rest itself. Nearly all programs write such texts. To read one, and to
-    write it for the comparison, takes a third of the time that `json` takes with its hooks, and less where strings are long.
-    Raises ValueError where it is nested deeper than max_depth.
+    Such a text is strict: a duplicate member would not be written again, nor a number that overflows or loses digits,
+    and `orjson` refuses the rest itself. Nearly all programs write such texts. Reading one, and writing it for the
+    comparison, takes a third of the time that `json` takes with its hooks, and less where strings are long. Without
+    `orjson`, the result is always None. Raises ValueError where the text is nested more deeply than max_depth.
     """
     if not _is_fast or len(data) > _MOST_AT_ONCE:
         return None
@@ -134,10 +134,7 @@ def read_plain(data: bytes, *, max_depth: int) -> Any:
 
 
 def read_any(data: bytes, *, max_depth: int, put_back: Callable[[Any], Any] | None = None) -> Any:
-    """As `loads`, of any text.
-
-    put_back: called with each name and value of an object, for what stands there instead.
-    """
+    """As `loads`, for any text. put_back: called with each name and value of an object; returns the value to use."""
     try:
         text = data.decode("utf-8")  # refuses encoded surrogates, and does not skip a BOM
         value = _decode(text, put_back)
@@ -164,7 +161,7 @@ def read_any(data: bytes, *, max_depth: int, put_back: Callable[[Any], Any] | No
 
 
 def recognise(data: bytes) -> str | None:
-    """What a text looks like that is no JSON, where its first bytes tell; None where they do not."""
+    """What a text that is not JSON looks like, if its first bytes show it; None where they do not."""
     if not data.strip():
         return "nothing is there"
     for start, text in _STARTS.items():

@@ -1,6 +1,6 @@
-"""What tests of an application need that embeds the token check: real tokens, or none at all, and no network.
+"""What an application's tests need if it embeds the token check: real tokens, or none at all, and no network.
 
-Nothing of the server imports this module, and an application should import it in its tests only.
+The server does not use this module, and an application should import it only in its tests.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ log = logging.getLogger("kms_tornado.auth")
 class TestIssuer:
     """An issuer of tokens within the process: real signatures (ES256), a real key set, and no network.
 
-    uri: the ``iss`` of its tokens. audience: their ``aud``, unless a token is told otherwise.
+    uri: the ``iss`` of its tokens. audience: their ``aud``, unless a token has another one.
     """
 
     __test__ = False  # the name begins as pytest's test classes do
@@ -56,14 +56,16 @@ class TestIssuer:
 
     @classmethod
     def of(cls, auth: BearerAuth) -> TestIssuer:
-        """One in the place of the first issuer that `auth` trusts: its URI, an audience and a tenant that it accepts."""
+        """An issuer in place of the first one that `auth` trusts: with its URI, and an audience and a tenant it
+        accepts.
+        """
         trusted = auth.settings.issuers[0].list_tenants()[0]
         issuer = cls(trusted.uri, audience=min(trusted.audiences, default="my-api"))
         issuer._tenant = min(trusted.tenants, default=None)
         return issuer
 
     def key_set(self) -> bytes:
-        """The JSON text of the key set (RFC 7517 §5) that its tokens are verified with."""
+        """The key set as JSON text (RFC 7517 §5), with which its tokens are verified."""
         return json.dumps(self._signer.jwks()).encode()
 
     def token(
@@ -84,9 +86,10 @@ class TestIssuer:
     def auth(self, like: BearerAuth | None = None) -> BearerAuth:
         """A real token check that trusts this issuer, and needs no `start`.
 
-        like: the application's own, whose rules count for the tokens (audiences, claims, types, its deny file);
-        only its keys are this issuer's, and ES256 is accepted. Of several issuers it keeps the one of this URI.
-        Without it: this issuer's audience, and no other rule. Raises ValueError where `like` trusts no such issuer.
+        like: the application's own one, whose rules apply to the tokens (audiences, claims, types, its deny file). Only
+        its keys are replaced by this issuer's, and ES256 is accepted. If it has several issuers, the one with this URI
+        is kept. Without it, this issuer's audience is the only rule. Raises ValueError where `like` trusts no such
+        issuer.
         """
         if like is None:
             trusted = TrustedIssuer(self.uri, audiences=frozenset({self.audience}))
@@ -132,7 +135,7 @@ class _AuthWithoutNetwork(BearerAuth):
 
 
 class _FakeAuth(InsecureNoAuth):
-    """Decides the same for every request."""
+    """Makes the same decision for every request."""
 
     def __init__(self, principal: Principal | None) -> None:
         self._decision = principal
@@ -146,7 +149,7 @@ class _FakeAuth(InsecureNoAuth):
         return self._decision
 
     async def start(self) -> None:
-        """Say what a server does that has it."""
+        """Log a warning if a server uses it."""
         _warn()
 
 
@@ -190,11 +193,10 @@ def _is_in_test() -> bool:
 
 
 class BearerTestMixin(AsyncHTTPTestCase):
-    """Stands before AsyncHTTPTestCase: the application of `get_app` is tested as it is, with tokens of `issuer`.
+    """Stands before AsyncHTTPTestCase: the application of `get_app` is tested unchanged, with tokens of `issuer`.
 
-    Its ``bearer_auth`` is replaced for the test by one of the same rules, whose keys are those of `issuer`.
-    Where it has none, one is set that accepts tokens of `issuer`; one that is no `BearerAuth`, such as
-    `fake_auth`, stays.
+    For the test, its ``bearer_auth`` is replaced by one with the same rules, whose keys are those of `issuer`. If it
+    has none, one is set that accepts tokens of `issuer`. One that is not a `BearerAuth`, such as `fake_auth`, stays.
     """
 
     #: Makes the tokens; in the place of the first issuer that the application trusts.

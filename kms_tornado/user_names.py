@@ -1,8 +1,8 @@
 """The rule for user names, which tokens, grants and options share.
 
-A name that is compared octet by octet must not have a twin that people, or other programs, take for the
-same: whoever can choose their name at the issuer would be mistaken for somebody else. So a name is in
-Unicode's normal form C, and has no characters that show nothing.
+Names are compared octet by octet. So a name must not have a twin that people, or other programs, take for the same:
+whoever can choose their name at the issuer would be mistaken for somebody else. A name is in Unicode's normal form C,
+and has no invisible characters.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _IGNORABLE = frozenset(
 
 
 def find_name_fault(name: str) -> str | None:
-    """What keeps the text from being a user's name, to be read after the subject; None where nothing does.
+    """Why the text cannot be a user's name, as the end of a sentence; None where it can.
 
     name: without an issuer in front.
     """
@@ -62,9 +62,9 @@ def find_name_fault(name: str) -> str | None:
 
 
 def find_user_fault(user: str) -> str | None:
-    """As `find_name_fault`, for a name that may have in front what vouches for it: ``https://…#name``, ``cert:name``.
+    """As `find_name_fault`, for a name that may have a prefix which vouches for it: ``https://…#name``, ``cert:name``.
 
-    An issuer has no fragment, so the first ``#`` ends it, and no name reaches into another namespace.
+    An issuer has no fragment, so the first ``#`` ends it, and no name can reach into another namespace.
     """
     if len(user) > MAX_USER_LENGTH:
         return f"has more than {MAX_USER_LENGTH} characters"
@@ -77,13 +77,13 @@ def find_user_fault(user: str) -> str | None:
 
 
 def has_issuer(user: str) -> bool:
-    """Whether it reads as ``<issuer>#<name>``, a user whom a token of that issuer names."""
+    """Whether the text has the form ``<issuer>#<name>``, the name of a user in a token of that issuer."""
     issuer, separator, _ = user.partition("#")
     return bool(separator) and "://" in issuer
 
 
 def find_grantee_fault(grantee: str) -> str | None:
-    """As `find_user_fault`, for what a grant may name besides: EVERYONE, a group."""
+    """As `find_user_fault`, for what a grant may also name: EVERYONE, or a group."""
     if grantee == EVERYONE:
         return None
     return find_user_fault(grantee.removeprefix(GROUP_PREFIX))
@@ -104,7 +104,7 @@ def _find_spelling_fault(name: str) -> str | None:
 
 
 def _is_hidden(character: str) -> bool:
-    """Whether nothing of the character is seen. The common space is, between other characters."""
+    """Whether the character is invisible. The common space is not, between other characters."""
     if character == " ":
         return False
     return unicodedata.category(character) in _REFUSED_CATEGORIES or ord(character) in _IGNORABLE

@@ -1,4 +1,4 @@
-"""How a message names what the user wrote: on one line, and cut where it is long."""
+"""How a message quotes what the user wrote: on one line, and shortened where it is long."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def cut(text: str, length: int = 40) -> str:
 
 
 def cut_value(value: str) -> str:
-    """What a client sent, for a line of the log: a path may have 64 KiB."""
+    """A text from a client, shortened for a line of the log: a path may have 64 KiB."""
     return cut(value, MAX_VALUE_LENGTH)
 
 
 def format_value(value: str) -> str:
-    """The value of ``name=value``, cut, and quoted where it could be read as several of them."""
+    """The value of ``name=value``, shortened, and quoted where it could be read as several of them."""
     return quote_value(cut_value(value))
 
 
 def quote_value(value: str) -> str:
-    """As `format_value`, of a value that has been cut."""
+    """As `format_value`, for a value that is already shortened."""
     if value.isalnum() or _NEEDS_NO_QUOTES.fullmatch(value):
         return value
     return json.dumps(value)
@@ -42,7 +42,7 @@ def quote(text: str) -> str:
 
 
 def make_printable(text: str) -> str:
-    """The text on one line, without anything that a terminal would act on."""
+    """The text on one line, without anything that a terminal would execute."""
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
@@ -57,7 +57,7 @@ def mask_queries(text: str) -> str:
 
 
 def format_size(octets: int) -> str:
-    """A number of bytes in the largest unit that it is a whole number of: ``16 MiB``, ``100,000 bytes``."""
+    """A number of bytes in the largest unit in which it is a whole number: ``16 MiB``, ``100,000 bytes``."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if octets and octets % (1 << shift) == 0:
             return f"{octets >> shift:,} {unit}"
@@ -76,7 +76,7 @@ def name_toml_type(value: object) -> str:
 
 
 def find_closest(name: str, known: Collection[str]) -> Sequence[str]:
-    """The one of the known names that was probably meant, or none."""
+    """The known name that was probably meant, or none."""
     return difflib.get_close_matches(name[:60], known, 1, 0.8)
 
 

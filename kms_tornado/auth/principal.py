@@ -19,8 +19,8 @@ _NESTED = frozenset({dict, list})  # a JSON parser makes these, never subclasses
 class Claims(dict[str, Any]):
     """Verified claims: a dict that json.dumps accepts and that refuses changes at every level.
 
-    Every request with a remembered token gets the same claims, so a handler that changed them would
-    change the rights of the next request. A change raises TypeError; ``dict(claims)`` is a copy.
+    Every request with a remembered token gets the same claims, so a handler that changed them would change the rights
+    of the next request. A change raises TypeError; ``dict(claims)`` is a copy.
     """
 
     __slots__ = ()
@@ -99,9 +99,9 @@ class Principal(_TokenSlot):
 
     @property
     def token(self) -> str:
-        """The token of this request, for calling another service in the user's name; empty where none came.
+        """The token of this request, for calling another service on behalf of the user; empty where none came.
 
-        It is no field: neither the repr nor copies, pickles and `dataclasses.asdict` have it.
+        It is not a field, so it is in neither the repr nor copies, pickles and `dataclasses.asdict`.
         """
         token: str = getattr(self, "_token", "")
         return token

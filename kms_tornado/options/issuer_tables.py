@@ -20,7 +20,7 @@ from .table import BY_NAME, find_options
 
 
 class IssuerKey(Option):
-    """A key of the table, and the field of TrustedIssuer that it fills."""
+    """A key of the table, and the field of TrustedIssuer that it fills. help: the flag of the corresponding option."""
 
     @property
     def label(self) -> str:

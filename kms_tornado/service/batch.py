@@ -87,11 +87,12 @@ async def run(
     origin: Origin | None = None,
     default_option: BatchErrorContinuationOption = DEFAULT_OPTION,
 ) -> list[ItemResult]:
-    """The results of the items that were reached. Failures are results.
+    """The results of the items that were reached. A failure is a result, too.
 
-    overhead: bytes of TTLV in the answer before its first item. hold: is told how many bytes the answer has so
-    far, and may raise Unavailable. origin: under which each item is recorded; None records nothing.
-    default_option: where the header of the message leaves it to the server.
+    overhead: bytes of TTLV in the answer before its first item.
+    hold: is told how many bytes the answer has so far, and may raise Unavailable.
+    origin: the origin under which each item is recorded; None records nothing.
+    default_option: the option if the header of the message leaves it to the server.
     Raises Unavailable where the store is out of reach, or memory for the answer, before anything was done.
     """
     recorder = ItemRecorder(service.auditor, origin, message.items)
@@ -123,7 +124,7 @@ async def run(
 
 
 class _Checkpoint(NamedTuple):
-    """The position of the first item that is not yet on disk, and what held there."""
+    """The position of the first item that is not on disk yet, and the state at that point."""
 
     position: int
     results: tuple[ItemResult, ...]
@@ -133,10 +134,13 @@ class _Checkpoint(NamedTuple):
 
 
 class _BatchRun:
-    """placeholder: the ID placeholder. room: bytes of TTLV that the response may still grow by.
+    """One message while it runs.
 
-    sent: its bytes so far as they will be sent. reserved: by position, bytes of TTLV that are kept for the items
-    from there on, to be told that they are too large; 0 where the client set no limit.
+    placeholder: the ID placeholder.
+    room: the bytes of TTLV by which the response may still grow.
+    sent: its bytes so far, as they will be sent.
+    reserved: by position, the bytes of TTLV that are kept for the items from there on, so that each can be told that
+    its answer is too large; 0 where the client set no limit.
     """
 
     def __init__(
@@ -179,7 +183,10 @@ class _BatchRun:
         self.refused: dict[int, KMIPError] = {}
 
     async def run_item_by_item(self) -> list[ItemResult]:
-        """For Continue and Stop. What is on disk is answered, even if the rest cannot be done."""
+        """For Continue and Stop.
+
+        Items that are on disk are answered as done, even if the others cannot be carried out.
+        """
         try:
             results = await self._attempt_in_turn(self._attempt_item_by_item)
         except Unavailable as exc:
@@ -198,9 +205,9 @@ class _BatchRun:
     async def _attempt_in_turn(
         self, attempt: Callable[[], Awaitable[list[ItemResult]]]
     ) -> list[ItemResult] | None:
-        """The results of the attempt that nothing came between; None where something came between each.
+        """The results of the first attempt that is not disturbed; None where something came between in all of them.
 
-        The first one begins at once; the others wait for the turn, and keep it.
+        The first attempt begins at once; the others wait for their turn, and keep it.
         """
         results = await self._try(attempt)
         if results is None:
@@ -215,7 +222,7 @@ class _BatchRun:
     async def _try(
         self, attempt: Callable[[], Awaitable[list[ItemResult]]]
     ) -> list[ItemResult] | None:
-        """The results; None where it has to be tried again."""
+        """The results; None where the attempt has to be repeated."""
         try:
             return await attempt()
         except Conflict:
@@ -225,7 +232,7 @@ class _BatchRun:
         return None
 
     async def _attempt_item_by_item(self) -> list[ItemResult]:
-        """Raises Conflict, Refused and Unavailable."""
+        """One attempt for Continue and Stop. Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction()
         results = [*self.checkpoint.results]
         checkpoint = self.checkpoint
@@ -250,7 +257,7 @@ class _BatchRun:
         return results
 
     async def _attempt_all_or_nothing(self) -> list[ItemResult]:
-        """Raises Conflict, Refused and Unavailable."""
+        """One attempt for Undo. Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction(undoes=True)
         self.placeholder, self.room, self.sent = None, self.room_for_items, 0
         results: list[ItemResult] = []
@@ -277,14 +284,14 @@ class _BatchRun:
         self.turn_ends = time.perf_counter() + TURN_S
 
     def _fail_rest(self, error: KMIPError) -> list[ItemResult]:
-        """The results of the items that are on disk, and the error for those after them."""
+        """The results of the items that are on disk, followed by the error for all others."""
         rest = self.items[self.checkpoint.position :]
         if self.option is _STOP:
             rest = rest[:1]
         return [*self.checkpoint.results, *(make_failure(item, error) for item in rest)]
 
     async def _execute_item(self, position: int, transaction: Transaction) -> ItemResult:
-        """The result, with nothing committed yet. Raises Conflict, Refused and Unavailable."""
+        """The result; nothing is committed yet. Raises Conflict, Refused and Unavailable."""
         item = self.items[position]
         room = self.room - self.reserved[position + 1]
         transaction.begin_item(position)
@@ -318,11 +325,11 @@ class _BatchRun:
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
 
     async def _render(self, item: RequestItem, response: Any) -> tuple[Node, int, int]:
-        """The item of the response, its length in TTLV, and as it will be sent.
+        """The item of the response, its length in TTLV, and its length as it will be sent.
 
-        Each item is written when it is done: a hundred of them at the end would hold the loop, and a thread holds
-        it up, too. As a tree each would be ten times as large, and the garbage collector would go through
-        the trees of whole batches again and again.
+        Each item is written when it is done: writing a hundred of them at the end would hold the loop, even from a
+        thread. As trees they would be ten times as large, and the garbage collector would go through the trees of whole
+        batches again and again.
         """
         has_many = has_many_values(response)
         if has_many:
@@ -344,7 +351,10 @@ class _BatchRun:
             raise GeneralFailure("the batch takes too long: send the rest in another message")
 
     def _fill_placeholder(self, item: RequestItem) -> Any:
-        """The request with an omitted identifier filled in. Raises what is wrong with the payload."""
+        """The request, with a missing identifier replaced by the ID placeholder.
+
+        Raises the error of a malformed payload.
+        """
         request: Any = item.request
         if isinstance(request, KMIPError):
             raise request

@@ -63,10 +63,11 @@ class TooManyConflicts(GeneralFailure):
 
 
 class Service:
-    """Runs operations for verified principals. Knows nothing of HTTP and JSON.
+    """Runs operations for verified principals. It knows nothing about HTTP and JSON.
 
-    operations: the rows of the operations that this server offers, which Query lists. payloads: the
-    classes of their requests and responses, for the codecs. loop_turns: of messages that take long.
+    operations: the rows of the operations that this server offers, which Query lists.
+    payloads: the classes of their requests and responses, for the codecs.
+    loop_turns: the turns of messages that take long.
     """
 
     def __init__(
@@ -80,7 +81,10 @@ class Service:
         auditor: Auditor | None = None,
         loop_turns: LoopTurns | None = None,
     ) -> None:
-        """auditor: makes records of operations that have an origin; None makes none. loop_turns: None makes new ones."""
+        """auditor: makes the records of operations that have an origin; None makes none.
+
+        loop_turns: None makes new ones.
+        """
         self._store = store
         self.auditor = auditor
         self._now = now
@@ -112,7 +116,7 @@ class Service:
     ) -> Any:
         """The response payload. Raises KMIPError, or Unavailable where the store is out of reach.
 
-        origin: under which the operation is recorded; None records nothing.
+        origin: the origin under which the operation is recorded; None records nothing.
         """
         auditor = self.auditor
         if auditor is None or origin is None:
@@ -154,10 +158,10 @@ class Service:
 
     @contextlib.asynccontextmanager
     async def take_turn(self, principal: Principal, *requests: Any) -> AsyncIterator[None]:
-        """Wait until no other request of the principal is in its turn on an object that these name.
+        """Wait until no other request of the principal has its turn on an object that these requests name.
 
-        The locks are taken in the order of the identifiers, so that no two requests wait for each other.
-        Each principal has turns of its own, so that naming the object of another holds nobody up.
+        The locks are taken in the order of the identifiers, so that no two requests wait for each other. Each principal
+        has turns of its own, so naming another user's object holds nobody up.
         """
         locks = [
             self._turns.setdefault((principal.name, identifier), asyncio.Lock())
@@ -178,7 +182,10 @@ class Service:
         client: ClientProfile = MESSAGE_2,
         entry: AuditEntry | None = None,
     ) -> Any:
-        """As `execute`, but once and on these objects, and the entry is the caller's. Raises Conflict, too."""
+        """One attempt of `execute`, on these objects; the caller makes the entry for the audit.
+
+        Raises Conflict, too.
+        """
         row = self.operations.get(operation)
         if row is None:
             raise OperationNotSupported(f"{format_name(operation)} is not offered by this server")
@@ -196,7 +203,7 @@ class Service:
         return await row.function(call, request)
 
     def under_policy(self, crypto_policy: str) -> Service:
-        """The same service for another transport, whose operations stand under another policy."""
+        """The same service for another transport, with another crypto policy."""
         if crypto_policy == self._context.settings.crypto_policy:
             return self
         other = copy.copy(self)
@@ -215,7 +222,10 @@ class Service:
         return may_create_objects(principal.name, self._context.settings.privileged_users)
 
     async def run_surely(self, principal: Principal, function: Callable[[], T]) -> T:
-        """Run the function on a thread, also where the queue is full: for the answer to what is done."""
+        """Run the function on a thread, even if the queue is full.
+
+        For the answer to an operation that was carried out.
+        """
         try:
             return await self._context.offload(function, principal=principal.name)
         except Unavailable:
@@ -239,9 +249,9 @@ def _collect_identifiers(requests: Iterable[Any]) -> set[str]:
 
 
 def find_identifier(payload: Any) -> str | None:
-    """The identifier that a request or a response names: of a key pair, the private key's.
+    """The identifier in a request or a response; of a key pair, the private key's.
 
-    Where a request names tags, only its response has the identifier.
+    If a request names tags, only its response has the identifier.
     """
     uid: Any = getattr(payload, "unique_identifier", None) or getattr(
         payload, "private_key_unique_identifier", None

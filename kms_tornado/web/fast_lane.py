@@ -112,7 +112,7 @@ class FastLane(HTTPServerConnectionDelegate):
     def recall_principal(
         self, start_line: RequestStartLine, headers: HTTPHeaders
     ) -> Principal | None:
-        """The principal of a request that may take the fast lane; None sends it the long way."""
+        """The principal of a request that may take the fast lane; None for a request that goes the long way."""
         if (
             start_line.method != "POST"
             or start_line.path not in _ROUTES
@@ -136,7 +136,7 @@ class FastLane(HTTPServerConnectionDelegate):
 
 
 class _HeadReader(HTTPMessageDelegate):
-    """One request: chooses its way by its head, and forwards everything after that."""
+    """One request: looks at its head, decides which way it goes, and forwards everything after that."""
 
     __slots__ = ("_connection", "_delegate", "_lane", "_server_conn")
 
@@ -172,7 +172,7 @@ class _HeadReader(HTTPMessageDelegate):
 
 
 class _FastRequest(HTTPMessageDelegate):
-    """One request in the fast lane, of a known principal, with a body of known and bounded length."""
+    """One request in the fast lane: its principal is known, and so is the length of its body, which is limited."""
 
     def __init__(self, lane: FastLane, connection: Any, principal: Principal) -> None:
         self._lane = lane
@@ -220,7 +220,7 @@ class _FastRequest(HTTPMessageDelegate):
         return self._find_answer(body)
 
     def finish(self) -> None:
-        """Tornado calls it when the body is complete and the future of `data_received` is done."""
+        """Called by Tornado when the body is complete and the future of `data_received` is done."""
         answer, self._answer = self._answer, None
         if answer is not None:
             self._held.keep_answer(len(answer.body))
@@ -228,7 +228,7 @@ class _FastRequest(HTTPMessageDelegate):
             self._record(answer.status)
 
     def on_connection_close(self) -> None:
-        """Tornado calls it where the connection ends before the body does."""
+        """Called by Tornado if the connection ends before the body does."""
         self._context.end_request(self, self._connection)
 
     async def _find_answer(self, body: bytes) -> None:
@@ -262,7 +262,7 @@ class _FastRequest(HTTPMessageDelegate):
     def _write(
         self, start_line: ResponseStartLine, headers: HTTPHeaders, body: bytes
     ) -> asyncio.Future[None]:
-        """A future that is done when all is sent, or never will be."""
+        """A future that is done when everything is sent, or never can be."""
         connection = self._connection
         flushed: asyncio.Future[None]
         if len(body) <= _LONG_BODY:
@@ -295,7 +295,7 @@ class _FastRequest(HTTPMessageDelegate):
 
 
 def _retrieve(flushed: asyncio.Future[None]) -> None:
-    """Retrieve the error, or asyncio would log it: a client that left is not a fault."""
+    """Retrieve the error, which asyncio would log otherwise: a client that has left is not a fault."""
     if not flushed.cancelled():
         flushed.exception()
 

@@ -43,10 +43,11 @@ ROUTES = ("/kmip_2_1", "/kmip/2_1", _MESSAGES_ONLY)
 
 
 def choose_parser(route: str, content_type: str) -> ParseBody:
-    """The parser of a body. route: one of ROUTES. content_type: the header's value, or empty.
+    """The parser of a body.
 
-    ``/kmip`` accepts only messages, in JSON or binary as the Content-Type says. A bare operation is refused
-    there with a ResponseMessage.
+    route: one of ROUTES. content_type: the header's value, or empty.
+    ``/kmip`` accepts only messages, in JSON or binary as the Content-Type says. A bare operation is refused there, with
+    a ResponseMessage.
     """
     if route != _MESSAGES_ONLY:
         return parse_request
@@ -76,9 +77,10 @@ class Exchange:
         content_type: str,
         held: HeldBytes | None,
     ) -> None:
-        """origin: under which it is recorded. path: of the request, which includes the prefix of a mounted KMS; route does not.
+        """origin: the origin under which it is recorded.
 
-        held: what the request holds, for answers that grow; None where nobody waits for one.
+        path: of the request, with the prefix of a mounted KMS; route is without it.
+        held: the bytes that the request holds, for answers that grow; None where nobody waits for one.
         """
         self._kms = kms
         self._principal = principal
@@ -158,10 +160,10 @@ class Exchange:
         return Answer(200, JSON, await self._kms.run_surely(format_answer, principal=name))
 
     def _log_identifier(self, payload: Any) -> None:
-        """Put the identifier of the object into the log entry.
+        """Put the identifier of the object into the log entry. It is called with the response, too.
 
-        Called with the response, too: where a request names tags, only its response has the identifier.
-        For a key pair, the entry has the private key's, whose link names the public key.
+        If a request names tags, only its response has the identifier. For a key pair, the entry has the private key's,
+        whose link names the public key.
         """
         uid = find_identifier(payload)
         if uid:

@@ -47,10 +47,7 @@ async def _read_last(store: AuditStore, number: int, heads: Mapping[int, ChainHe
 
 
 async def _follow(store: AuditStore, heads: Mapping[int, ChainHead]) -> None:
-    """Print new records, until a signal comes or nobody reads any more.
-
-    told: chain → the last record that was printed.
-    """
+    """Print the records after the heads, until a signal comes or nobody reads any more."""
     is_away = False
     chains = {chain: _FollowedChain(store, head) for chain, head in heads.items()}
     while True:

@@ -1,1 +1,1 @@
-"""TTLV as octets and as JSON: bytes to the canonical tree, and back."""
+"""TTLV as octets and as JSON: from bytes to the canonical tree, and back."""

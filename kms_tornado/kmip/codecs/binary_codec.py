@@ -30,7 +30,7 @@ _unpack_header, _pack_header = _HEADER.unpack_from, _HEADER.pack
 
 
 class _TagNames(dict[int, str]):
-    """A vendor's tags are not in the table, but have a name."""
+    """The names of tags. A vendor's tags are not in the table, but have names, too."""
 
     def __missing__(self, number: int) -> str:
         name = name_tag(number)
@@ -71,7 +71,7 @@ _NUMBERS: Mapping[ItemType, Struct] = {
 
 
 def parse(octets: bytes) -> Node:
-    """The tree of the one structure that the octets must be. Raises InvalidMessage."""
+    """The tree of the octets, which must be exactly one structure. Raises InvalidMessage."""
     tag, item_type, start, end = _read_header(octets, 0, len(octets))
     if item_type is not _STRUCTURE:
         raise InvalidMessage(f"{tag} must be a Structure")
@@ -81,7 +81,10 @@ def parse(octets: bytes) -> Node:
 
 
 def parse_item(octets: bytes) -> Node:
-    """The one item that the octets must be, a structure or not. Raises InvalidMessage, InvalidField."""
+    """The node of the octets, which must be exactly one item, a structure or not.
+
+    Raises InvalidMessage, InvalidField.
+    """
     tag, item_type, start, end = _read_header(octets, 0, len(octets))
     if item_type is _STRUCTURE:
         return _read_structure(octets, tag, start, end)
@@ -200,13 +203,13 @@ def format(node: Node) -> bytes:  # noqa: A001 - the pair of parse
 
 
 def enclose(structure: Node, items: Sequence[bytes]) -> bytes:
-    """The structure with these items, which have been formatted already."""
+    """The structure with these items, which are formatted already."""
     header = _HEADER.pack(_TAG_NUMBERS[structure.tag] << 8 | _STRUCTURE, sum(map(len, items)))
     return b"".join((header, *items))
 
 
 def _append(node: Node, parts: list[bytes]) -> int:
-    """Append the item; return its length in bytes."""
+    """Append the item, and return its length in bytes."""
     tag, item_type, value = node
     kind = _TAG_NUMBERS[tag] << 8 | item_type
     pack = _NUMBER_ITEMS.get(item_type)

@@ -1,4 +1,4 @@
-"""Where the items of a message in binary TTLV begin and end, though what is in them may be damaged (KMIP 2.1 §10)."""
+"""Where the items of a message in binary TTLV begin and end, even if their contents are damaged (KMIP 2.1 §10)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def find_tag_of(octets: bytes) -> str | None:
 
 
 def split(octets: bytes) -> Sequence[bytes]:
-    """The items in a structure that lies in a frame which `check_frame` has passed. Raises InvalidMessage."""
+    """The items in a structure, in a frame that has passed `check_frame`. Raises InvalidMessage."""
     if octets[3:4] != bytes([_STRUCTURE]):
         raise InvalidMessage(f"{find_tag_of(octets)} must be a Structure")
     items = []
@@ -41,10 +41,9 @@ def check_frame(octets: bytes, root: str) -> None:
     """Raises InvalidMessage where it is uncertain where the items of the message begin and end.
 
     root: the tag that the message must have.
-
-    The lengths of the message, of the structures directly in it, and of the items in those must fit. Deeper
-    inside, what is no header of an item, or one longer than the structure around it, is the fault of that
-    structure alone, as long as no length leaves the structure directly in the message.
+    The lengths of the message, of the structures directly in it, and of the items in those must fit. Deeper inside, a
+    malformed header, or an item that is longer than the structure around it, is the fault of that structure alone, as
+    long as no length leaves the structure directly in the message.
     """
     if find_tag_of(octets) != root or octets[3:4] != bytes([_STRUCTURE]):
         raise InvalidMessage(f"the octets are no {root}")
@@ -65,7 +64,7 @@ def check_frame(octets: bytes, root: str) -> None:
 
 
 def _check_structure(octets: bytes, start: int, end: int, count: int) -> int:
-    """Check what is in a structure directly in the message. count: of the items so far; returns the new one."""
+    """Check the contents of a structure directly in the message. count: of the items so far; returns the new count."""
     outer: list[int] = []  # the ends of the structures around the one at which the position is
     position, inner_end = start, end
     while True:

@@ -1,4 +1,4 @@
-"""The canonical tree as JSON TTLV, as Cosmian's clients read it."""
+"""The canonical tree as JSON TTLV, in the form that Cosmian's clients read."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _COSMIAN_TAGS: Mapping[str, str] = {
 
 
 def format_cosmian(node: Node) -> dict[str, Any]:
-    """{tag, type, value} under the tags and in the shapes that these clients look for."""
+    """{tag, type, value} with the tags and in the shapes that these clients expect."""
     tag, item_type, value = node
     client_tag = _COSMIAN_TAGS.get(tag, tag)
     if isinstance(value, tuple) and tag != "AttributeValue":
@@ -51,7 +51,7 @@ def format_cosmian(node: Node) -> dict[str, Any]:
 
 
 def _nest(arrays: tuple[str, ...], children: tuple[Node, ...]) -> list[dict[str, Any]]:
-    """The children as JSON; those of a tag in `arrays` form one array, at the place of the first of them."""
+    """The children as JSON. Those with a tag in `arrays` form one array, at the place of the first of them."""
     items: list[dict[str, Any]] = []
     gathered: dict[str, list[dict[str, Any]]] = {}
     for child in children:
@@ -85,19 +85,19 @@ def _format_key_value(children: tuple[Node, ...]) -> list[dict[str, Any]]:
 
 
 def _is_common(node: Node) -> bool:
-    """Whether the node is the attributes that many keys have."""
+    """Whether the node contains the attributes that many keys have."""
     value = node.value
     return node.tag == "Attributes" and isinstance(value, tuple) and len(value) <= _MAX_CACHED_ITEMS
 
 
 def _format_material(node: Node) -> dict[str, Any]:
-    """The clients look for the bytes one level further down."""
+    """The key material, which these clients expect one level further down."""
     item = format_oasis(new_node(Node, ("ByteString", node.type, node.value)))
     return {"tag": node.tag, "type": "Structure", "value": [item]}
 
 
 def _format_vendor_value(node: Node) -> dict[str, Any]:
-    """Always a ByteString, since cloudproof_py refuses other types: text as UTF-8, the rest as JSON."""
+    """The value, always as a ByteString, since cloudproof_py refuses other types: text in UTF-8, the rest in JSON."""
     value = node.value
     if node.type is not _BYTE_STRING:
         text = value if isinstance(value, str) else to_text(format_oasis(node)["value"])

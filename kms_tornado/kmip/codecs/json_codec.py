@@ -1,9 +1,8 @@
-"""JSON TTLV: bytes to the canonical tree and back, for every dialect of JSON.
+"""JSON TTLV: from bytes to the canonical tree and back, for every dialect of JSON.
 
-docs/dialects.md, "JSON TTLV", "What an answer may contain" and "The other dialects". A request may mix
-the dialects; its answer is written in the one that the root of the request shows. What is peculiar to
-the dialect of Cosmian's clients stands in `json_parsing` and `cosmian_formatting`, and for names and values in `tables`
-and `json_values`.
+docs/dialects.md, "JSON TTLV", "What an answer may contain" and "The other dialects". A request may mix the dialects;
+its answer is written in the one that the root of the request shows. The peculiarities of the dialect of Cosmian's
+clients are in `json_parsing` and `cosmian_formatting`, those of names and values in `tables` and `json_values`.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def parse_tree(tree: Any, root: str) -> Node:
 
 
 def parse_item(item: Any) -> Node:
-    """One item of the result of `load`. Raises InvalidMessage, InvalidField."""
+    """The node for one item in the result of `load`. Raises InvalidMessage, InvalidField."""
     node = _parse_item(item)
     if not isinstance(node, Node):
         raise InvalidMessage(f"{item['tag']} must be one item here")
@@ -145,7 +145,7 @@ def _parse_item(item: Any, is_plain: bool = False) -> Node | list[Node]:
 
 
 def _is_named_extension(tag: str, item: Mapping[str, Any]) -> bool:
-    """Whether the item has a vendor's tag and a `name` beside it, which the profile allows and nobody needs."""
+    """Whether the item has a vendor's tag and beside it a `name`, which the profile allows and nobody needs."""
     return (
         is_vendor_tag(tag)
         and isinstance(item.get("name"), str)
@@ -224,7 +224,7 @@ def _find_value_tag(items: list[Any]) -> str | None:
 
 
 def _find_tag_of(item: Any) -> str | None:
-    """The canonical tag of an item that was not parsed yet; None where it has none."""
+    """The canonical tag of an item that is not parsed yet; None where it has none."""
     spelling = item.get("tag") if isinstance(item, dict) else None
     return find_tag(spelling) if isinstance(spelling, str) else None
 

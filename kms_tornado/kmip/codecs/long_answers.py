@@ -1,9 +1,8 @@
 """Long answers in JSON, written without holding the interpreter's lock for long.
 
-`json` writes a tree in one call, and every other thread waits meanwhile, that of the event loop too. So the items of
-a message are written one by one, and long octets in slices, which are put where a mark stands in for them.
-
-The items of a batch are written as soon as each is done (`service.batch`).
+`json` writes a tree in one call, during which every other thread waits, also that of the event loop. So the items of a
+message are written one by one, and long octets in slices, which then replace a mark. The items of a batch are written
+as soon as each is done (`service.batch`).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ _NUMBER_OCTETS = 4
 
 
 def replace_by_written(item: Node, octets: bytes) -> Node:
-    """The item as `write_item` wrote it, which `format_long` copies into the answer."""
+    """The item in the form that `write_item` has written, which `format_long` copies into the answer."""
     return new_node(Node, (item.tag, item.type, octets))
 
 
@@ -38,7 +37,7 @@ def is_written(item: Node) -> bool:
 
 
 def format_long(node: Node, dialect: Dialect) -> bytes:
-    """The answer in its dialect, for one that takes longer than a few milliseconds or has written items."""
+    """The answer in its dialect. For an answer that takes longer than a few milliseconds, or contains written items."""
     if node.tag != "ResponseMessage" or not isinstance(node.value, tuple):
         return write_item(node, dialect)
     parts = [
@@ -55,9 +54,9 @@ def format_long(node: Node, dialect: Dialect) -> bytes:
 
 
 def write_item(node: Node, dialect: Dialect, length: int | None = None) -> bytes:
-    """The item of a message, or a whole answer that is none, in its final form.
+    """The item of a message in its final form, or a whole answer that is not a message.
 
-    length: its bytes in TTLV, where they have been counted already.
+    length: its bytes in TTLV, if they have been counted already.
     """
     if isinstance(node.value, bytes) and is_written(node):
         return node.value
@@ -86,7 +85,7 @@ def _format_in_slices(node: Node, dialect: Dialect) -> Iterator[bytes]:
 
 
 def _shorten(node: Node, mark: bytes, long_values: list[bytes]) -> Node:
-    """The tree with a mark and a number for each long value, which are collected in `long_values`."""
+    """The tree with a mark and a number in place of each long value. These are collected in `long_values`."""
     value = node.value
     if isinstance(value, bytes) and len(value) > _LONG and node.type is ItemType.BYTE_STRING:
         long_values.append(value)

@@ -1,8 +1,8 @@
 """Strict JSON of long texts (`strict_json`), parsed without holding the interpreter's lock for long.
 
-`json` parses a text in one call, and every other thread waits meanwhile, that of the event loop too: 30 ms for
-16 MiB of data in hexadecimal, ten times that for as many digits. So what is long is taken out first: strings of
-more than a few KiB, each of which is checked and decoded in slices. What is left is short, or refused.
+`json` parses a text in one call, during which every other thread waits, also that of the event loop: 30 ms for 16 MiB
+of data in hexadecimal, ten times that for as many digits. So long parts are removed first: strings of more than a few
+KiB, each of which is checked and decoded in slices. The rest is short, or refused.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def read_any(data: bytes, *, max_depth: int) -> Any:
 
 
 def _take_out(data: bytes) -> tuple[bytes, list[str], str]:
-    """(the text with a mark and a number for each long string, those strings, the mark).
+    """(the text with a mark and a number in place of each long string, those strings, the mark).
 
-    Nobody can guess the mark, so no string of the text begins with it.
+    Nobody can guess the mark, so no string in the text begins with it.
     """
     mark = secrets.token_hex(16)
     parts: list[bytes] = []

@@ -28,10 +28,12 @@ def _row(
     formats: Mapping[KeyFormatType, int] | None = None,
     **more: Any,
 ) -> Changes:
-    """A row.
+    """A row of the history.
 
     fields: {tags of structures: tags of their fields}; all of them are accepted early, because clients send them.
+    late_fields: the same, but not accepted early: the answer of an older version would lack what they ask for.
     values, taken_early: {name of the enumeration: numbers}.
+    reasons, formats: {new value: its replacement in answers of older versions}.
     """
     pairs, late_pairs = _field_pairs(fields or {}), _field_pairs(late_fields or {})
     early = _pairs(taken_early or {})

@@ -1,6 +1,7 @@
 """The batch items of a RequestMessage: what each one asks for, or why it fails (KMIP 2.1 §8, §9).
 
-What is wrong with one item fails that one alone, with its operation and its identifier as they were sent.
+A fault in one item makes that item fail alone, and it is answered with its operation and its identifier as they were
+sent.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ AnyNode = Annotated[Node, Custom(_read_node, _write_node)]
 
 
 class PayloadTypes(NamedTuple):
-    """How the payloads of one operation are declared."""
+    """The classes that declare the payloads of one operation."""
 
     request: type[Declared]
     response: type[Declared]
@@ -49,9 +50,9 @@ Payloads = Mapping[Operation, PayloadTypes]
 
 @dataclass(frozen=True, slots=True)
 class BatchItem:
-    """Its payload is KMIP 2's, its extensions are as they were sent.
+    """An item. Its payload is KMIP 2's; its extensions are as they were sent.
 
-    attribute_index, attribute_names: of KMIP 1, as `kmip1.payloads.ReadPayload` has them.
+    attribute_index, attribute_names: from KMIP 1, as in `kmip1.payloads.ReadPayload`.
     """
 
     operation: EnumerationNumber
@@ -65,7 +66,7 @@ class BatchItem:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A header or batch item that cannot be read. fields: those of its fields that can. error: why not."""
+    """A header or batch item that cannot be read. fields: those of its fields that can. error: why it cannot."""
 
     fields: tuple[Node, ...]
     error: KMIPError
@@ -75,10 +76,11 @@ class Damaged:
 class RequestItem:
     """One batch item.
 
-    operation: None where there is none that the specification has, and in the answer to a message that is
-    refused whole. request: the payload, or the error to answer with where it does not fit its declaration.
+    operation: None where the specification has no such operation, and in the answer to a message that is refused as a
+    whole.
+    request: the payload, or the error to answer with where it does not fit its declaration.
     strange_operation: its number, or in JSON its name, where the specification has no such operation.
-    attribute_names: of the attributes that KMIP 1 asks for, and of no others; empty where it asks for all.
+    attribute_names: the only attributes for which KMIP 1 asks; empty where it asks for all.
     """
 
     operation: Operation | None
@@ -133,7 +135,10 @@ def has_critical_extension(item: BatchItem | Damaged) -> bool:
 
 
 def _is_critical(extension: Node) -> bool:
-    """Nothing else of it is read, as no extension is known here. Raises InvalidField."""
+    """Whether the extension is critical.
+
+    The rest of it is not read, as no extension is known here. Raises InvalidField.
+    """
     indicators = [
         child.value
         for child in children_of(extension)
@@ -176,7 +181,7 @@ _OPERATIONS: Mapping[int, Operation] = {int(operation): operation for operation 
 
 
 def _fail_damaged(item: Damaged, payloads: Payloads) -> RequestItem:
-    """What is wrong with the operation is told before anything else: nobody reads the payload of such a one."""
+    """The failed item. A fault in its operation is reported before all others, since the payload is then not read."""
     failed = fail_item(item, item.error)
     if isinstance(item.error, OperationNotSupported):
         return failed
@@ -188,7 +193,7 @@ def _fail_damaged(item: Damaged, payloads: Payloads) -> RequestItem:
 
 
 def fail_item(item: BatchItem | Damaged, error: KMIPError) -> RequestItem:
-    """A failed item with the operation and the identifier that were sent, as far as they can be read."""
+    """A failed item, with the operation and the identifier as they were sent, if they can be read."""
     if isinstance(item, Damaged):
         operation = _find_field(item, "Operation", ItemType.ENUMERATION)
         identifier = _find_field(item, "UniqueBatchItemID", ItemType.BYTE_STRING)
@@ -205,7 +210,7 @@ def _find_field(item: Damaged, tag: str, item_type: ItemType) -> Any:
 
 
 def unknown_operation(operation: int | str) -> KMIPError:
-    """operation: its number; or its name, where JSON has one that there is not."""
+    """The error for an unknown operation: its number, or in JSON possibly its name."""
     if isinstance(operation, int):
         return OperationNotSupported(f"Operation has no value {operation}")
     text = f"Operation has no value {quote(operation)}"

@@ -53,9 +53,9 @@ def parse_request(body: bytes, payloads: Payloads) -> BareOperation | RequestMes
 
 
 def parse_message(body: bytes, payloads: Payloads) -> RequestMessage:
-    """The RequestMessage that the body must hold; any other root is returned as a refused message.
+    """The RequestMessage in the body; a body with any other root is returned as a refused message.
 
-    Raises InvalidMessage where the body is not JSON or its root has no tag of KMIP.
+    Raises InvalidMessage where the body is not JSON, or its root is not a tag of KMIP.
     """
     tree = json_parsing.load(body)
     root, dialect = json_parsing.identify_root(tree)
@@ -86,7 +86,7 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
 
 
 def _recognise_other(octets: bytes) -> str | None:
-    """What was posted as binary TTLV by mistake; None for octets that look like nothing else."""
+    """What was posted as binary TTLV by mistake; None where the octets resemble nothing else."""
     if octets.lstrip().startswith(b"{"):
         return "not binary TTLV but JSON: post it with Content-Type: application/json"
     found = strict_json.recognise(octets)
@@ -94,12 +94,15 @@ def _recognise_other(octets: bytes) -> str | None:
 
 
 def refuse_binary_message(octets: bytes, error: KMIPError) -> RequestMessage:
-    """A message that is not read, in its own version. octets: at least its first 56, if it has so many."""
+    """The refusal of a message that is not read, in its own version.
+
+    octets: at least its first 56, if it has that many.
+    """
     return refuse_message(error, Dialect.BINARY, find_version(octets))
 
 
 def find_version(octets: bytes) -> ProtocolVersion:
-    """The version to answer in to a message that cannot be read, if it at least begins as one does."""
+    """The version in which to answer a message that cannot be read, if it at least begins like one."""
     start = _VERSION_START.match(octets)
     if start is None:
         return DEFAULT_VERSION
@@ -145,10 +148,7 @@ _HEADER_START, _AUTHENTICATION_TAG = b"\x42\x00\x77\x01", b"\x42\x00\x0c"
 def format_bare_response(
     operation: Operation, payload: Declared, dialect: Dialect, *, is_long: bool = False
 ) -> bytes:
-    """The answer to a bare operation: a root with the tag `<Operation>Response`.
-
-    is_long: it may have more than some 64 KiB.
-    """
+    """The answer to a bare operation: a root with the tag `<Operation>Response`. is_long: it may exceed some 64 KiB."""
     root = to_node(payload, f"{OPERATION_TAGS[operation]}Response")
     return format_long(root, dialect) if is_long else json_codec.format(root, dialect)
 

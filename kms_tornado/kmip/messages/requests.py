@@ -73,7 +73,10 @@ class RequestHeader:
 
 
 class MessageParts(NamedTuple):
-    """number_of_items: known before any of the items is read."""
+    """The parts of a message that is parsed one part at a time.
+
+    number_of_items: known before any of the items is read.
+    """
 
     header: Node | Damaged
     number_of_items: int
@@ -91,22 +94,22 @@ class RequestMessage:
 
     @property
     def gate(self) -> VersionGate | None:
-        """What the answer may not hold; None where it may hold everything."""
+        """What the answer must not contain; None where there is no restriction."""
         return GATES[self.version]
 
 
 def refuse_message(
     error: KMIPError, dialect: Dialect, version: ProtocolVersion = DEFAULT_VERSION
 ) -> RequestMessage:
-    """A message of which nothing is executed, to be answered with this error alone."""
+    """A message that is not carried out at all, and is answered with this error alone."""
     return RequestMessage(dialect, version, None, (RequestItem(None, error),))
 
 
 def refuse_credential(message: RequestMessage) -> RequestMessage:
-    """The message, refused whole where its header has an Authentication.
+    """The message; refused as a whole where its header has an Authentication.
 
-    For a transport whose callers are known by something else. KMIP Profiles 2.1 §3.1.3: a Credential SHALL be
-    used; it must neither be ignored silently nor overrule the token.
+    For a transport that identifies its callers in some other way. KMIP Profiles 2.1 §3.1.3: a Credential SHALL be used,
+    so it must neither be ignored silently nor overrule the token.
     """
     if message.header is None or message.header.authentication is None:
         return message
@@ -137,9 +140,9 @@ def read_parts(
     payloads: Payloads,
     otherwise: ProtocolVersion = DEFAULT_VERSION,
 ) -> RequestMessage:
-    """As `read_message`, of a message whose parts were parsed one by one.
+    """As `read_message`, for a message whose parts were parsed one by one.
 
-    otherwise: the version to answer in where nothing of the header's own can be read.
+    otherwise: the version to answer in if the header's own cannot be read.
     """
     version = None
     try:

@@ -43,7 +43,7 @@ def render_response(
 
 
 def measure_frame(message: RequestMessage, server_correlation_value: str | None) -> int:
-    """Bytes of TTLV of the answer before its first item."""
+    """The bytes of TTLV in the answer before its first item."""
     is_correlated = server_correlation_value is not None
     return _measure_frame(message.version, message.gate, is_correlated)
 
@@ -99,7 +99,7 @@ def _make_correlation_value() -> str:
 
 
 def render_success(item: RequestItem, response: Declared, gate: VersionGate | None = None) -> Node:
-    """Raises FeatureNotSupported where the version of the message has no words for the answer."""
+    """The item of a success. Raises FeatureNotSupported where the message's version cannot express the answer."""
     payload = to_node(response, "ResponsePayload")
     if gate is not None and item.operation is not None:
         if gate.version.is_kmip1:

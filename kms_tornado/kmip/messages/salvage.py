@@ -1,8 +1,8 @@
-"""Messages of which a part cannot be read: each batch item is read alone, and what is wrong stays with it.
+"""Messages of which a part cannot be read: each batch item is read alone, so that a fault affects only its own item.
 
-A message is parsed as a whole first, which is all that nearly every message needs. Where that fails it is
-taken apart here: its header and each of its items are parsed on their own, and of an item that cannot be
-parsed, each field. Both encodings are seen as `Encoded` items for that.
+A message is first parsed as a whole, which is enough for nearly every message. If that fails, it is taken apart here:
+its header and each of its items are parsed separately, and if an item cannot be parsed, each of its fields. Both
+encodings are represented as `Encoded` items for this.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from .requests import MessageParts
 
 
 class Encoded(NamedTuple):
-    """An item as it was sent. tag: None where it has none, or an unknown one.
+    """An item as it was sent.
 
-    parse: makes it a node, or raises KMIPError. split: the items in a structure, or raises InvalidMessage.
-    name: a value of an enumeration as JSON has it.
+    tag: None where it has none, or an unknown one.
+    parse: makes a node from it, or raises KMIPError.
+    split: returns the items in a structure, or raises InvalidMessage.
+    name: for the value of an enumeration, its name in JSON.
     """
 
     tag: str | None
@@ -49,7 +51,7 @@ def salvage_message(root: Encoded) -> MessageParts:
 
 
 def _salvage(item: Encoded) -> Node | Damaged:
-    """The header or the batch item; as damaged, with its error, where a field of it cannot be read."""
+    """The header or the batch item; damaged, with its error, where one of its fields cannot be read."""
     try:
         return item.parse()
     except KMIPError as exc:
@@ -80,7 +82,7 @@ def _salvage(item: Encoded) -> Node | Damaged:
 
 
 def _salvage_field(field: Encoded) -> Node:
-    """Raises KMIPError. Of a MessageExtension, only what says whether it is critical has to be readable."""
+    """The field. Raises KMIPError. In a MessageExtension, only its criticality has to be readable."""
     if field.tag != "MessageExtension":
         return field.parse()
     nodes = []
@@ -97,7 +99,7 @@ def _salvage_field(field: Encoded) -> Node:
 
 
 def open_json(item: Any) -> Encoded:
-    """item: from `json_parsing.load`, or within it."""
+    """An item in JSON. item: the result of `json_parsing.load`, or a part of it."""
     members = item if isinstance(item, dict) else {}
     spelling, value = members.get("tag"), members.get("value")
     return Encoded(
@@ -124,7 +126,7 @@ def _split_json(members: dict[str, Any]) -> Sequence[Encoded]:
 
 
 def open_binary(octets: bytes) -> Encoded:
-    """octets: one item, in a message that `binary_frames.check_frame` has passed."""
+    """An item in binary TTLV. octets: one item of a message that has passed `binary_frames.check_frame`."""
     return Encoded(
         binary_frames.find_tag_of(octets),
         partial(binary_codec.parse_item, octets),

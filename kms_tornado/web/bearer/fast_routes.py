@@ -1,4 +1,4 @@
-"""BearerApplication: an application some of whose routes bypass Tornado's request handlers."""
+"""BearerApplication: an application in which some routes bypass Tornado's request handlers."""
 
 # How a fast route works
 # ======================
@@ -116,7 +116,7 @@ class BearerApplication(Application):
 
 
 class _Handler(BearerRequestHandler):
-    """Calls the functions of one path, for requests that go the long way, and answers for those that failed."""
+    """Calls the functions of one path for requests that go the long way, and answers for functions that failed."""
 
     functions: ClassVar[Mapping[str, FastFunction]]
 
@@ -147,20 +147,20 @@ class _Handler(BearerRequestHandler):
         self.finish(body or None)
 
     def compute_etag(self) -> None:
-        """None: the fast way has none, either."""
+        """None, because the fast way has no ETag either."""
 
     def accept_checked(self, principal: Principal | None) -> None:
-        """Stand for a request of the fast way; the principal is None where it is refused."""
+        """Stand in for a request of the fast way. principal: None where it is refused."""
         self._transforms = []
         self._principal = self._current_user = principal
 
     def answer_refused(self, error: BaseException) -> None:
-        """Answer such a request, whose token was refused, or could not be checked."""
+        """Answer a request of the fast way whose token was refused, or could not be checked."""
         assert isinstance(error, Exception)
         refuse(self, error)
 
     def answer_failed(self, error: BaseException) -> None:
-        """Answer such a request, whose function has raised this; to be called in the ``except``."""
+        """Answer a request of the fast way whose function raised this error; to be called in the ``except``."""
         if isinstance(error, (AuthenticationError, Unavailable)):
             refuse(self, error)
         else:
@@ -168,7 +168,7 @@ class _Handler(BearerRequestHandler):
 
 
 class _Request(HTTPMessageDelegate):
-    """One request: chooses its way by its head."""
+    """One request: looks at its head, and decides which way it goes."""
 
     __slots__ = (
         "_app", "_arrived", "_chunks", "_connection", "_handler", "_head", "_headers", "_long_way", "_path",
@@ -222,7 +222,10 @@ class _Request(HTTPMessageDelegate):
         return True
 
     def _check_token(self, headers: HTTPHeaders) -> bool:
-        """Whether it is decided about; a refusal is answered in `_call`, as the mixin would when the body is there."""
+        """Whether the token is decided about.
+
+        A refusal is answered in `_call`, as the mixin would when the body is there.
+        """
         self._principal: Principal | None = None
         self._refusal: Exception | None = None
         try:
@@ -293,7 +296,7 @@ class _Request(HTTPMessageDelegate):
             self._send(*answer)
 
     def _format(self, result: FastResult) -> tuple[int, bytes]:
-        """The status, and all that is sent."""
+        """The status, and everything that is sent."""
         answer = make_answer(result)
         headers, body = answer.encode()
         head = _format_head(answer.status, int(time.time()))
@@ -344,7 +347,7 @@ class _Request(HTTPMessageDelegate):
 
 
 class _Facts(HandlerFacts):
-    """Of a request for which a handler is made only when they are asked for."""
+    """The facts of a request, for which a handler is made only if somebody asks for them."""
 
     __slots__ = ("_make_handler",)
 
@@ -357,7 +360,7 @@ class _Facts(HandlerFacts):
 
 
 def _is_plain(headers: HTTPHeaders) -> bool:
-    """Whether nothing in them asks for more than an answer."""
+    """Whether nothing in the headers asks for more than an answer."""
     get_list = headers.get_list
     host, connection, media_type = map(get_list, ("Host", "Connection", "Content-Type"))
     return (
