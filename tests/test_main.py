@@ -58,6 +58,11 @@ def test_print_config_names_each_source_and_makes_no_data(tmp_path):
             (*NO_AUTH, "--prot", "1"), ("--prot (flag)", "unknown option"), id="unknown flag"
         ),
         pytest.param(
+            (*NO_AUTH, "audit", "verify"),
+            ("'audit' (flag): a command stands before all options",),
+            id="command behind options",
+        ),
+        pytest.param(
             (*NO_AUTH, "--hostname", "0.0.0.0"), ("--hostname (flag)",), id="not loopback"
         ),
         pytest.param(

@@ -82,12 +82,12 @@ def parse_algorithm(text: str) -> str:
 
 def parse_token_type(text: str) -> str | None:
     """A value of ``typ``; None for the word that stands for a header without ``typ``."""
-    return None if text.lower() == "absent" else text
+    return None if text.lower() == "absent" else parse_name(text)
 
 
 def parse_claim_path(text: str) -> str:
     try:
-        check_claim_path(text, "claim")
+        check_claim_path(parse_name(text), "claim")
     except ConfigurationError as exc:
         raise ConfigurationError(str(exc).removeprefix("claim: ")) from None
     return text
@@ -174,6 +174,22 @@ def parse_listen_address(text: str) -> tuple[str, int]:
     if not re.fullmatch(r"[0-9]{1,5}", port, re.ASCII) or int(port) > 65535:
         raise ConfigurationError(f"{quote(text)}: the port is not 0 to 65535")
     return parse_host(host), int(port)
+
+
+def parse_name(text: str) -> str:
+    """A text that is compared with what a token has, character by character."""
+    if text != text.strip():
+        raise ConfigurationError(f"{quote(text)} begins or ends with a space")
+    return text
+
+
+def parse_path(text: str) -> Path:
+    """The path of a file or directory that may not exist yet: whatever is written here would be made."""
+    if text.startswith(("~", "$")):
+        raise ConfigurationError(
+            f"{quote(text)} begins with a {text[0]}, which nothing expands here: write the whole path"
+        )
+    return Path(text)
 
 
 def parse_readable_file(text: str) -> Path:

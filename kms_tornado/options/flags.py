@@ -72,6 +72,10 @@ def read_flags(
         for argument in command.arguments:
             if not argument.is_positional and (texts := getattr(namespace, _dest(argument))):
                 arguments[argument.field] = texts
+    names = {one.name.partition(" ")[0] for one in commands}
+    if words and words[0] in names:
+        faults.add(quote(words[0]), "flag", "a command stands before all options")
+        words = ()
     for word in words:
         hidden = mask_url(mask_tokens(word))
         faults.add(quote(hidden), "flag", "belongs to no option; is a quote missing?")

@@ -9,6 +9,7 @@ from typing import Any
 from ..wording import find_closest, mask_queries, name_toml_type, suggest
 from .converters import (
     parse_issuer_uri,
+    parse_name,
     parse_readable_file,
     parse_required_claim,
     parse_token_type,
@@ -42,14 +43,20 @@ ISSUER_KEYS: tuple[IssuerKey, ...] = (
     IssuerKey("jwks-uri", Text("URI"), "--jwks-uri", mask=mask_queries),
     IssuerKey(
         "audience",
-        Text("AUD"),
+        Text("AUD", parse_name),
         "--jwt-audience",
         setting="audiences",
         repeatable=True,
         collect=frozenset,
     ),
-    IssuerKey("audience-claim", Text("CLAIM"), "--jwt-audience-claim", repeatable=True),
-    IssuerKey("user-claim", Text("CLAIM"), "--jwt-user-claim", repeatable=True, may_be_single=True),
+    IssuerKey("audience-claim", Text("CLAIM", parse_name), "--jwt-audience-claim", repeatable=True),
+    IssuerKey(
+        "user-claim",
+        Text("CLAIM", parse_name),
+        "--jwt-user-claim",
+        repeatable=True,
+        may_be_single=True,
+    ),
     IssuerKey(
         "required-claim",
         Text("NAME=VALUE", parse_required_claim),

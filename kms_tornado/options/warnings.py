@@ -55,6 +55,7 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
         yield warning("default-username", "has no effect without --insecure-no-auth")
     for name, why in _find_useless(settings, values):
         yield warning(name, f"has no effect {why}")
+    yield from _find_joined(values)
     tenants = values["jwt-tenants"]
     if tenants.value and not any(issuer.tenants for issuer in _list_issuers(settings)):
         yield warning("jwt-tenants", f"has no effect: no issuer has {TENANT_PLACE} in it")
@@ -105,6 +106,18 @@ def _find_useless(
     for name, (is_useless, why) in is_off.items():
         if is_useless and values[name].source != "default" and values[name].value:
             yield name, why
+
+
+def _find_joined(values: Mapping[str, OptionValue]) -> Iterator[str]:
+    """Several values that were written as one, as the environment has them. One with a = may be a name of a directory."""
+    for option in OPTIONS:
+        value = values[option.name]
+        if not option.repeatable or value.source not in ("flag", "file"):
+            continue
+        if any(option.separator in text and "=" not in text for text in value.as_toml):
+            separator = {",": "commas", ";": "semicolons"}[option.separator]
+            text = f"one value has {separator}, which separate values in the environment alone"
+            yield f"{option.label} ({value.place}): {text}"
 
 
 def _list_issuers(settings: Settings) -> tuple[TrustedIssuer, ...]:

@@ -123,8 +123,29 @@ def test_nonsense_is_refused_by_name_in_flag_and_environment(name, text, fault):
     assert by_environment.startswith(f"--{name} (environment {variable}): {fault}")
 
 
-@pytest.mark.parametrize("name", ["default-username", "privileged-users"])
-def test_flag_that_names_a_user_keeps_the_spaces_around_the_name(name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default-username",
+        "privileged-users",
+        "jwt-audience",
+        "jwt-audience-claim",
+        "jwt-user-claim",
+        "jwt-group-claim",
+        "jwt-token-types",
+        "jwt-tenants",
+    ],
+)
+def test_flag_that_names_something_keeps_the_spaces_around_the_name(name):
     """Spaces around a variable are no part of it; a shell passes on those that somebody quoted."""
     fault = f"--{name} (flag): ' a' begins or ends with a space"
     assert refusal([f"--{name}= a"]).startswith(fault)
+
+
+@pytest.mark.parametrize("path", ["~/kms", "~kms/x", "$HOME/kms"])
+@pytest.mark.parametrize("name", ["data-dir", "master-key-file", "audit-log", "audit-key-file"])
+def test_path_that_a_shell_would_expand_is_not_made_as_it_stands(name, path):
+    line = refusal([f"--{name}={path}"])
+    assert line.startswith(
+        f"--{name} (flag): {path!r} begins with a {path[0]}, which nothing expands here"
+    )

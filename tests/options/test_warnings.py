@@ -81,6 +81,30 @@ EVERYBODY = (
             id="a nonce for proofs that nobody checks",
         ),
         pytest.param(
+            [*TRUSTING, "--jwt-audience=a,b", "--auditors=carol,dan"],
+            {"KMS_JWT_TOKEN_TYPES": "JWT,absent"},
+            [
+                f"{option} (flag): one value has commas, which separate values in the environment alone"
+                for option in ("--jwt-audience", "--auditors")
+            ],
+            id="values of a variable in one flag",
+        ),
+        pytest.param(
+            ["--jwt-auth-provider=https://a,,kms;https://b"],
+            {},
+            [
+                "--jwt-auth-provider (flag): one value has semicolons, which separate values in the "
+                "environment alone"
+            ],
+            id="two providers in one flag",
+        ),
+        pytest.param(
+            [*TRUSTING, "--jwt-required-claim=a=b,c=d", "--auditors=cn=carol,ou=audit"],
+            {},
+            [],
+            id="names of a directory",
+        ),
+        pytest.param(
             ["--dev", "--trusted-proxies=0.0.0.0/0"],
             {},
             [f"--trusted-proxies (flag): {EVERYBODY.format('0.0.0.0/0')}"],

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ...settings import Secret
 from ..converters import (
     mask_pin,
     mask_url,
+    parse_path,
     parse_user,
 )
 from ..kinds import Boolean, Seconds, Switch, Text
@@ -16,7 +15,7 @@ from ..option import Option
 STORAGE: tuple[Option, ...] = (
     Option(
         "data-dir",
-        Text("DIR", Path),
+        Text("DIR", parse_path),
         "directory of the database and the master key",
         "./kms-data",
     ),
@@ -29,7 +28,7 @@ STORAGE: tuple[Option, ...] = (
     ),
     Option(
         "master-key-file",
-        Text("FILE", Path),
+        Text("FILE", parse_path),
         "file with the master key, 32 bytes in base64, or with several, one in a line; the first "
         "of all seals, each opens what it sealed; or a pkcs11: URI (RFC 7512) of a key in a hardware "
         "security module, with the extra hsm; or give the key itself in the variable "
@@ -51,13 +50,13 @@ STORAGE: tuple[Option, ...] = (
     ),
     Option(
         "audit-log",
-        Text("FILE", Path),
+        Text("FILE", parse_path),
         "append every record and checkpoint of the audit to this file, too, as JSON lines; - is stdout; "
         "opened again on SIGHUP",
     ),
     Option(
         "audit-key-file",
-        Text("FILE", Path),
+        Text("FILE", parse_path),
         "file with the key that signs the audit's checkpoints, Ed25519 in PEM (default: made on first "
         "start in the data directory)",
     ),

@@ -12,6 +12,7 @@ from ..converters import (
     parse_claim_path,
     parse_host,
     parse_issuer_uri,
+    parse_name,
     parse_readable_file,
     parse_required_claim,
     parse_token_type,
@@ -38,7 +39,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
     ),
     Option(
         "jwt-audience",
-        Text("AUD"),
+        Text("AUD", parse_name),
         "a token of --jwt-issuer-uri must carry at least one of these in aud, and so must one of a "
         "[[kms.issuer]] without audiences of its own (default: aud is not checked)",
         setting="audiences",
@@ -64,7 +65,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
     ),
     Option(
         "jwt-audience-claim",
-        Text("CLAIM"),
+        Text("CLAIM", parse_name),
         "where the audience stands; of several, the first that the token has counts",
         ("aud",),
         setting="audience_claim",
@@ -72,7 +73,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
     ),
     Option(
         "jwt-user-claim",
-        Text("CLAIM"),
+        Text("CLAIM", parse_name),
         "the claim that names the user; of several, the first that the token has, and that is not "
         "empty, does; email also needs email_verified: true",
         ("sub",),
@@ -219,7 +220,7 @@ TOKEN_ISSUER: tuple[Option, ...] = (
     ),
     Option(
         "jwt-tenants",
-        Text("ID"),
+        Text("ID", parse_name),
         "for an issuer with {tenantid} in it, and needed there: the tid claims that are let in",
         setting="tenants",
         repeatable=True,
