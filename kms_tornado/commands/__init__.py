@@ -25,6 +25,15 @@ def _parse_result(text: str) -> str:
     raise ConfigurationError(f"{quote(text)} is none of {', '.join(results)}")
 
 
+def _parse_backup(text: str) -> Path:
+    """The path of a backup: it is read twice before it is restored, and has its name once it is whole."""
+    if text == "-":
+        raise ConfigurationError(
+            "a backup is a file, which has its name once it is whole, and no stream"
+        )
+    return Path(text)
+
+
 _ROWS = (
     Command(
         "audit verify",
@@ -120,7 +129,7 @@ _ROWS = (
         (
             Argument(
                 "FILE",
-                Text("FILE", Path),
+                Text("FILE", _parse_backup),
                 "the file of the backup, or a directory, in which it is named by the time",
                 True,
                 True,
@@ -137,7 +146,7 @@ _ROWS = (
         "restore",
         "restore",
         "make a new database with all that a backup has, after the file was checked",
-        (Argument("FILE", Text("FILE", Path), "the file of the backup", True, True),),
+        (Argument("FILE", Text("FILE", _parse_backup), "the file of the backup", True, True),),
     ),
     Command(
         "rotate-master-key",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +13,15 @@ from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
 from ..wording import make_printable
+
+
+#: What waiting may mend, so that a service manager is to start the server again.
+_PASSING = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE, errno.ENFILE),
+        *(errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT),
+    }
+)
 
 
 def refuse(text: str, code: int) -> int:
@@ -31,7 +41,7 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
     try:
         return work()
     except ConfigurationError as exc:
-        return refuse(format_fault(exc, parsed), 2)
+        return refuse(format_fault(exc, parsed), 1 if _may_pass(exc) else 2)
     except BrokenPipeError:  # as with `| head`: who read our output has seen enough
         return 1
     except OSError as exc:
@@ -43,6 +53,14 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
     except BaseException:  # which Python tells
         logs.release()
         raise
+
+
+def _may_pass(exc: BaseException) -> bool:
+    """Whether the reason is that a file could not be read or written just now, as where the disk is full."""
+    cause = exc.__cause__
+    if isinstance(cause, OSError):
+        return cause.errno in _PASSING
+    return cause is not None and _may_pass(cause)
 
 
 def finish_output(code: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import inspect
+import os
 import re
 from pathlib import Path
 
@@ -117,9 +119,25 @@ def test_commands_that_check_no_token_need_no_issuer(
         parse(words, variables, command=command)
 
 
+def cannot_write(number: int) -> ConfigurationError:
+    """As where a file is written, and the reason is known two errors further."""
+    unusable, error = ValueError("cannot be made"), ConfigurationError("FILE cannot be made")
+    unusable.__cause__, error.__cause__ = OSError(number, os.strerror(number)), unusable
+    return error
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_backup_is_no_stream(command: str, tmp_path: Path) -> None:
+    line = check_refused(run(command, "-", *NO_AUTH, cwd=tmp_path), 2)
+    assert line.endswith("a backup is a file, which has its name once it is whole, and no stream")
+    assert [*tmp_path.iterdir()] == []
+
+
 @pytest.mark.parametrize(
     ("error", "code", "line"),
     [
+        (cannot_write(errno.ENOSPC), 1, "FILE cannot be made"),
+        (cannot_write(errno.EACCES), 2, "FILE cannot be made"),
         (ConfigurationError("a directory is needed", "data_dir"), 2, "--data-dir (default): a dir"),
         (Unavailable("no answer", detail="refused"), 1, "no answer: refused"),
         (Unavailable("no answer"), 1, "no answer\n"),
