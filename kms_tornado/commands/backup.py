@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +20,9 @@ from .dump_file import check_file
 from .opening import open_database, record
 from .progress import Progress
 from .running import CommandContext
+
+# A backup writes all the time.
+_LONG_SILENT_S = 3600
 
 
 async def run(context: CommandContext) -> int:
@@ -66,6 +71,14 @@ def _measure(file: Path) -> str:
     return format_size(file.stat().st_size)
 
 
+def _remove_drafts(path: Path) -> None:
+    """Remove what backups of this name, or of names by the time, left when they were killed. Raises OSError."""
+    pattern = re.compile(rf"\.(kms-[-\dTZ]+\.backup|{re.escape(path.name)})\.[0-9a-f]{{16}}")
+    for draft in path.parent.glob(".*"):
+        if pattern.fullmatch(draft.name) and draft.stat().st_mtime < time.time() - _LONG_SILENT_S:
+            draft.unlink(missing_ok=True)
+
+
 @contextmanager
 def _new_file(path: Path) -> Iterator[BinaryIO]:
     """A file that appears under its name once it is whole and on disk. Raises ConfigurationError."""
@@ -73,6 +86,7 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
     try:
         if os.path.lexists(path):
             raise FileExistsError
+        _remove_drafts(path)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
             yield stream

@@ -14,7 +14,6 @@ from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
 from ..wording import make_printable
 
-
 #: What waiting may mend, so that a service manager is to start the server again.
 _PASSING = frozenset(
     {

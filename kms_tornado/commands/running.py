@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -46,6 +47,7 @@ def run_command(command: options.Command, argv: Sequence[str]) -> int:
     if parsed.print_config:
         return print_config(parsed)
     harden_process()  # a command may hold the master key, as the server does
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it leaves nothing half done behind
     logs.configure("warning", parsed.settings.log_format)
     module = importlib.import_module(f".{command.module}", __package__)
     try:

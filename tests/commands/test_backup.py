@@ -128,6 +128,25 @@ def test_backup_in_a_directory_is_named_by_the_time_and_the_newest_is_checked(
     assert f"{newest} is whole: " in run(*command, "--check", cwd=template.directory).stdout
 
 
+def test_drafts_of_backups_that_were_killed_are_removed_by_a_later_one(
+    template: Place, tmp_path: Path
+) -> None:
+    old = [tmp_path / f".{name}.{'a' * 16}" for name in ("one", "kms-2026-11-30T023000Z.backup")]
+    others = [
+        tmp_path / f".one.{'b' * 16}",
+        tmp_path / f".two.{'a' * 16}",
+        tmp_path / ".one",
+        tmp_path / "one.bak",
+    ]
+    for file in (*old, *others):
+        file.touch()
+    for file in (*old, *others[1:]):  # the other one is of a backup that goes on
+        os.utime(file, (0, 0))
+    done = run("backup", str(tmp_path / "one"), *options(template), cwd=template.directory)
+    assert done.returncode == 0
+    assert sorted(tmp_path.iterdir()) == sorted([*others, tmp_path / "one"])
+
+
 def test_file_that_cannot_be_written_is_refused(template: Place) -> None:
     line = check_refused(run("backup", "no/b", *options(template), cwd=template.directory), 2)
     assert "no/b: cannot be written: no such file or directory" in line

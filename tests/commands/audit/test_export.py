@@ -113,7 +113,9 @@ def test_tail_follows_what_is_recorded_until_it_is_ended(place: Place) -> None:
                 seen.append(json.loads(process.stdout.readline())["uid"])
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            ended = process.wait(30)
+        told = process.stderr.read()
+    assert (ended, told) == (1, "kms-tornado: interrupted\n")
     assert first["operation"] == "Create"
     assert [one for one in seen if one in keys] == keys
 
