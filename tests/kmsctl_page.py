@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import click
@@ -47,12 +48,17 @@ def _walk(
 
 def find_command(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that the words begin with, and the words behind it."""
-    known = dict(commands())
+    known = _read_commands()
     for count in range(len(words), 0, -1):
         command = known.get(tuple(words[:count]))
         if command is not None:
             return command, words[count:]
     raise LookupError(" ".join(words))
+
+
+@functools.cache
+def _read_commands() -> Mapping[tuple[str, ...], click.Command]:
+    return dict(commands())
 
 
 def paragraphs(command: click.Command) -> list[str]:
