@@ -12,7 +12,7 @@ from .errors import WrongArgumentType
 
 Member = TypeVar("Member")
 
-#: Of which a field's annotation may be a kind; their members are looked at.
+#: Collections in annotations, whose members are compared, too.
 _COLLECTIONS = (tuple, frozenset)
 
 

@@ -22,7 +22,7 @@ from .wording import cut
 #: what was forgotten, and for what libraries quote.
 _LONGEST_MESSAGE = 4000
 _LONGEST_TRACEBACK = 40_000
-#: As long as a start may last without a line.
+#: How long a start may take before its log lines are shown.
 _LONGEST_HOLD_S = 10.0
 
 # Control characters, line separators, and those that change the direction of the text after them.
@@ -92,7 +92,7 @@ class TurnHandler(logging.StreamHandler[TextIO]):
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         self._lines: list[str] = []
-        #: Whose turn ends with `flush`.
+        #: The event loop that will call `flush` at the end of its turn.
         self._loop: asyncio.AbstractEventLoop | None = None
         #: Until when lines are held; None where they are not.
         self._held_until: float | None = None

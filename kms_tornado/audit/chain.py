@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from .record import Draft, State, render
 
-#: Before the first record of a chain.
+#: The head of a chain before its first record.
 NOTHING = "0" * 64
 
-#: Of one segment. A change's transaction has up to 256 changes of 4 KiB at most.
+#: The largest size of one segment. The changes of one transaction, at most 256 with 4 KiB each, have room in it.
 _MOST_BYTES = 256 * 1024
 _MOST_LINES = 1000
 
-#: Objects of one record; the record of a change of more is followed by others with the rest.
+#: The largest number of objects in one record. A change of more objects has further records with the rest.
 MOST_OBJECTS = 32
 
 

@@ -19,7 +19,7 @@ USES = frozenset(
     | {"Sign", "SignatureVerify"}
 )
 
-#: Gives objects to another owner; its detail names both.
+#: The operation that gives objects to another owner; the detail of its record names both.
 TRANSFER = "Transfer"
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ def owner_key(name: str) -> int:
 
 
 def _hash_key(kind: bytes, name: str) -> int:
-    # Two names may share a key: whoever reads records looks at each of them.
+    # Two names may share a key, so whoever reads the records compares the names in them.
     digest = hashlib.blake2b(kind + clean(name).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big", signed=True)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from .record import State
 
-#: Which members a record may have besides those that all have, and which all have.
+#: The members that only some records have, and those that all records have.
 OPTIONAL = frozenset({"also", "count", "detail", "item", "objects"})
 
 REQUIRED = frozenset(
@@ -93,7 +93,7 @@ def _refuse_number(text: str) -> Any:
     raise MalformedRecord("a number is no whole number")
 
 
-# `json.loads` would make one for each record, in half of the time that the record takes.
+# `json.loads` would make a decoder for each record, in half of the time that the record takes.
 _decoder = json.JSONDecoder(
     object_pairs_hook=_collect_members, parse_float=_refuse_number, parse_constant=_refuse_number
 )

@@ -27,7 +27,7 @@ class ObjectPaths:
     def __init__(self) -> None:
         #: The last code of each object without a fork; None of one that is gone. Takes some 300 bytes an object.
         self._last: dict[str, str | None] = {}
-        #: Of the others, code → how often it was added more than taken away.
+        #: For each object with a fork: code → how often it was added minus how often it was taken away.
         self._forked: dict[str, Counter[str | None]] = {}
 
     def add(self, objects: Sequence[State]) -> None:

@@ -38,10 +38,10 @@ from typing import Any, NamedTuple
 #: The results of operations. Refused: before an operation was begun. Undone: by a batch that failed.
 SUCCESS, FAILED, REFUSED, UNDONE = "Success", "Failed", "Refused", "Undone"
 
-#: What is recorded of a reservation of nonces, beside the operation that needed one.
+#: The operation name in records of reserved nonces. The operation that needed them has a record of its own.
 RESERVE_NONCES = "ReserveNonces"
 
-#: Characters of a text that a client sent, and identifiers of one record beside its own.
+#: The most characters of a text from a client, and the most identifiers in a record besides its own.
 MOST_CHARACTERS = 255
 _MOST_ALSO = 32
 
@@ -76,7 +76,7 @@ class Origin:
         self.is_noted = False
 
 
-#: The server itself, and a command of its operator.
+#: The origins of records about the server itself, and about a command of its operator.
 SERVER, COMMAND = (Origin(None, None, None, None, name) for name in ("server", "command"))
 
 

@@ -81,10 +81,10 @@ class Authenticator:
         self.outcomes: Counter[str] = Counter()  # {"ok" or an error's reason: number}
         #: Called with the seconds that it took to verify a token which was not remembered.
         self.observe_verification: Callable[[float], None] | None = None
-        #: Refused from the moment that it stands here, remembered tokens too.
+        #: Tokens that are refused from the moment they are listed here, even remembered ones.
         self.denied = NOBODY
         self._verifier = TokenVerifier(settings)
-        #: {URI, of one tenant: KeyCache}. Tenants of an issuer share their keys.
+        #: {URI of the issuer for one tenant: KeyCache}. Tenants of an issuer share their keys.
         self._caches = {
             issuer.uri: caches[configured.uri]
             for configured in settings.issuers
@@ -134,7 +134,7 @@ class Authenticator:
         digest: `tokens.digest` of the token.
         """
         try:
-            # Only one that is bound is remembered all the same.
+            # Only a bound token is remembered here: `recall` has decided about all others.
             principal = self._find_remembered(digest) if digest in self.tokens else None
             if principal is None:
                 principal = self._verify_timed(token, digest)

@@ -23,7 +23,7 @@ USER_FIELDS = {
     "san-uri": "URI in its subjectAltName",
 }
 
-#: What the library raises for certificates that OpenSSL takes, and it does not.
+#: Exceptions of the library for certificates that OpenSSL accepts and the library does not.
 _UNREADABLE = (
     ValueError,
     x509.DuplicateExtension,

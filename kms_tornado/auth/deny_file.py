@@ -17,8 +17,8 @@ from .regular_file import read_regular_file
 
 log = logging.getLogger("kms_tornado.auth")
 
-#: A file system may tell times of a second or two apart: what was written just now may be written again, and look
-#: the same.
+#: A file system may round times to a second or two: a file that was just written may be written again, and look the
+#: same.
 _CLOCK_STEP_S = 3.0
 _MOST_TOLD = 5  # lines in one message
 

@@ -17,12 +17,12 @@ from typing import Any
 
 from ..errors import TokenDenied
 
-#: Of the file; a list this long has some 100,000 lines.
+#: The largest size of the file; such a list has some 100,000 lines.
 MAX_DENY_FILE_BYTES = 4 * 1024 * 1024
 
 _CLAIMS = ("jti", "sub", "sid")
 _LINE = re.compile(r"(?:iss=(\S.*?)[ \t]+)?(jti|sub|sid)=(\S.*)")
-#: Behind a value, where it would be part of it, and deny nobody.
+#: Text after a value that would become part of the value, so that the line would deny nobody.
 _BEHIND = re.compile(r"[ \t](iss=|jti=|sub=|sid=|#)")
 _EXPLAINED = {
     "iss=": "it belongs in front",

@@ -13,10 +13,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-#: Of one body. The longest that a server is asked for are 64 MiB, and hexadecimal digits double them.
+#: The longest body. A server is asked for 64 MiB at most, and hexadecimal digits double them.
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
-#: A body must come faster than this, after the first minute: one byte now and then would never end.
+#: After its first minute, a body must come at least this fast. One byte now and then would never end.
 SLOWEST_BYTES_PER_S = 16 * 1024
 PATIENCE_S = 60.0
 

@@ -56,7 +56,7 @@ def _replaces(request: p.ImportRequest) -> bool:
     return bool(request.replace_existing and request.unique_identifier)
 
 
-#: One row an operation, in the order of their numbers.
+#: One row for each operation, in the order of their numbers.
 ROWS: Mapping[Operation, Row] = {
     Operation.CREATE: Row(p.CreateRequest, p.CreateResponse, _never),
     Operation.CREATE_KEY_PAIR: Row(p.CreateKeyPairRequest, p.CreateKeyPairResponse, _never),

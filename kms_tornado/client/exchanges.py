@@ -28,10 +28,10 @@ T = TypeVar("T")
 U = TypeVar("U")
 R = TypeVar("R", bound=Declared)
 
-#: Of batches.
+#: The protocol version of batches.
 VERSION = ProtocolVersion(2, 1)
 
-#: Arrays in arrays of an answer in plain JSON.
+#: The deepest nesting of arrays in an answer with plain JSON.
 MAX_DEPTH = 16
 
 

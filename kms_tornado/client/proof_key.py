@@ -48,7 +48,7 @@ _GENERATORS: Final[Mapping[str, Callable[[], Any]]] = {
     "RS256": lambda: rsa.generate_private_key(65537, _RSA_BITS),
 }
 
-#: That proofs are signed with, the preferred one first.
+#: The algorithms that sign proofs, the preferred one first.
 ALGORITHMS: Final = tuple(_GENERATORS)
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey

@@ -11,14 +11,14 @@ from urllib3.connectionpool import ConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, ReadTimeoutError
 from urllib3.util import Retry
 
-#: Of one request, at most. The pauses are 0, 0.4, 0.8 and 1.6 s and a random part more: a restart takes about
-#: a second, and many clients that lost one server do not come back at once.
+#: The most tries of one request. The pauses between them are 0, 0.4, 0.8 and 1.6 s plus a random part: a restart
+#: takes about a second, and clients that lost a server should not all come back at once.
 MAX_REPEATS = 4
 BACKOFF_S = 0.2
 JITTER_S = 0.2
 
-#: Of a connection that could not be made. Nothing was sent, so every request may be tried again; and who
-#: has mistyped a URL does not want to wait.
+#: The most tries for a connection that cannot be made. Nothing was sent, so every request may be tried again; but a
+#: user who has mistyped a URL does not want to wait.
 MAX_CONNECTION_REPEATS = 2
 
 #: A longer Retry-After is cut to this, so that a request ends some time.
@@ -90,7 +90,8 @@ def _make_rules(is_repeatable: bool) -> Retry:
         connect=MAX_CONNECTION_REPEATS,
         other=0,  # a certificate that is not trusted will not be
         redirect=0,
-        # Of methods: urllib3 asks by the method what we know of the request. An empty set would mean all.
+        # urllib3 decides by the method whether a request may be repeated; here each request says so itself. None
+        # allows every method, and so does an empty set.
         allowed_methods=None if is_repeatable else frozenset({"none"}),
         status_forcelist=(429, 503),
         backoff_factor=BACKOFF_S,

@@ -61,7 +61,7 @@ class Transport:
         if self._observe is not None and answer.status in (200, 422):
             self._observe("answer", answer.data)
         if answer.status in (200, 422) and "Content-Encoding" in answer.headers:
-            # Nobody asked for that: a few bytes would become gigabytes.
+            # Nobody asked for compression: a few bytes would become gigabytes.
             raise UnexpectedAnswer("the server's answer is compressed, which it was not asked for")
         if answer.status == 200:
             return exchange.read(answer.data, answer.headers)
@@ -134,7 +134,7 @@ class Transport:
                 nonce=self._nonce,
             )
         elif token is not None:
-            # As a check: a token with a line break in it would end the header.
+            # This also checks the token: one with a line break would end the header.
             headers["Authorization"] = f"Bearer {FixedToken(token).value}"
         if exchange.body is not None:
             headers["Content-Type"] = "application/json"

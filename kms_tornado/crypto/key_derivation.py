@@ -19,7 +19,7 @@ MAX_DERIVED_BYTES = 1024
 #: Iterations of PBKDF2, times the blocks of its output: 4 million take about two seconds. OWASP
 #: recommends up to 1.3 million iterations.
 MAX_PBKDF2_ROUNDS = 4_000_000
-#: Of salt and of derivation data, which are labels, not documents.
+#: The most bytes of salt and of derivation data, which are labels, not documents.
 MAX_INPUT_BYTES = 64 * 1024
 
 

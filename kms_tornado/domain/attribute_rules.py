@@ -48,7 +48,7 @@ Condition = Callable[[AttributeState, Any], None]
 class Grantees(Enum):
     """What a caller who is not the owner, but has the right to the operation, may do with an attribute."""
 
-    # The default: it decides how the key may be used, or by what name others find it.
+    # The default for an attribute that decides how the key may be used, or by what name others find it.
     NOTHING = "it is the owner's to change"
     EVERYTHING = "the right to the operation is enough"
     END_USE = "an earlier end needs the right revoke; a later one is the owner's"
@@ -123,7 +123,7 @@ _SERVER = Rule()
 _AT_CREATION = Rule(create=True)
 _FREE = Rule(create=True, add=True, modify=True, delete=True)
 _DATE = Rule(create=True, add=True, modify=True, modify_sets=True)
-#: It tells people something, and the server and its clients decide nothing by it.
+#: For an attribute that only tells people something: the server and its clients decide nothing by it.
 _DESCRIPTIVE = dataclasses.replace(_FREE, grantees=Grantees.EVERYTHING)
 
 RULES: Mapping[str, Rule] = MappingProxyType(

@@ -25,7 +25,8 @@ class RetiredIndices(NamedTuple):
     last: int
 
 
-#: Of all attributes of an object; those of one attribute ascend, and a number in use is between any two.
+#: The retired ranges of all attributes of an object. Those of one attribute ascend, and between any two is a number
+#: in use.
 Retired = tuple[RetiredIndices, ...]
 
 

@@ -13,7 +13,7 @@ from ..errors import AuthenticationError, ProofMissing
 from ..kmip.ttlv import Node, children_of
 from ..user_names import CERTIFICATE_PREFIX
 
-#: Certificates, of some 1 KiB each.
+#: How many certificates are remembered, of some 1 KiB each.
 _REMEMBERED = 1024
 
 _USERNAME_AND_PASSWORD = 1  # Credential Type, KMIP 2.1 §11.11

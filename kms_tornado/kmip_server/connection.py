@@ -35,7 +35,7 @@ _MOST_OF_HEADER = 20 * 1024
 #: Bytes of a refused message that are read and dropped, so that the next one is found.
 _MOST_DROPPED = 64 * 1024
 
-#: Connections of one user in a process. A rack of machines that share a certificate has fewer.
+#: The most connections of one user in a process. A rack of machines that share a certificate has fewer.
 MOST_OF_USER = 256
 
 

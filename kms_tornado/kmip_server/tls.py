@@ -27,8 +27,8 @@ def make_context(cert: Path, key: Path, settings: KMIPSettings) -> ssl.SSLContex
     assert authorities is not None
     context = make_server_context(cert, key)
     require_client_certificates(context, authorities, "kmip_clients_ca_cert_file")
-    # Of TLS 1.3. A client with a connection for each message uses one and gets the next; OpenSSL would make two, of
-    # which each takes as long as the message.
+    # Session tickets of TLS 1.3. A client with a connection for each message uses one and gets the next; OpenSSL
+    # would make two, each of which takes as long as the message.
     context.num_tickets = 1
     if settings.kmip_client_certificate == "optional":
         context.verify_mode = ssl.CERT_OPTIONAL

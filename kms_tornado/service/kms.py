@@ -45,7 +45,7 @@ T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
-#: Of what the key of DPoP nonces is the code.
+#: The message whose MAC is the key of DPoP nonces.
 _NONCE_KEY = b"key of DPoP nonces"
 
 
@@ -70,7 +70,7 @@ class KMS:
         self._is_throw_away = is_throw_away
         self._lane_sizes = light, heavy
         self._stack = contextlib.AsyncExitStack()
-        #: Of all that takes long on the event loop.
+        #: The turns of everything that takes long on the event loop.
         self.loop_turns = LoopTurns()
         self.executor: Executor | None = None
         self._store: ObjectStore | None = None

@@ -20,7 +20,8 @@ MOST_PROOFS = 1_000_000
 #: Seconds between two looks at what can be forgotten.
 SWEEP_S = 30.0
 
-#: Other writes wait while a page is forgotten: so many times as long as that took, there is none.
+#: Other writes wait while a page is deleted. So after each page, this many times the time that it took is free for
+#: them.
 _RESTS = 3
 
 #: Seconds for which a proof is remembered longer than it is good, as clocks of servers differ.

@@ -31,8 +31,8 @@ STATES = (UP, READ_ONLY, DOWN)
 # A database that nobody uses is looked at as often as a load balancer would.
 _IDLE_INTERVAL_S = 5.0
 _OUTAGE_INTERVAL_S = 1.0
-# How long somebody who asks waits for the look: a ping ends within two seconds. In the state read-only the
-# look tries a write, which may wait for a lock, while all that a load balancer needs is known.
+# How long a caller waits for the look: a ping ends within two seconds. In the state read-only the look tries a write,
+# which may wait for a lock, although everything that a load balancer needs is known.
 _CHECK_TIMEOUT_S = {UP: 1.8, READ_ONLY: 0.2, DOWN: 1.8}
 # Failures that are no outage may come with every request: a line for each would fill the disk.
 _LEAST_TIME_BETWEEN_LINES_S = 5.0

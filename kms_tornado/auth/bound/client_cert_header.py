@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 CLIENT_CERT_HEADER = "Client-Cert"
 
-#: Characters. Certificates of clients take some 2,000, and headers of nginx 8 KiB together.
+#: The longest header, in characters. Clients' certificates take some 2,000; nginx allows 8 KiB for all headers.
 _MOST = 16 * 1024
 
 

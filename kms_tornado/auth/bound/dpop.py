@@ -34,13 +34,13 @@ from .proof_nonces import ProofNonces
 #: The header fields of RFC 9449 §4.1 and §8.
 PROOF_HEADER, NONCE_HEADER = "DPoP", "DPoP-Nonce"
 
-#: Characters. A key of RSA with 8192 bits and its signature take 3,000.
+#: The longest proof, in characters. A key of RSA with 8192 bits and its signature take 3,000.
 MAX_PROOF_LENGTH = 8 * 1024
 
 #: Seconds after its ``iat`` for which a proof is good, beside the leeway: a client makes one for each request.
 PROOF_LIFETIME_S = 60
 
-#: A client has one header for all its proofs. At most 1024 of at most 8 KiB.
+#: Remembered headers of proofs: at most 1024 of at most 8 KiB. A client has one header for all its proofs.
 _REMEMBERED_HEADERS = 1024
 
 
@@ -149,7 +149,7 @@ def _require_one(proofs: Sequence[str]) -> str:
     if not proofs:
         raise ProofMissing("no DPoP header came with the token")
     if len(proofs) > 1:
-        # Two proxies on the way may each have looked at another one.
+        # Two proxies on the way may each have looked at a different proof.
         raise MalformedProof("more than one DPoP header", "more than one DPoP header")
     return proofs[0].strip(" \t")
 
@@ -167,7 +167,7 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)
-    digest = request.token_digest  # which is no secret
+    digest = request.token_digest  # the digest is not secret
     if digest is not None and _require_text(claims, "ath") != encode_base64url(digest):
         raise WrongProofToken("ath is another token's")
 

@@ -71,14 +71,14 @@ class PossessionCheck:
         facts = credentials.facts
         if facts is None:
             raise ProofMissing("there are no headers")
-        if binding.certificate is not None:  # which is encoded anew each time it is asked for
+        if binding.certificate is not None:  # asking encodes the certificate each time
             check_certificate(binding, credentials.find_certificate())
         now = self._now()
         request = ProvenRequest(
             facts.list_proofs(), facts.find_method(), facts.find_url(), token_digest
         )
         used = self._verifier.verify(request, binding.key, now=now)
-        # Who has too many requests is told so before a proof is lost, and before the memory is written.
+        # A user with too many requests is refused before a proof is used up and the memory is written.
         facts.check_admission(principal.name)
         if not await self._replays.use(used.digest, used.until, principal.name):
             raise ProofReplayed("its jti was used before")

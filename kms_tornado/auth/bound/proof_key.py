@@ -83,7 +83,8 @@ def parse_proof_header(
         raise MalformedProof("jwk is absent or not an object")
     found = _read_thumbprint(jwk)
     if thumbprint is not None and found != thumbprint:  # neither is secret
-        # Before the key is made, which takes ten times as long: whoever stole a token makes keys as he likes.
+        # This is checked before the key is loaded, which takes ten times as long: a thief of a token can make any
+        # number of keys.
         raise WrongProofKey("the proof's key is not the one in cnf")
     return ProofKey(found, _build_verify(jwk, normalise_algorithm(alg)))
 

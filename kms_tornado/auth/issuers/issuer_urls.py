@@ -13,7 +13,7 @@ from ...errors import ConfigurationError
 TENANT_PLACE = "{tenantid}"
 _TENANT_ID = re.compile(r"(\{|%7b)tenant_?id(\}|%7d)", re.IGNORECASE)
 _PLACEHOLDER = re.compile(r"[{}<>]|%7[bd]|%3[ce]", re.IGNORECASE)
-#: Addresses at which users of any tenant sign in; the tokens that they get have their own tenant's issuer.
+#: Hosts and paths where users of any tenant sign in; their tokens name the issuer of their own tenant.
 _ENTRA_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 )

@@ -61,9 +61,9 @@ _ROCA_RESIDUES = tuple(
 #: The members of a private key (RFC 7518 §6.2.2, §6.3.2, RFC 8037 §2).
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 
-#: The members that count: what they say decides about tokens. Others are not looked at.
+#: The members that decide about tokens. Others are ignored.
 _COMMON_MEMBERS = ("kty", "kid", "use", "key_ops", "alg", "issuer")
-#: SPIFFE §5.1 of "JWT-SVID" has a use of its own for what verifies its tokens.
+#: Values of `use` for keys that verify tokens; the second one is SPIFFE's ("JWT-SVID", §5.1).
 _USES = ("sig", "jwt-svid")
 #: How a public key begins in the map that Google's Identity-Aware Proxy has.
 PEM_PUBLIC_KEY = b"-----BEGIN PUBLIC KEY-----"

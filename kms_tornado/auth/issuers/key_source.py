@@ -81,7 +81,7 @@ class KeySource:
         self._issuer = issuer
         self._fetch = fetch
         self._fetch_with_token = fetch_with_token
-        #: For how long the first of two places is waited for; a little is left to say what was slow.
+        #: How long to wait for the first of two places; a little time is left to report which one was slow.
         self._patience_s = None if timeout_s is None else 0.45 * timeout_s
         #: {URL: (ETag, the document it belongs to)}
         self._last_documents: dict[str, tuple[str, _Document]] = {}

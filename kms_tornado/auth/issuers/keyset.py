@@ -53,7 +53,7 @@ class SkippedKey:
     why: str
 
 
-#: The check of a key, and the issuer that the key is bound to, if it is to any.
+#: The check of a signature by one key, and the issuer to which that key is bound, or None.
 _BoundVerify = tuple[Verify, str | None]
 
 

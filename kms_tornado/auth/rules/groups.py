@@ -13,7 +13,7 @@ from ..tokens.claim_path import find_claim
 from ..tokens.token_policy import TokenPolicy
 from .claims import UnverifiedClaims
 
-#: Of one user. Every read of an object that others granted compares its grants with all of them.
+#: The most groups of one user. Every read of an object that others granted compares its grants with all of them.
 MAX_GROUPS = 256
 
 _NONE: frozenset[str] = frozenset()

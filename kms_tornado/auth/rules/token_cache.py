@@ -8,8 +8,8 @@ from hashlib import sha256
 from ..issuers.keyset import KeySet
 from ..principal import Principal
 
-#: Characters of a token of which as many as the size says are remembered. Most have half of it; without this bound
-#: 10,000 of the longest would take hundreds of MiB.
+#: The size of the cache counts tokens of this length, in characters. Most tokens have half of it. Without this bound,
+#: 10,000 of the longest ones would take hundreds of MiB.
 COMMON_LENGTH = 2048
 
 

@@ -50,7 +50,7 @@ class TokenVerifier:
 
     def __init__(self, settings: TrustSettings) -> None:
         self._issuers = settings.by_spelling()
-        self._policy = settings.policy  # for what no issuer has of its own
+        self._policy = settings.policy  # the policy for issuers without one of their own
         self._policies = {uri: settings.policy_of(one) for uri, one in self._issuers.items()}
         self._parse_header = lru_cache(_REMEMBERED_HEADERS)(parse_header)
 

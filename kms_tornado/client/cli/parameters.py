@@ -63,7 +63,7 @@ def _advice(value: str, names: list[str]) -> str:
     return f"the values are {', '.join(names)}"
 
 
-#: As many names as fit on a line or two.
+#: How many names fit on a line or two.
 _FEW = 12
 
 

@@ -31,7 +31,7 @@ _CIPHER_SUITES = {
     )
 }
 
-#: Above the file, from the strongest: ours, and the names that --dev exports.
+#: The variables that override the file, the strongest first: our own, and those that --dev exports.
 URL_VARIABLES = ("KMSCTL_SERVER_URL", "KMS_URL")
 TOKEN_VARIABLES = ("KMSCTL_ACCESS_TOKEN", "KMS_TOKEN")
 

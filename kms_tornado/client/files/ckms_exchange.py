@@ -27,7 +27,7 @@ def _aes(mode: BlockCipherMode) -> CryptographicParameters:
     )
 
 
-#: As ckms asks for them.
+#: The parameters for which ckms asks.
 PARAMETERS: Mapping[str, CryptographicParameters] = MappingProxyType(
     {
         KeyAlgorithm.AES_GCM: _aes(BlockCipherMode.GCM),

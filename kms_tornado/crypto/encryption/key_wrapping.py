@@ -37,7 +37,7 @@ MAX_KEY_WRAP_BYTES = 128 * 1024
 _KEY_WRAP_OVERHEAD = 16
 
 _AES_KEY_BYTES = frozenset({16, 24, 32})
-#: Of the AES key that RSA_AES makes for each key that it wraps: the strongest, as all providers take it.
+#: The length of the AES key that RSA_AES makes for each key: the strongest one, which all providers accept.
 _EPHEMERAL_KEY_BYTES = 32
 
 

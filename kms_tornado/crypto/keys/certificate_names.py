@@ -39,7 +39,7 @@ NAME_PARTS: Mapping[bytes, str] = MappingProxyType(
 #: A distinguished name of more bytes stays in the certificate; attributes do not repeat it. Its parts are read
 #: on the event loop, and all attributes of an object together have a limit.
 MAX_NAME_BYTES = 4 * 1024
-#: Likewise of the alternative names of a certificate for a thousand hosts.
+#: The same limit for the alternative names, for example of a certificate for a thousand hosts.
 MAX_ALTERNATIVE_NAMES_BYTES = 8 * 1024
 
 _SET = 0x31

@@ -30,7 +30,7 @@ from .curves import (
 )
 from .numbers import ECPrivate, ECPublic
 
-#: Those on which keys are made and sign. P-192 and P-224 are too weak to begin anything new with.
+#: The curves on which keys are made and sign. P-192 and P-224 are too weak for anything new.
 SIGNING_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
     {
         P256: ec.SECP256R1(),
@@ -42,7 +42,7 @@ SIGNING_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
         BRAINPOOLP512R1: ec.BrainpoolP512R1(),
     }
 )
-#: Those whose public keys the library computes.
+#: The curves on which the library computes public keys.
 LIBRARY_CURVES: Mapping[Curve, ec.EllipticCurve] = MappingProxyType(
     {**SIGNING_CURVES, P192: ec.SECP192R1(), P224: ec.SECP224R1()}
 )

@@ -40,7 +40,7 @@ _LOCAL_KEY_ID = bytes.fromhex("2a864886f70d010915")
 _EXPLICIT_0, _IMPLICIT_0 = 0xA0, 0x80
 _SET, _BMP_STRING = 0x31, 0x1E
 
-#: So many objects are stored by one request at most. Chains have about four certificates.
+#: The most objects that one request stores. Chains have about four certificates.
 MAX_OBJECTS = 50
 _MAX_DEPTH = 4
 

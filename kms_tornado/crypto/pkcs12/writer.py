@@ -18,7 +18,7 @@ from ..material import KeyMaterial
 #: Rounds of PBKDF2 for each of key, certificates and MAC: some 50 ms in all. openssl writes 2,048, Java 10,000.
 _ROUNDS = 100_000
 
-#: Of which the library makes such files.
+#: The types of keys for which the library can make such files.
 _TYPES = (
     rsa.RSAPrivateKey,
     dsa.DSAPrivateKey,

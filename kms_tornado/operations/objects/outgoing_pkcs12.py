@@ -26,7 +26,7 @@ from .pkcs12 import fetch_password
 #: KMIP 2.1 §4.39: of a key without a PKCS#12 Friendly Name.
 _DEFAULT_NAME = "alias"
 
-#: In the order in which they count.
+#: The types of links, in the order in which they count.
 _CERTIFICATE = (LinkType.PKCS12_CERTIFICATE_LINK, LinkType.CERTIFICATE_LINK)
 _PUBLIC_KEY = (LinkType.PUBLIC_KEY_LINK,)
 _PRIVATE_KEY = (LinkType.PRIVATE_KEY_LINK,)

@@ -19,7 +19,7 @@ from ..private_file import replace_private_file
 _log = logging.getLogger(__name__)
 
 ANCHOR_FILE = "audit-anchor.json"
-# A hundred thousand chains.
+# The largest size of the file: a line with a hundred thousand chains.
 _MOST_BYTES = 16 * 1024 * 1024
 
 

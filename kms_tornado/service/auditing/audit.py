@@ -22,13 +22,15 @@ from .trail import AuditStatus, AuditTrail
 
 _log = logging.getLogger(__name__)
 
-# Whoever restores a copy of the database that is younger than this, and kills the server, is not noticed.
+# Seconds between checkpoints while there are changes. If somebody restores a copy of the database that is younger
+# than this and kills the server, nobody notices.
 _AFTER_CHANGE_S = 2.0
-# Reads have no effect that could be rolled back. More often, checkpoints would outgrow the records.
+# Seconds between checkpoints while there are only reads, which have no effect that could be rolled back. With more of
+# them, checkpoints would outgrow the records.
 _AFTER_READS_S = 30.0
-# For a look at an audit that could not be written.
+# Seconds for a look whether the audit can be written again.
 _LOOKING_S = 1.0
-# For the last checkpoint, at the end.
+# Seconds for the last checkpoint, at the end.
 _STOP_S = 3.0
 
 

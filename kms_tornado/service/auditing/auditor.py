@@ -12,7 +12,7 @@ from ...errors import KMIPError, KMSError, Unavailable
 from ...redaction import mask_jwts
 from .trail import AuditTrail
 
-#: What is recorded of a request that never named an operation.
+#: The operation name in the record of a request that never named an operation.
 REQUEST = "Request"
 
 

@@ -16,9 +16,9 @@ from .record_counts import RecordCounts
 from .record_walk import RecordWalk
 from .request import AuditRequest, Cursor, StatisticsRequest
 
-#: Bytes of one answer, beside its last record.
+#: The most bytes of one answer, not counting its last record.
 _MOST_BYTES = 1024 * 1024
-#: Records that one request looks at, beside those of one page: some 50 ms of work.
+#: The most records that one request looks at beyond those of one page: some 50 ms of work.
 _MOST_LOOKED_AT = 8_000
 #: Records that one request for numbers looks at: nobody asks for those again and again.
 _MOST_COUNTED = 40_000

@@ -8,7 +8,7 @@ from ...audit.query import FoundRecord, RecordQuery
 from ...store.interface.audit_records import AuditPage, AuditRecords
 from .request import Cursor
 
-#: Rows of the index that one request reads, and that are read together.
+#: How many rows of the index one request reads, and how many together.
 _MOST_ROWS = 5_000
 _ROWS = 100
 _NEVER = 1 << 63

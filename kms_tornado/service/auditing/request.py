@@ -13,7 +13,7 @@ from ...audit.record import FAILED, REFUSED, SUCCESS, UNDONE
 from ...errors import KMSError
 from .operation_names import find_operation
 
-#: Records of one answer.
+#: The most records in one answer.
 MAX_RECORDS = 1_000
 _RECORDS = 100
 
@@ -21,7 +21,7 @@ _PARAMETERS = (
     "uid", "principal", "operation", "result", "since", "until", "limit", "cursor",
 )  # fmt: skip
 _STATISTICS_PARAMETERS = ("uid", "principal", "operation", "since", "until", "step")
-#: Steps of one answer of numbers.
+#: The most steps in one answer with numbers.
 MAX_STEPS = 400
 _STEPS = {"minute": 60, "hour": 3600, "day": 86_400}
 _RESULTS = (SUCCESS, FAILED, REFUSED, UNDONE)

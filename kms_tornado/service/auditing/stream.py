@@ -32,12 +32,12 @@ from .log_target import LogTarget
 
 _log = logging.getLogger(__name__)
 
-#: What waits in memory for a slow reader at most.
+#: The most bytes that wait in memory for a slow reader.
 _MOST_WAITING_BYTES = 8 * 1024 * 1024
 _RETRY_S = 1.0
-# A write that takes longer is told.
+# A write that takes longer is reported.
 _SLOW_S = 5.0
-# For what is left, at the end.
+# Seconds for writing what is left at the end.
 _STOP_S = 3.0
 # What is written is of many requests, so that lines of the log name none of them.
 _NO_REQUEST = Context()

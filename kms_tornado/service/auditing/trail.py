@@ -26,9 +26,9 @@ _WAIT_S = 0.5
 _RETRY_S = 1.0
 #: Records that wait at most: about 16 MiB. Beyond them operations are refused until some are written.
 _MOST_PENDING = 32_768
-#: Of one transaction, which holds up others for a few milliseconds.
+#: The most records in one transaction, which holds up others for a few milliseconds.
 _MOST_TOGETHER = 2_000
-#: Refusals of one second with a record each, and the kinds of further ones that are told apart.
+#: How many refusals of one second get a record each, and how many kinds of further ones are distinguished.
 _SINGLE_REFUSALS = 100
 _MOST_KINDS = 1_024
 

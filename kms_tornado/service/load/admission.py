@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ...errors import TooManyRequests
 
-#: Seconds of rate that may be used at once, after a rest.
+#: Seconds' worth of requests that may come at once after a rest.
 BURST_S = 1.0
 
 #: Requests at once of one principal. A program with a connection for each of its threads has fewer.

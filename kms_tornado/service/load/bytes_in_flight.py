@@ -20,7 +20,7 @@ _MIB = 1024 * 1024
 #: Bytes of a body, or of an answer, that are never refused. Connections have a bound of their own.
 SHORT = 64 * 1024
 
-#: At least. The longest bodies fit in so often:
+#: The least budget of a process and of one principal, in bytes, and how many of the longest bodies each must hold.
 MOST, _LONGEST_BODIES = 128 * _MIB, 8
 MOST_OF_PRINCIPAL, _LONGEST_BODIES_OF_PRINCIPAL = 64 * _MIB, 4
 

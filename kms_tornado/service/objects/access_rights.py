@@ -38,7 +38,7 @@ from ...wording import format_size
 from ..auditing.auditor import Auditor
 from ..service import ATTEMPTS, TooManyConflicts
 
-#: Bytes. No sensible body is longer, and it is parsed on the event loop.
+#: The longest body, in bytes. It is parsed on the event loop, and no sensible one is longer.
 MAX_BODY_LENGTH = 64 * 1024
 
 _FEW_GRANTS = 50  # are rendered at once, and so even where no thread is free

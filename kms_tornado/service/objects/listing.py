@@ -27,9 +27,9 @@ from ..auditing.auditor import Auditor
 from .listing_cursor import ListingCursors
 from .listing_request import ListingRequest
 
-#: Objects that one request looks at, beside those of one turn: some 50 ms of work.
+#: How many objects one request looks at beyond those of one turn: some 50 ms of work.
 _MOST_LOOKED_AT = 2_000
-#: Objects that are read together.
+#: How many objects are read together.
 _TURN = 250
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  # UTC, as all dates here are

@@ -13,10 +13,10 @@ from ...kmip.tables import ENUMERATIONS
 from ...operations.common.object_attributes import select_user_tags
 from ...user_names import find_grantee_fault
 
-#: Objects of one answer.
+#: The most objects in one answer.
 MAX_OBJECTS = 500
 _OBJECTS = 50
-#: Characters that are looked for.
+#: The longest text to search for, in characters.
 MAX_TEXT_LENGTH = 200
 
 _PARAMETERS = ("of", "state", "type", "text", "grantee", "attention", "limit", "cursor")

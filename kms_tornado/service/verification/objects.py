@@ -32,7 +32,7 @@ _LINES = 500
 #: Identifiers of objects in one statement.
 _UIDS = 100
 
-#: Waits as long as it should after so many seconds of work.
+#: A function that rests after work that took this many seconds.
 Rest = Callable[[float], Awaitable[None]]
 
 

@@ -26,21 +26,22 @@ from .objects import AuditSetBack, Checked, ObjectVerification, RecordReader
 
 _log = logging.getLogger(__name__)
 
-# A start has better things to do: before what is known is told, and then before the first look.
+# Seconds after a start before known faults are reported, and then before the first look: a start has better things to
+# do.
 _TOLD_S = 1.0
 _FIRST_S = 60.0
-# Between two looks at the lease, at what was found, and at new records.
+# Seconds between two looks at the lease, at known faults, and at new records.
 _LOOK_S = 10.0
-#: How long the one that scrubs may be silent before another one takes its place.
+#: How long the process that scrubs may be silent before another one takes its place.
 LEASE_S = 60
-# Of a processor, at most: four times as long as it works, it rests.
+# The share of a processor: the scrub rests four times as long as it works.
 _RESTS = 4
-# Of what was found before, that a look tries again.
+# How many known faults one look checks again.
 _MOST_TRIED = 5
 _MOST_TOLD = 10
-# Of so many, a walk tells how far it is, at each tenth.
+# From this many objects on, a walk logs at each tenth how far it is.
 _MANY = 10_000
-# At the end.
+# Seconds for the end.
 _LEAVE_S = 1.0
 
 

@@ -45,7 +45,7 @@ class ListPosition(NamedTuple):
     serial: int
 
 
-#: Before the first object of every list.
+#: The position before the first object of every list.
 LIST_START = ListPosition(2**63 - 1, 2**63 - 1)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from ...audit.chain import ChainHead
 from ...audit.record import Origin
 
-#: In place of an object's identifier: what is wrong with the audit itself.
+#: Stands in place of an object's identifier for a fault in the audit itself.
 AUDIT = ""
 
 

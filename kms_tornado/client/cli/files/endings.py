@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-#: `kill`, and a terminal that is closed. Ctrl-C is Python's own.
+#: The signals of `kill` and of a terminal that is closed. Python handles Ctrl-C itself.
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 

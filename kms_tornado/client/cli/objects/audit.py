@@ -13,7 +13,7 @@ from ..key_names import find_named
 from ..output import Cell, show_json, show_table
 from ..session import Session
 
-#: Of one request: what the server tells at most.
+#: The most records of one request, a limit of the server.
 _PAGE = 1000
 
 

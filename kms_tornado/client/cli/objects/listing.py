@@ -14,10 +14,10 @@ from ..session import Session
 if TYPE_CHECKING:
     from ....kmip.attributes import Attributes
 
-#: Of one request to Locate: what the server returns at most.
+#: The most objects in an answer to Locate, a limit of the server.
 PAGE = 1000
 
-#: Of one batch: what the server takes at most.
+#: The most operations in a batch, a limit of the server.
 BATCH = 100
 
 GONE = frozenset({"Destroyed", "Destroyed_Compromised"})

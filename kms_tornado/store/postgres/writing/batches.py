@@ -24,7 +24,7 @@ COMMITS = (Commit, GroupCommit)
 Outcomes = Sequence[tuple[Any, BaseException | None]]
 _JobOfAll = Callable[[Runner], Outcomes]
 
-# What a job is refused with for a reason of its own.
+# The errors with which a job is refused for a reason of its own.
 _REFUSALS = (KMSError, Conflict, Refused)
 
 _NO_KEYS: Keys = frozenset()

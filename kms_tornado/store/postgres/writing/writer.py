@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 #: Concurrent transactions of jobs that add, and of jobs that change: while one is on its way, the next begins.
 ADDERS = 4
 CHANGERS = 2
-# Of each of the two for jobs that are set apart, and of searches that see changes not yet made.
+# Concurrent transactions of each kind for jobs that are set apart, and for searches that see uncommitted changes.
 _APART = 2
 _REHEARSALS = 2
 #: Connections for writing.

@@ -57,9 +57,9 @@ from ..tables.schema import (
 )
 
 _NAME = "audit_index"
-#: Of the format of entries and of the row. Another one has the index made again.
+#: The version of the format of entries and of the row. With another version, the index is made again.
 _VERSION = 3
-#: Whose turn a long read takes: the server's own.
+#: The user for whom long reads are done, since users take turns: the server itself.
 _NOBODY = ""
 
 #: Records of a step, which holds up other transactions for a few milliseconds. One segment more may fit in.

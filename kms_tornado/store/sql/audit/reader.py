@@ -26,9 +26,9 @@ from .object_checks import SEGMENT_ROW, parse_segment
 ID_NAME = "database_id"
 ID_SUBJECT = "the identifier of the database"
 _PAGE = 500
-#: Above every serial.
+#: A number above every serial.
 _LAST = (1 << 63) - 1
-#: Whose turn a long read takes: the server's own.
+#: The user for whom long reads are done, since users take turns: the server itself.
 _NOBODY = ""
 #: Segments have up to 256 KiB each.
 _SEGMENTS = 64

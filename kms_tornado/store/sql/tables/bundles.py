@@ -10,7 +10,7 @@ from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Rows, Runner, Statement
 from .schema import server_state
 
-#: In front of the master key's identifier in hexadecimal.
+#: The prefix of a row's name, before the master key's identifier in hexadecimal.
 _PREFIX = "key_bundle:"
 
 select_bundles = select(server_state.c.name, server_state.c.value).where(

@@ -21,7 +21,7 @@ from .row_macs import REFUSED, RowAuthenticator, split_refused
 from .schema import objects, server_state
 from .tombstones import keep_from_all, release
 
-#: In front of the object's identifier.
+#: The prefix of a row's name, before the object's identifier.
 _PREFIX = "finding:"
 
 _N = server_state.c
