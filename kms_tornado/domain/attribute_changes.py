@@ -10,6 +10,7 @@ AttributeReadOnly where clients may not make that change, and whatever the rule'
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,15 +44,19 @@ def check_distinct(attributes: Attributes) -> None:
     of a vendor attribute that has one alone.
     """
     for field, values in attributes.set_fields().items():
-        if not is_multi_instance(field):
-            continue
-        for position, value in enumerate(values):
-            before = values[:position]
-            if value in before:
-                name = value.attribute_name if field == _VENDORS else tag_of(Attributes, field)
-                raise InvalidAttributeValue(f"{name} has the same value twice")
-            if field == _VENDORS and not _may_repeat(value) and _positions(before, value):
-                raise AttributeSingleValued(f"{value.attribute_name} has one value")
+        if is_multi_instance(field) and len({*values}) < len(values):
+            raise InvalidAttributeValue(f"{_name_repeated(field, values)} has the same value twice")
+    single = [each for each in attributes.vendor_attributes if not _may_repeat(each)]
+    if len({each.key for each in single}) < len(single):
+        raise AttributeSingleValued("an attribute of a vendor has one value")
+
+
+def _name_repeated(field: str, values: Iterable[Any]) -> str:
+    """What has a value of this field twice."""
+    if field != _VENDORS:
+        return tag_of(Attributes, field)
+    value, _ = Counter(values).most_common(1)[0]
+    return str(value.attribute_name)
 
 
 def add_instance(state: AttributeState, new: AttributeInstance) -> Attributes:

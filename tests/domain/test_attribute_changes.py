@@ -244,6 +244,8 @@ def test_new_object_may_have_values_that_differ():
     check_distinct(
         Attributes(object_groups=("a", "b"), vendor_attributes=(BARCODE, other), comment="aa")
     )
+    # As many as a message may hold: they are compared with one another in one go.
+    check_distinct(Attributes(object_groups=tuple(map(str, range(20_000)))))
 
 
 def test_one_value_is_deleted_where_an_older_object_has_it_twice():
