@@ -56,7 +56,8 @@ def _run_line(argv: Sequence[str]) -> int:
         return refuse(str(exc), 2)
     if parsed.print_config:
         return print_config(parsed)
-    # Until it is handled: nothing has been read that would have to be read again, and it would end us.
+    # Ignore SIGHUP until it is handled: so far nothing was read that would have to be read again, and the signal
+    # would end this process.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()
     raise_limit()

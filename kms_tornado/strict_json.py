@@ -19,8 +19,8 @@ except ImportError:
 else:
     _is_fast = True
 
-# Bytes, and objects and arrays, of a text that `orjson` reads in a millisecond or two: it holds the interpreter's lock
-# all the time.
+# The most bytes, and the most objects and arrays, in a text that `orjson` reads within a millisecond or two: it holds
+# the interpreter's lock all that time.
 _MOST_AT_ONCE, _MOST_NESTED = 256 * 1024, 4096
 
 #: {the first bytes of what is sent in place of JSON by mistake: what it is}
@@ -75,7 +75,7 @@ def _make_decoder(
 
 
 _decoder = _make_decoder(_make_object)
-#: For texts with room for a few long numbers only, which no thread needs to be let in between.
+#: For texts in which only a few long numbers have room, so that no other thread has to be let in between.
 _short_decoder = _make_decoder(_make_object, int)
 _SHORT = 16 * 1024
 

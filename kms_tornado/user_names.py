@@ -18,9 +18,9 @@ CERTIFICATE_PREFIX = "cert:"
 #: What no user's name begins with, in any letter case: a user whose name a grant could take for a group
 #: would have the rights of its members.
 RESERVED_PREFIXES = (GROUP_PREFIX, CERTIFICATE_PREFIX)
-#: Characters of a name. RFC 7519 puts no bound on `sub`; OpenID Connect Core §2 says 255.
+#: The longest name, in characters. RFC 7519 sets no limit on `sub`; OpenID Connect Core §2 says 255.
 MAX_NAME_LENGTH = 255
-#: Characters of a name with its issuer in front, as `--jwt-user-namespace issuer` has it.
+#: The longest name with its issuer in front, as with `--jwt-user-namespace issuer`, in characters.
 MAX_USER_LENGTH = 2048
 
 #: Control, format and separator characters, and halves of a surrogate pair, which no UTF-8 can hold.

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 
-#: Characters of one value of a client's in a line of the log.
+#: The longest value from a client in a line of the log, in characters.
 MAX_VALUE_LENGTH = 300
 
 # What begins a value in a query, with or without its name, and the value, with what follows a URL in a line.

@@ -47,8 +47,8 @@ _USES = frozenset(name.encode() for name in USES)
 _SUCCESS = SUCCESS.encode()
 _NULL = b"null"
 
-#: Of a record, in the order of `_RECORD`: changed object, or none; null where there was no row of it before; operation,
-#: principal, result, time and identifier. Texts of clients are in JSON.
+#: The fields of a record, in the order of `_RECORD`: the changed object, or none; null where it had no row before;
+#: operation, principal, result, time and identifier. Texts of clients are in JSON.
 _Fields = tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes]
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .indexing import RecordFields, object_key, owner_key, principal_key, read_fields
 from .record import MOST_CHARACTERS
 
-#: Characters of an identifier or a principal by which records are found: they have the first 255 of a longer one,
+#: The longest identifier or principal to search for, in characters. Of a longer one, records contain the first 255,
 #: which others may share.
 MAX_TERM_LENGTH = MOST_CHARACTERS - 1
 

@@ -46,7 +46,7 @@ class DenyList:
         """The claim by which a token of this issuer is on the list; None where the token is not on it."""
         for name in _CLAIMS:
             value = claims.get(name)
-            if type(value) is int:  # which RFC 7519 does not have, and issuers do
+            if type(value) is int:  # RFC 7519 has no numbers here, but issuers do
                 value = str(value)
             if not isinstance(value, str):
                 continue

@@ -62,7 +62,7 @@ class ProofKey:
     type determines the algorithm that signs. Raises InvalidSettings for any other key.
     """
 
-    private_key: PrivateKey = field(repr=False, compare=False)  # the public one tells it
+    private_key: PrivateKey = field(repr=False, compare=False)  # the public key tells keys apart
     algorithm: str = field(init=False)
     public_jwk: Mapping[str, str] = field(init=False, repr=False, hash=False)
 

@@ -10,7 +10,7 @@ from ..kmip.tables import ENUMERATIONS, loosen
 from ..wording import cut, make_printable
 from .errors import UnexpectedAnswer
 
-#: Characters of a server's message that are shown; its own are shorter.
+#: How many characters of a server's message are shown; its own messages are shorter.
 MAX_MESSAGE = 1000
 
 _REASONS = ENUMERATIONS["ResultReason"]

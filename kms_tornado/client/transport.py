@@ -46,7 +46,7 @@ class Transport:
         self._observe = observe
         self._pool = make_pool(settings)
         self._may_warn = _is_readable_by_others(settings.server_url)
-        self._nonce: str | None = None  # of the server, for the next DPoP proof
+        self._nonce: str | None = None  # the server's latest, for the next DPoP proof
 
     def close(self) -> None:
         self._pool.clear()

@@ -30,7 +30,7 @@ def refuse(text: str, code: int) -> int:
     """
     if code != 2:
         logs.release()
-    with contextlib.suppress(OSError):  # of a full disk, say: the exit code tells the rest
+    with contextlib.suppress(OSError):  # as on a full disk; the exit code still tells the result
         print(f"kms-tornado: {make_printable(' '.join(text.split()))}", file=sys.stderr)
     return code
 
@@ -49,7 +49,7 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
         return refuse(f"{exc}: {exc.detail}" if exc.detail else str(exc), 1)
     except KMSError as exc:
         return refuse(str(exc), 1)
-    except BaseException:  # which Python tells
+    except BaseException:  # Python reports it
         logs.release()
         raise
 

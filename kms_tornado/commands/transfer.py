@@ -18,7 +18,7 @@ from .opening import find_data_dir, open_database
 from .progress import Progress
 from .running import CommandContext
 
-_MAX_FAULTS = 5  # that are told
+_MAX_FAULTS = 5  # how many are printed
 
 
 async def run(context: CommandContext) -> int:

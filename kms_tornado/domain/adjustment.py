@@ -44,7 +44,7 @@ def adjust_attribute(
     if not rule_for(field).modify:
         raise AttributeReadOnly(f"{tag_of(Attributes, field)} is not for clients to change")
     declared = next(declared for declared in fields_of(Attributes) if declared.name == field)
-    # Of those that may have several values, none that clients modify is a number.
+    # An attribute that may have several values, and that clients modify, is never a number.
     if declared.repeated or declared.leaf is None:
         raise _wrong_type(declared.tag)
     present = Node(declared.tag, declared.leaf, getattr(attributes, field) or 0)

@@ -174,7 +174,7 @@ RULES: Mapping[str, Rule] = MappingProxyType(
         ),
         "unique_identifier": _AT_CREATION,
         "usage_limits": dataclasses.replace(_FREE, when=_check_nothing_consumed),
-        # Those of TAG_VENDOR are the owner's: tags decide which key a list of tags means.
+        # Tags are among them, and are the owner's alone: they decide which key a list of tags means.
         "vendor_attributes": _DESCRIPTIVE,
     }
 )

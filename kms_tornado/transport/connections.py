@@ -36,7 +36,8 @@ BODY_S = 60.0  # a client that takes longer to send a body is holding the connec
 IDLE_S = 120.0  # longer than the 90 s for which clients' pools keep a connection
 _SWEEP_S = 1.0
 
-#: Bytes of heads that have begun and do not end, of all connections. They come at once, so a busy site has few.
+#: The most bytes of incomplete heads, of all connections together. Heads usually come at once, so even a busy site
+#: has few.
 MOST_UNREAD = 32 * 1024 * 1024
 
 #: Addresses whose client is remembered: to read one takes as long as to accept its connection.
@@ -53,7 +54,7 @@ DROPS = {
     "idle": "no request came",
     "answer": "nobody read its answer",
 }
-#: Those that count from the last change, not from the last progress.
+#: Waits that count from the last change of state, not from the last progress.
 _WHOLE = {"handshake", "body", "idle"}
 
 
@@ -117,10 +118,10 @@ class Connections:
         )
         self._idle_s = idle_s
         self._open: dict[Stream, None] = {}
-        #: In the order in which they became quiet; without those that are busy.
+        #: The quiet connections, in the order in which they became quiet.
         self._fresh: dict[Stream, None] = {}
         self._idle: dict[Stream, None] = {}
-        #: Those whose body takes long, the longest first. Empty where there are places.
+        #: Connections whose body takes long, the longest first. Empty while there are free places.
         self._stalled: deque[Stream] = deque()
         self._of_client: dict[str, _Share] = {}
         self._sweeping: asyncio.TimerHandle | None = None

@@ -7,7 +7,7 @@ import os
 import resource
 import sys
 
-#: For what is opened later: connections to the database, to issuers and between workers, log files,
+#: How many descriptors are kept for later: connections to the database, to issuers and between workers, log files,
 #: connections that are being refused.
 _LATER = 96
 _OPEN_ELSEWHERE = 32  # where the system does not tell how many are open

@@ -25,14 +25,15 @@ from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream, UnsatisfiableReadError
 
-#: Of the head of a request, which has at most 64 KiB. 13,000 empty fields take 20 ms to parse.
+#: The most lines in the head of a request, which has at most 64 KiB. 13,000 empty fields take 20 ms to parse.
 MAX_HEAD_LINES = 500
 
-#: Bytes that a stream sends in one turn of the event loop: some 0.2 ms over TLS, and the other streams send, too.
+#: The most bytes that a stream sends in one turn of the event loop: some 0.2 ms over TLS, and the other streams send,
+#: too.
 _PIECE = 128 * 1024
 
-#: Bytes of one record of TLS at most (RFC 8446 §5.1), which is what one read gives. For each read Tornado makes a buffer
-#: of as many bytes as might come, and fills it with zeros.
+#: The largest record of TLS, in bytes (RFC 8446 §5.1), which is what one read returns. For each read, Tornado makes a
+#: buffer of as many bytes as might come, and fills it with zeros.
 _RECORD = 16 * 1024
 
 _BLANK_LINE = 4  # bytes, at most, by which a head ends

@@ -20,7 +20,7 @@ class Paced(Generic[T]):
         self._work = work
         self._pause_s = pause_s
         self._may_begin_at = 0.0
-        #: That which has not begun; others' requests join it. One at most runs beside it.
+        #: The work that has not begun; further callers join it. At most one other runs meanwhile.
         self._next: asyncio.Task[T] | None = None
         self._turn = asyncio.Lock()
 

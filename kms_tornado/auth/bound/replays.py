@@ -16,7 +16,7 @@ MOST_PROOFS = 200_000
 
 #: A user may have this part of a memory, so that none fills it for all others.
 SHARE = 1 / 4
-#: Seconds, for which a proof is remembered at least.
+#: Seconds for which a proof is remembered at least.
 PERIOD_S = 120.0
 
 

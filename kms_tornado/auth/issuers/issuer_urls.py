@@ -149,7 +149,7 @@ def check_for_placeholders(uri: str) -> None:
         )
     try:
         parts = urlsplit(uri)
-    except ValueError:  # of an issuer that is only a name
+    except ValueError:  # for an issuer that is only a name
         return
     if parts.hostname in _ENTRA_HOSTS and parts.path.split("/")[1:2] in _ENTRA_ALIASES:
         raise ConfigurationError(

@@ -123,7 +123,9 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
     Raises MissingClaim, InvalidClaim.
     """
     subject = claims.get("sub", "")
-    if isinstance(subject, str) and _is_plain_name(subject):  # whatever it is for
+    if isinstance(subject, str) and _is_plain_name(
+        subject
+    ):  # a plain name is valid for any purpose
         return
     if "sub" in policy.user_claims and find_user_claim(claims, policy=policy) == "sub":
         parse_name(claims, "sub")
@@ -182,7 +184,7 @@ def build_user_name(claims: UnverifiedClaims, *, issuer: TrustedIssuer, policy: 
     name = claims[claim]
     fault = find_name_fault(name) if isinstance(name, str) else "is not a string"
     if fault:
-        parse_name(claims, claim)  # which says it more exactly where it can be nobody's name
+        parse_name(claims, claim)  # its error is more exact for a name that nobody can have
         raise InvalidUserName(f"{claim} {fault}")
     if claim == "email" and not policy.allow_unverified_email:
         verified = claims.get("email_verified")

@@ -122,7 +122,7 @@ def explain_claims(
     times = _check(
         "times", lambda: check_times(claims, policy=policy, now=now), _show_times(claims)
     )
-    if issuer is None:  # which audience counts, and how names begin, depends on it
+    if issuer is None:  # the accepted audience and the form of names depend on it
         names = (
             "audience", "subject", "deny list", "binding", "user name", "groups", "required claims",
         )  # fmt: skip

@@ -121,7 +121,7 @@ class TokenVerifier:
         Raises UnknownKey (a refresh may help), another InvalidToken, or InsufficientScope.
         """
         check_signature(unverified, find_keys(unverified, issuer, key_set))
-        claims = Claims.freeze(unverified.claims)  # from here on they are the issuer's words
+        claims = Claims.freeze(unverified.claims)  # from here on they are verified
         policy = self._policies[issuer.uri]
         check_claims(claims, issuer=issuer, policy=policy, now=now)
         check_not_denied(claims, issuer=issuer.uri, denied=denied)

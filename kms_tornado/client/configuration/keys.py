@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-#: In the words of TOML.
+#: The types of values, in the words of TOML.
 KeyType = Literal["string", "boolean", "list of strings", "integer"]
 
 

@@ -22,7 +22,7 @@ def parse_toml(text: str, source: str) -> dict[str, Any]:
             raise RecursionError
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
-        # Of its text only the place: it may quote what stands there, which may be half a secret.
+        # Only the place is taken from the error's text, which may quote what stands there, possibly half a secret.
         place = str(exc).rpartition("(at ")[2].rstrip(")").replace("end of document", "its end")
         raise ConfigurationError(f"{source} is not TOML at {place}: is a quote missing?") from None
     except (ValueError, RecursionError):  # ValueError: digits that int() refuses

@@ -38,7 +38,7 @@ MAX_SERVER_SIDE_BYTES = 64 * 1024 * 1024
 MAX_MESSAGE_BYTES = 2**36 - 32
 
 _BUFFER_BYTES = 256 * 1024
-#: The longest wrapped data key is an answer of 32 bytes, a nonce and a tag, or a key wrap of those.
+#: The longest wrapped data key: 32 bytes encrypted with a nonce and a tag, or by a key wrap.
 _MAX_WRAPPED_BYTES = 256
 
 

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from .errors import UntrueFile
 
-#: As PNG's: a byte that is no text, then line ends and an end of file, so that whatever converts the
-#: file as text is noticed.
+#: Like PNG's: a byte that is not text, then line ends and an end of file, so that a conversion of the file as text is
+#: noticed.
 MAGIC = b"\x89KMS\r\n\x1a\n"
 VERSION = 1
 #: AES-256-GCM for the chunks, HKDF and HMAC with SHA-256.
@@ -52,9 +52,9 @@ _LABEL = b"kms_tornado file v1 "
 class Wrapping(IntEnum):
     """How the server's key protects the data key."""
 
-    #: By an authenticated cipher, with `additional_data` of the salt.
+    #: An authenticated cipher wraps it, with `additional_data` of the salt.
     AUTHENTICATED_CIPHER = 1
-    #: By RSA-OAEP with SHA-256, which takes no additional data.
+    #: RSA-OAEP with SHA-256 wraps it, which takes no additional data.
     PUBLIC_KEY = 2
 
 

@@ -114,7 +114,9 @@ def _read_pkcs8(octets: bytes, what: str) -> Object:
     if algorithm is not CryptographicAlgorithm.DH:  # the library warns of each of them
         try:
             load_der_private_key(octets, None)
-        except UnsupportedAlgorithm:  # of a curve, say: the server knows more
+        except (
+            UnsupportedAlgorithm
+        ):  # a curve that the library lacks, for example: the server knows more
             pass
         except (ValueError, TypeError):
             raise KeyFileError(

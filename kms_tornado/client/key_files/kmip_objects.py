@@ -187,7 +187,7 @@ def octets_of(managed: Object) -> bytes:
     value = managed.key_block.key_value
     if value is None:
         raise KeyFileError("the object has no key material: it was destroyed")
-    octets = getattr(value, "octets", None)  # of a KeyValue that was wrapped as a whole
+    octets = getattr(value, "octets", None)  # those of a KeyValue that was wrapped as a whole
     if isinstance(octets, bytes):
         return octets
     material = getattr(value, "key_material", None)

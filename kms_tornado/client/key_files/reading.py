@@ -143,7 +143,7 @@ def _detect_without_marks(octets: bytes, options: ReadingOptions) -> tuple[Objec
     raise KeyFileError(f"the file is none of {tried}")
 
 
-#: In bytes, of the symmetric keys that are recognised without a format: AES, ChaCha20, HMAC.
+#: The lengths, in bytes, of symmetric keys that are recognised without a format: AES, ChaCha20, HMAC.
 _KEY_SIZES = frozenset({16, 20, 24, 28, 32, 48, 64})
 
 

@@ -36,10 +36,10 @@ _OPENSSH_TYPES = (
 )
 _OPENSSH_CURVES = frozenset({"secp256r1", "secp384r1", "secp521r1"})
 
-#: Those that hold an object in whatever form the server keeps it, wrapped or not.
+#: Formats that can hold an object in whatever form the server has it, wrapped or not.
 FORMATS_OF_ANY_OBJECT = frozenset({"json-ttlv", "raw", "base64"})
 
-#: Those that are text, and so may be shown on a terminal.
+#: Formats that are text, and so may be shown on a terminal.
 TEXT_FORMATS = frozenset(
     {
         "json-ttlv",

@@ -16,7 +16,7 @@ from ... import strict_json
 from ...lenient_json import find_oddity
 from .login_errors import LoginFailed, one_line
 
-#: Between the clocks of this machine and of the issuer; the server's own default is the same.
+#: Seconds by which the clocks of this machine and of the issuer may differ; the server's own default is the same.
 LEEWAY_S = 60
 
 
@@ -56,7 +56,7 @@ def check_id_token(
     try:
         if expected.key_set is not None:
             header, payload = _verify_signature(id_token, expected)
-            parameters["access_token"] = access_token  # by a hash that `alg` decides
+            parameters["access_token"] = access_token  # compared by a hash that `alg` determines
         else:
             header, payload = {}, dict(read_claims(id_token))
         claims = CodeIDToken(payload, header, options, parameters)

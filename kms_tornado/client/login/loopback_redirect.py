@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .login_errors import LoginFailed, one_line
 
-#: As ckms has it, so that a redirect URI registered for it serves here as well.
+#: The path that ckms uses, so that a redirect URI registered for it works here as well.
 PATH = "/authorization"
 LOOPBACK_ADDRESS = "127.0.0.1"  # never an address that other machines reach
 
@@ -84,7 +84,7 @@ class LoopbackRedirect:
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             try:
-                # In short waits, so that Ctrl-C is heard at once on every system.
+                # Wait in short steps, so that Ctrl-C works immediately on every system.
                 return self._server.answers.get(timeout=min(left_s, 0.5))
             except queue.Empty:
                 continue

@@ -14,7 +14,7 @@ from .login_settings import LoginSettings
 def is_wanted(settings: LoginSettings, announced: frozenset[str]) -> bool:
     """Whether to make proofs if the server accepts them. announced: the algorithms of the issuer."""
     if settings.dpop == "auto":
-        # Of the issuer's two, the access token is the one that it binds.
+        # The issuer binds the access token, and not the ID token.
         return bool(announced) and settings.token != "id"  # noqa: S105  # a choice, no token
     return settings.dpop == "always"
 

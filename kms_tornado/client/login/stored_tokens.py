@@ -21,14 +21,14 @@ from .tokens import Tokens, TokenStore
 #: Renewed when less is left, so that no token expires on its way to the server.
 MARGIN_S = 60.0
 
-#: Of the lifetime, where that is short: a token of a minute is used for three quarters of it.
+#: A share of the lifetime, if that is short: a token of one minute is used for three quarters of it.
 MARGIN_SHARE = 0.25
 
 
 #: A token that was renewed so lately is not renewed again for the same expiry.
 ONE_EXPIRY_S = 1.0
 
-#: Between two tries while the old token still serves: an issuer that hangs must not slow every request.
+#: Seconds between two tries while the old token still works: an issuer that hangs must not slow down every request.
 PAUSE_S = 10.0
 
 

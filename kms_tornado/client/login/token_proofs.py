@@ -14,7 +14,7 @@ from ..statuses import find_nonce
 from .login_errors import LoginFailed, SessionEnded, one_line
 from .tokens import Tokens
 
-#: Seconds between the clocks of this machine and of the issuer that no issuer refuses a proof for.
+#: Seconds by which the clocks of this machine and of the issuer may differ without any issuer refusing a proof.
 _HARMLESS_SKEW_S = 5
 
 

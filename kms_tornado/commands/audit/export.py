@@ -29,7 +29,7 @@ async def run(context: CommandContext) -> int:
     """
     query = _read_query(context.arguments)
     async with open_database(context) as (store, _):
-        # In this order: no checkpoint names a record that is read before it.
+        # The order matters: so no checkpoint names a record that is read before it.
         checkpoints = await _write_checkpoints(store.audit) if query == EVERYTHING else 0
         total = sum(head.seq for head in (await store.audit.heads()).values())
         progress = Progress("records", total)

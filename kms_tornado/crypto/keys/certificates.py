@@ -230,7 +230,7 @@ _SUBJECT_NAMES, _ISSUER_NAMES = (
     encode_oid(oid.dotted_string)
     for oid in (ExtensionOID.SUBJECT_ALTERNATIVE_NAME, ExtensionOID.ISSUER_ALTERNATIVE_NAME)
 )
-_UNREADABLE_NAMES = [b""]  # which is no SEQUENCE, and so is told to be malformed
+_UNREADABLE_NAMES = [b""]  # it is not a SEQUENCE, and so is reported as malformed
 
 
 def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]]:

@@ -54,7 +54,7 @@ _DH_PKCS3 = bytes.fromhex("2a864886f70d010301")  # PKCS#3: p, g
 _DH_X942 = bytes.fromhex("2a8648ce3e0201")  # RFC 3279 §2.3.3: p, g, q
 _DH_OIDS = frozenset({_DH_PKCS3, _DH_X942})
 
-#: In bytes, of the parameters of an RSASSA-PSS key: three names of hashes and two numbers.
+#: The longest parameters of an RSASSA-PSS key, in bytes: three names of hashes and two numbers.
 _MAX_PSS_PARAMETERS = 256
 _CONTEXT_1_PRIMITIVE = 0x81
 

@@ -14,7 +14,7 @@ from ...kmip.enums import CryptographicAlgorithm, RecommendedCurve
 from ...kmip.structures import CryptographicDomainParameters
 from .curves import EDWARDS_CURVES, RFC8410_CURVES, Curve
 
-#: Bits of any number of a stored key; for keys in use `loading` has tighter bounds.
+#: The longest number in a stored key, in bits; for keys in use `loading` has tighter bounds.
 MAX_STORED_BITS = 16384
 
 

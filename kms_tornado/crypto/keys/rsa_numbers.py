@@ -27,9 +27,11 @@ from ...errors import InvalidField, MissingData
 from ...kmip.key_material import TransparentRSAPrivateKey
 from .numbers import MAX_STORED_BITS, RSAPrivate
 
-#: Bits of a modulus. Below, the key is none; above, the longest single step takes over 20 ms.
+#: The least and the greatest length of a modulus, in bits. Shorter ones are no keys; for longer ones, a single step
+#: takes over 20 ms.
 MIN_COMPLETED_BITS, MAX_COMPLETED_BITS = 512, 8192
-#: Bits of a modulus whose primes are searched for. A power takes half a second then, with twice the bits four.
+#: The longest modulus whose primes are searched for, in bits. A power then takes half a second, and with twice as
+#: many bits four.
 MAX_SEARCHED_BITS = 4096
 MAX_EXPONENT_BITS = 256  # FIPS 186-5 §5.4
 

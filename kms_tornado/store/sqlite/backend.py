@@ -112,7 +112,7 @@ class SQLiteBackend:
     ) -> Rows:
         if self.writer is None:
             raise make_unavailable(NOT_OPEN)
-        # Which tag is rare is not known: if scanning the first takes long, scanning the next may not.
+        # It is not known which tag is rare: if scanning the first one takes long, the next one may be faster.
         for attempt in islice(values, _SHORT_ATTEMPTS):
             try:
                 return self._reader.fetch_rows(statement, attempt)

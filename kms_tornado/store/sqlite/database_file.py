@@ -80,7 +80,7 @@ _CAUSES = {
     sqlite3.SQLITE_CANTOPEN: "file",
 }
 _FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# As much as the largest object takes.
+# As many bytes as the largest object takes.
 _ROOM_BYTES = 1024 * 1024
 
 

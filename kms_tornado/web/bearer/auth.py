@@ -119,7 +119,7 @@ class BearerAuth:
         self._deny_file = _open_deny_file(settings.policy.deny_file)
         if self._deny_file is not None:
             self.authenticator.denied = self._deny_file.list
-        self._look: asyncio.Task[None] | None = None  # at the deny file
+        self._look: asyncio.Task[None] | None = None  # the task that reads the deny file
         issuers = [one for issuer in settings.issuers for one in issuer.list_tenants()]
         self._issuers = [issuer.uri for issuer in issuers if issuer.has_address]
         #: While started. Timers of the loop count on the monotonic clock; Tornado's PeriodicCallback
@@ -355,7 +355,7 @@ class BearerAuth:
         for cache in self._caches.values():
             cache.refresh_soon()
         self._timer.cancel()
-        self._tick()  # the timer is set anew
+        self._tick()  # this also sets the timer
 
     def status(self) -> Sequence[KeyStatus]:
         """The state of each issuer's keys, in the order of the settings."""

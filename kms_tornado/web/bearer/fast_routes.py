@@ -68,7 +68,7 @@ PLAIN_HOST = re.compile(
 #: Tornado parses them, and refuses what is malformed.
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 _REMEMBERED_PATHS = 1024
-#: Characters of a target. Paths are remembered, and Tornado refuses a query of too many fields.
+#: The longest target, in characters. Paths are remembered, and Tornado refuses a query with too many fields.
 _LONGEST_TARGET = 512
 
 
@@ -216,7 +216,7 @@ class _Request(HTTPMessageDelegate):
         self._start_line, self._headers = start_line, headers
         self._arrived = time.time()
         self._chunks: list[bytes] = []
-        # At the end of the body Tornado forgets what a proxy's headers said of them (xheaders).
+        # At the end of the body, Tornado forgets what a proxy's headers said about them (xheaders).
         context = self._connection.context
         self._remote_ip, self._protocol = context.remote_ip, context.protocol
         return True
@@ -400,7 +400,7 @@ def _make_method(function: FastFunction) -> Callable[..., Awaitable[None]]:
     async def call(self: _Handler, *path_args: str | None) -> None:
         await self.call(*path_args)
 
-    # Of `requires`, for the challenge where no token comes.
+    # The scopes that `requires` demands, for the challenge if no token comes.
     call._required_scope = getattr(function, "_required_scope", "")  # type: ignore[attr-defined]
     return call
 

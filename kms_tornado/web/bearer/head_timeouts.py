@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
-#: Of the timeout: how often is looked, and so how much later than Tornado's own timer a connection is closed.
+#: The share of the timeout after which the connections are looked at again. A connection is closed at most that much
+#: later than by Tornado's own timer.
 _PART = 1 / 8
 
 

@@ -17,7 +17,7 @@ from tornado.httpclient import AsyncHTTPClient
 from ...auth.issuers.issuer_urls import is_loopback_host
 from ...errors import ConfigurationError
 
-#: At once. Tornado queues the others, and those of issuers that do not answer would hold up all that do.
+#: The most fetches at once. Tornado queues further ones, and issuers that do not answer would hold up all others.
 _MAX_FETCHES = 500
 _MISSING = (
     "a proxy needs the extra 'proxy': pip install 'kms-tornado[proxy]'; "

@@ -184,7 +184,7 @@ def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
     has_begun = handler._headers_written
     handler._headers_written = handler._finished = True  # from now on Tornado sends nothing
     if cast("object", handler._prepared_future) is not None:
-        # Of a handler that streams, Tornado calls it at the end of the body that nobody reads.
+        # For a handler that streams, Tornado calls it at the end of the body that nobody reads.
         own = functools.partial(RequestHandler.on_connection_close, handler)
         setattr(handler, "on_connection_close", own)  # noqa: B010
     if has_begun:
@@ -363,7 +363,7 @@ def _list_fields(handler: BearerAuthMixin, refusal: _Refusal, request_id: str) -
         "remote_ip": request.remote_ip,
         "reason": refusal.reason,
     }
-    if principal is not None:  # of a token that is good, and not enough
+    if principal is not None:  # the token is good, but not sufficient
         fields |= {"user": principal.name, "issuer": principal.issuer, "key_id": principal.key_id}
     for name in ("issuer", "key_id"):
         if value := getattr(cause, name, ""):

@@ -47,7 +47,7 @@ _CLIENT = "tornado.simple_httpclient.SimpleAsyncHTTPClient"
 _CLIENT_CONNECTION = "tornado.simple_httpclient._HTTPConnection"
 _TCP_CLIENT = "tornado.tcpclient.TCPClient"
 
-#: Of the token layer, which applications embed: `mixin`, `refusals` and `fetch_client`.
+#: Names used by the token layer, which applications embed: `mixin`, `refusals` and `fetch_client`.
 TOKEN_LAYER = (
     InternalName(_HANDLER, "_execute", "overridden: the token is checked before all else"),
     InternalName(
@@ -95,7 +95,7 @@ TOKEN_LAYER = (
     InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
 )
 
-#: Of `fast_routes`, beside those of the token layer.
+#: Names used by `fast_routes`, besides those of the token layer.
 FAST_ROUTES = (
     InternalName(
         "tornado.httputil.HTTPServerRequest",
@@ -123,7 +123,7 @@ FAST_ROUTES = (
     ),
 )
 
-#: Of the server itself, beside those of the token layer: `service_handler`, `transport.streams` and
+#: Names used by the server itself, besides those of the token layer: `service_handler`, `transport.streams` and
 #: `process.http_front`.
 SERVER = (
     InternalName(

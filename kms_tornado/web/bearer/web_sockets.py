@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOKEN_REFUSED = 4401
 
 _LONGEST_PAUSE_S = 60.0  # timers do not know when somebody sets the clock
-_FIRST_PAUSE_S = 1.0  # for a web socket that is not open yet, and may never be
+_FIRST_PAUSE_S = 1.0  # the web socket may not be open yet, and may never be
 
 
 class WebSockets:

@@ -51,7 +51,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
     def _accept(self, principal: Principal) -> None:
         """Admit the request before its body is read. Raises TooManyRequests and TooManyBytes."""
         super()._accept(principal)
-        if self._will_not_run:  # it would never leave
+        if self._will_not_run:  # the request would never leave
             return
         self.context.admission.enter(self, principal.name)
         length = parse_content_length(self.request.headers)

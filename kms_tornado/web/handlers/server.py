@@ -102,7 +102,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
                 "name": principal.name,
                 "subject": principal.subject or None,
                 "groups": sorted(principal.groups),
-                # With --insecure-no-auth there is neither an issuer nor an end.
+                # With --insecure-no-auth there is neither an issuer nor an expiry.
                 "issuer": principal.issuer or None,
                 "expires_at": int(principal.expires_at) if principal.issuer else None,
                 "scopes": list_scopes(principal.claims),

@@ -42,7 +42,8 @@ _REQUEST_BUCKETS_S = (
 _LAG_BUCKETS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _VERIFICATION_BUCKETS_S = (0.00002, 0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.005)
 
-#: Between two renderings, each of which takes milliseconds of the event loop, and no token.
+#: Seconds between two renderings. Each takes milliseconds of the event loop, and anybody may ask for one without a
+#: token.
 _PAUSE_S = 0.05
 
 #: The label of a message with several operations, whose time is that of all of them.
@@ -110,7 +111,7 @@ class Metrics:
             buckets=_LAG_BUCKETS_S,
             registry=self._registry,
         )
-        #: Takes seconds.
+        #: Called with seconds.
         self.observe_lag: Callable[[float], None] = lag.observe
 
     def add_messages(self) -> Callable[[str, Sequence[Mapping[str, Any]], float], None]:

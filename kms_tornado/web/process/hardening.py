@@ -16,7 +16,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-#: Of prctl(2).
+#: An operation of prctl(2).
 _PR_SET_DUMPABLE = 4
 #: The fields of /proc/self/stat with the addresses between which the environment was passed, counted
 #: behind the name of the program, which may have spaces (proc(5): env_start, env_end are 50 and 51).

@@ -23,7 +23,7 @@ from ..trusted_proxies import TrustedProxies
 
 log = logging.getLogger("kms_tornado.server")
 
-_CLOSING_S = 0.5  # for the last connections to notice that they are closed
+_CLOSING_S = 0.5  # time for the last connections to notice that they are closed
 
 
 def limit_connections(

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("kms_tornado.server")
 
-#: Seconds after which the clock is looked at again, at the latest: it may have been set.
+#: Seconds after which the clock is read again at the latest, since it may have been set.
 _LOOK_S = 60.0
-#: Seconds after a list's end when OpenSSL, whose clock is a coarse one, knows of it for sure.
+#: Seconds after the end of a list when OpenSSL, whose clock is coarse, is sure to know of it.
 _SURELY_ENDED_S = 0.1
 
 
@@ -70,7 +70,7 @@ class KMIPPort:
             self._tls = self._make_tls()
         assert auth is not None
         kmip = settings.kmip
-        most_open = max(1, count_free(count_open()) // 2)  # HTTP has the others
+        most_open = max(1, count_free(count_open()) // 2)  # HTTP gets the other half
         connections = self._connections = Connections(
             min(settings.max_connections, most_open),
             settings.send_timeout_s,

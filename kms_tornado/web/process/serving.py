@@ -68,7 +68,7 @@ async def _serve(server: Server, worker: Worker | None, on_started: Callable[[],
             asyncio.get_running_loop().add_reader(worker.supervisor_gone, stop.set)
             worker.report_ready()
         else:
-            notify_manager("READY=1")  # of workers, their supervisor tells
+            notify_manager("READY=1")  # for workers, their supervisor does it
         await stop.wait()
         if worker is not None:
             asyncio.get_running_loop().remove_reader(worker.supervisor_gone)

@@ -104,7 +104,7 @@ class Supervisor:
         self._lifeline_in, self._lifeline_out = _make_pipe()
         signal.set_wakeup_fd(self._signals_out, warn_on_full_buffer=False)
         for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD):
-            signal.signal(number, lambda number, frame: None)  # the pipe has it
+            signal.signal(number, lambda number, frame: None)  # the signal's number is in the pipe
         self._fork(1)  # the others start once it serves, so that a failed start is logged only once
         while self._workers or self._restarts:
             readable, _, _ = select.select(
@@ -210,7 +210,7 @@ class Supervisor:
         signal.set_wakeup_fd(-1)
         for number in (*_FORWARDED_SIGNALS, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
-        # Until it handles them, it has read nothing that would have to be read again.
+        # Ignored until the worker handles it: so far it has read nothing that would have to be read again.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _FORWARDED_SIGNALS)
         for end in (self._signals_out, self._signals_in, self._readiness_in, self._lifeline_out):

@@ -139,7 +139,7 @@ class Discovery:
         url = document.get(name)
         if not isinstance(url, str):
             raise ValueError(f"its discovery document has no {name}")
-        # As for keys: nobody reads along, or writes in between.
+        # The same rule as for keys: nobody on the way may read or change what is sent.
         self.issuer.check_key_url(url, name)
         if not _HOST.fullmatch(urlsplit(url).netloc):
             raise ValueError(f"the {name} of its discovery document has an odd host")

@@ -43,7 +43,7 @@ CURVES = {
     "brainpoolp512r1": ("EC", "BRAINPOOLP512R1"),
 }
 
-#: Of a seed that is made here.
+#: The length of a seed that is made here.
 SEED_BYTES = 32
 
 

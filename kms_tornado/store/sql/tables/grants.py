@@ -95,7 +95,7 @@ _operations = Statement(select(grants.c.operation).where(*_of_grantee))
 _delete = Statement(
     delete(grants).where(*_of_grantee, grants.c.operation == bindparam("of_operation"))
 )
-# From the grants to their objects: of those there are fewer than an owner may have objects.
+# It starts with the grants to everyone, which are fewer than the objects of an owner may be.
 _count_for_everyone = Statement(
     select(func.count(grants.c.object.distinct()))
     .join_from(grants, objects, objects.c.serial == grants.c.object)

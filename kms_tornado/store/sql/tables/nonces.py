@@ -43,7 +43,7 @@ MAX_NONCE_BYTES = 255
 #: The key whose chain has all keys as its values.
 _ALL_KEYS = b""
 _FIRST = _END = b""
-#: Bytes by which an object is named in the chain of its key.
+#: The bytes that stand for an object in the chain of its key.
 _MARK_BYTES = 16
 
 _of_key: BindParameter[bytes] = bindparam("of_key")

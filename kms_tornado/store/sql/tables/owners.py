@@ -34,7 +34,7 @@ from ..statements import InsertIfAbsent, Runner, Statement
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import objects, owners
 
-#: Of an object's row, sealed material and texts.
+#: The size of a unit: of an object's row, sealed material and texts.
 UNIT_BYTES = 4096
 
 
@@ -50,7 +50,7 @@ def _count_bytes(element: _UTF8Length, compiler: SQLCompiler, **options: Any) ->
     return f"octet_length({compiler.process(element.clauses, **options)})"
 
 
-@compiles(_UTF8Length, "sqlite")  # which has octet_length since version 3.43
+@compiles(_UTF8Length, "sqlite")  # SQLite has octet_length only since version 3.43
 def _count_bytes_on_sqlite(element: _UTF8Length, compiler: SQLCompiler, **options: Any) -> str:
     return f"length(CAST({compiler.process(element.clauses, **options)} AS BLOB))"
 

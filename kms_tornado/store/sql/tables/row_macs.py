@@ -88,7 +88,7 @@ def log_altered(error: AlteredRow) -> None:
 
 def split_refused(mac: Any) -> tuple[bytes, bool]:
     """(the MAC that a row has, or had before it was refused; whether it is refused). mac: the value of the column."""
-    if not isinstance(mac, bytes):  # of a type that this server never writes
+    if not isinstance(mac, bytes):  # a type that this server never writes
         return b"", False
     return mac.removeprefix(REFUSED), mac.startswith(REFUSED)
 

@@ -147,7 +147,7 @@ _MAX_PARSED_ON_LOOP = 16_384
 
 def is_long(*rows: Sequence[Any]) -> bool:
     """Whether parsing and checking the rows, of any of the kinds above, would hold the event loop."""
-    # Of no other type, unless something else than this server wrote the row.
+    # No other types occur, unless something else than this server wrote the row.
     length = sum(
         len(text)
         for row in rows

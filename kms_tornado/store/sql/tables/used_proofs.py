@@ -21,7 +21,7 @@ PAGE = 500
 #: Proofs that are added in one job.
 MOST_TOGETHER = 100
 
-#: Of the row that has the latest end of those that are deleted. Of the digests none is empty.
+#: The key of the row with the latest end of the deleted proofs. No digest is empty.
 _FORGOTTEN = b""
 
 _P = used_proofs.c

@@ -27,7 +27,7 @@ from ..tables.rows import ROW_TO_CHECK, check_row
 from ..tables.schema import grants, object_names, object_tags, object_values, objects
 from ..tables.side_tables import collect_names
 
-#: Objects in one statement: each may have attributes of 64 KiB.
+#: The most objects in one statement: each may have attributes of 64 KiB.
 _MAX_UIDS = 128
 
 #: Table → the columns of its rows, as `_expect` gives their values.

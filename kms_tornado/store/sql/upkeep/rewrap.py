@@ -32,7 +32,7 @@ from ..tables.schema import objects
 
 #: Rows of a page, which a transaction writes in some ten milliseconds.
 PAGE = 500
-#: Bytes of the envelopes of a page: there may be long ones.
+#: The most bytes of envelopes in a page: some may be long.
 _MAX_PAGE_BYTES = 4 * 1024 * 1024
 
 _serial = objects.c.serial

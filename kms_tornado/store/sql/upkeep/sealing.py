@@ -31,7 +31,7 @@ from ..tables.side_tables import IndexedAttributes, change_values, collect_names
 
 _log = logging.getLogger(__name__)
 
-# Objects are read and written by the page: there may be more of them than fit into memory.
+# The most objects in a page. They are read and written by pages, since all of them may not fit into memory.
 _PAGE = 500
 
 _CHECK = "master_key_check"

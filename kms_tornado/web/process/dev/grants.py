@@ -15,14 +15,14 @@ from .requests import OAuthError, SignInRequest, is_verifier_of
 
 CODE_LIFETIME_S = 60.0  # RFC 6749 §4.1.2 recommends ten minutes at most; a browser needs a second
 DEVICE_LIFETIME_S = 600.0  # time to find the other screen, and type
-TICKET_LIFETIME_S = 600.0  # for which a sign-in page may stand open
+TICKET_LIFETIME_S = 600.0  # how long a sign-in page may stay open
 REFRESH_LIFETIME_S = 12 * 3600.0  # a working day
 POLL_INTERVAL_S = 1  # a laptop's own loopback bears what a provider would not
 _SHORTEST_PAUSE_S = 0.5 * POLL_INTERVAL_S  # clients' timers are not exact
 
 T = TypeVar("T")
 
-_MOST = 200  # of each kind at once
+_MOST = 200  # the most of each kind at once
 _LETTERS = "BCDFGHJKLMNPQRSTVWXZ"  # RFC 8628 §6.1: no vowels, so no words, and nothing like a digit
 
 

@@ -27,7 +27,7 @@ from .sign_in import AuthorizeHandler, DeviceHandler
 AUDIENCE = "kms_tornado"
 USERS = ("alice@example.com", "bob@example.com")
 LIFETIME_S = 12 * 3600  # a working day; a restart makes new keys, which ends old tokens anyway
-_MOST_BYTES = 64 * 1024  # of a request to the issuer
+_MOST_BYTES = 64 * 1024  # the longest request to the issuer
 
 
 class DevIssuer:

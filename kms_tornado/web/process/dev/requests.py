@@ -24,7 +24,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")  # a SHA-256 digest in base64url
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636 §4.1
 _MOST_BYTES = 4096  # of any parameter: an access token to be revoked has about a thousand
-_MOST_CHARACTERS = 1000  # of a scope, a state or a nonce
+_MOST_CHARACTERS = 1000  # the longest scope, state or nonce
 
 
 class OAuthError(Exception):
