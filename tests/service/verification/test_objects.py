@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from kms_tornado.audit.record import COMMAND, AuditEntry, Origin
 from kms_tornado.audit.verification import ChainVerifier
+from kms_tornado.domain.search import LocateSearch
 from kms_tornado.errors import GeneralFailure, ObjectAlreadyExists
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.service.verification.objects import ObjectVerification, RecordReader
@@ -21,7 +23,15 @@ from kms_tornado.store.interface.object_checks import AUDIT
 from kms_tornado.store.interface.object_store import ObjectStore
 
 from ... import postgres
-from ...store.helpers import ALICE, Place, an_object, with_store, write_behind
+from ...store.helpers import (
+    ALICE,
+    Place,
+    an_object,
+    locate,
+    seeking,
+    with_store,
+    write_behind,
+)
 
 ORIGIN = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
 
@@ -252,6 +262,45 @@ def test_object_is_taken_as_it_is_where_the_operator_says_so(place: Place, edit:
         assert (await verify(store)).found == {}
 
     with_two(place, body)
+
+
+async def retag(store: ObjectStore, uid: str, tag: str) -> None:
+    target = await store.get(uid)  # type: ignore[arg-type]
+    assert target is not None
+    changed = dataclasses.replace(
+        target,
+        tags=frozenset({tag}),
+        attributes=dataclasses.replace(target.attributes, activation_date=len(tag)),
+    )
+    await store.commit([Replace(changed, target.generation)], [change("ModifyAttribute", uid)])
+
+
+@pytest.mark.parametrize("is_accepted", [True, False], ids=["accepted", "put back rightly"])
+def test_object_that_is_used_again_is_found_again(place: Place, is_accepted: bool) -> None:
+    """Its rows in other tables are those of another row, or went with the one that was deleted."""
+    tag = "old" if is_accepted else "newer"
+
+    async def body(store: ObjectStore) -> None:
+        await store.audit.open()
+        await make(store, "a")
+        await retag(store, "a", "old")
+        if is_accepted:
+            keep(place)
+            await retag(store, "a", "newer")
+            put_back(place)
+            await verify(store, "a")
+        else:
+            await retag(store, "a", "newer")
+            keep(place)
+            execute(place, "DELETE FROM objects WHERE uid = 'a'")
+            await verify(store)
+            put_back(place)
+            await verify(store)
+        for wanted in (seeking(tags=[tag]), seeking(activation_date=len(tag))):
+            assert await locate(store, LocateSearch(wanted, ALICE, 0, 10)) == (1, ["a"])
+        assert (await verify(store)).found == {}
+
+    with_store(place, body)
 
 
 @pytest.mark.parametrize("edit", [edit, reseal], ids=["edited", "other material"])

@@ -27,7 +27,7 @@ from ...interface.object_checks import (
     StoredSegment,
 )
 from ..backend import Backend
-from ..statements import NO_VALUES, Rows, prepare
+from ..statements import NO_VALUES, Rows, Runner, prepare
 from ..stored_values import stored_bytes
 from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
 from ..tables.row_macs import (
@@ -39,7 +39,7 @@ from ..tables.row_macs import (
 )
 from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
 from ..tables.schema import audit_chains, audit_segments, objects
-from ..upkeep.index_check import IndexCheck
+from ..upkeep.index_check import IndexCheck, rebuild_index
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
 from .chains import read_heads, segment_mac
@@ -179,13 +179,25 @@ class SQLObjectChecks:
         if not rows:
             return ()
         cleared: Sequence[str] = await self._backend.submit(
-            partial(clear, rows=rows, origin=origin)
+            partial(self._clear, rows=rows, origin=origin)
         )
         return cleared
 
     async def accept(self, acceptance: Acceptance, origin: Origin) -> bool:
-        job = partial(accept, acceptance=acceptance, origin=origin)
+        job = partial(self._accept, acceptance=acceptance, origin=origin)
         is_accepted: bool = await self._backend.submit(job)
+        return is_accepted
+
+    def _clear(self, runner: Runner, rows: Sequence[StoredRow], origin: Origin) -> Sequence[str]:
+        cleared = clear(runner, rows, origin)
+        for uid in cleared:
+            rebuild_index(runner, self._authenticator, uid)
+        return cleared
+
+    def _accept(self, runner: Runner, acceptance: Acceptance, origin: Origin) -> bool:
+        is_accepted = accept(runner, acceptance, origin)
+        if is_accepted:
+            rebuild_index(runner, self._authenticator, acceptance.uid)
         return is_accepted
 
     # --- the scrub ------------------------------------------------------------------------------

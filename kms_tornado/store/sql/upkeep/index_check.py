@@ -16,10 +16,21 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Column, Dialect, Select, Table, Text, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Dialect,
+    Select,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    func,
+    select,
+)
 
 from ....domain.managed_object import UniqueIdentifier
-from ..statements import SQLITE, Prepared, Values
+from ..statements import SQLITE, Prepared, Runner, Statement, Values
 from ..tables.attribute_rows import collect_leaves, parse_rows
 from ..tables.grants import parse_grants
 from ..tables.row_macs import AlteredRow, RowAuthenticator, altered_object
@@ -43,6 +54,15 @@ _INDEXES: Mapping[Table, Sequence[Column[Any]]] = {
     ),
     object_names: (object_names.c.owner, object_names.c.name, object_names.c.type),
     grants: (grants.c.grantee, grants.c.operation),
+}
+
+
+_select_own = Statement(
+    select(*ROW_TO_CHECK, objects.c.serial).where(objects.c.uid == bindparam("of_uid"))
+)
+_deletes = {
+    table: Statement(delete(table).where(table.c.object == bindparam("of_object")))
+    for table in _INDEXES
 }
 
 
@@ -90,6 +110,24 @@ class IndexCheck:
         if fault := _find_unfit(values, row):
             raise altered_object(values["uid"], fault)
         return values
+
+
+def rebuild_index(runner: Runner, authenticator: RowAuthenticator, uid: str) -> None:
+    """Write the rows by which an object is found as they follow from its own row, if there is one.
+
+    After a row was put back, they may be those of another one, and each search that finds the object is refused. Raises
+    AlteredRow.
+    """
+    for *row, serial in runner.select(_select_own, {"of_uid": uid}):
+        values = check_row(row, authenticator)
+        for (table, columns), expected in zip(_INDEXES.items(), _expect(values), strict=True):
+            runner.change(_deletes[table], {"of_object": serial})
+            names = [column.name for column in columns]
+            if expected:
+                entries = (zip(names, entry, strict=True) for entry in expected)
+                added = [{"object": serial, **dict(entry)} for entry in entries]
+                # Another object may have its Name by now.
+                runner.add_rows(table, added, "ON CONFLICT DO NOTHING")
 
 
 def _find_unfit(values: Mapping[str, Any], row: Sequence[Any]) -> str | None:
