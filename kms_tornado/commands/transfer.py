@@ -65,12 +65,12 @@ async def _move_to_naming(context: CommandContext) -> int:
         )
     async with open_database(context) as (store, ring):
         issuers = trust.issuer_uris
-        wanted = describe_naming(trust)
-        seen = await store.settle_naming(wanted, issuers)
-        if seen.former is None and find_naming_fault(seen, wanted, issuers) is None:
+        requested = describe_naming(trust)
+        current = await store.settle_naming(requested, issuers)
+        if current.former is None and find_naming_fault(current, requested, issuers) is None:
             print("users are named so already")
             return 0
-        move = _plan_move(seen, wanted, trust, arguments["issuer"], arguments["map"])
+        move = _plan_move(current, requested, trust, arguments["issuer"], arguments["map"])
         with Progress("objects", 0) as progress:
             result = await move_to_naming(
                 store, ring, move, is_rehearsal=is_rehearsal, report=progress.update
@@ -81,17 +81,22 @@ async def _move_to_naming(context: CommandContext) -> int:
 
 
 def _plan_move(
-    seen: UserNaming,
-    wanted: UserNaming,
+    current: UserNaming,
+    requested: UserNaming,
     trust: TrustSettings,
     issuer: str | None,
     file: Path | None,
 ) -> NamingMove:
     """The move. Raises ConfigurationError where the arguments do not fit it."""
-    if seen.former is not None and (seen.by_issuer, seen.claim) != (wanted.by_issuer, wanted.claim):
-        text, setting = find_naming_fault(seen, wanted) or ("", "")
+    if current.former is not None and (current.by_issuer, current.claim) != (
+        requested.by_issuer,
+        requested.claim,
+    ):
+        text, setting = find_naming_fault(current, requested) or ("", "")
         raise ConfigurationError(text, setting)
-    _check_what_changes(seen.former or seen, wanted, trust.issuer_uris, has_map=file is not None)
+    _check_what_changes(
+        current.former or current, requested, trust.issuer_uris, has_map=file is not None
+    )
     renamed: Mapping[str, str] | None = None
     if file is not None:
         renamed, faults = _parse_map(file)
@@ -101,26 +106,28 @@ def _plan_move(
             raise ConfigurationError("; ".join(map(make_printable, faults[:_MAX_FAULTS])))
         _check_new_names(renamed, trust)
     issuers = trust.issuer_uris
-    if wanted.by_issuer and renamed is None:
+    if requested.by_issuer and renamed is None:
         issuer = issuer or (issuers[0] if len(issuers) == 1 else None)
         if issuer not in issuers:
             raise ConfigurationError(
                 "--issuer URI is needed: the issuer, of those configured, whose users the objects are of"
             )
-    return NamingMove(seen, wanted, issuers, issuer, renamed)
+    return NamingMove(current, requested, issuers, issuer, renamed)
 
 
 def _check_what_changes(
-    seen: UserNaming, wanted: UserNaming, issuers: Collection[str], *, has_map: bool
+    current: UserNaming, requested: UserNaming, issuers: Collection[str], *, has_map: bool
 ) -> None:
-    of_issuers = [(was, now) for _, was, now in seen.list_changes(wanted, issuers)]
-    changes_claim = seen.claim != wanted.claim or bool(of_issuers)
-    if changes_claim and seen.by_issuer != wanted.by_issuer:
+    of_issuers = [(was, now) for _, was, now in current.list_changes(requested, issuers)]
+    changes_claim = current.claim != requested.claim or bool(of_issuers)
+    if changes_claim and current.by_issuer != requested.by_issuer:
         raise ConfigurationError(
             "change the namespace and the user claim one after the other", "user_claim"
         )
     if changes_claim and not has_map:
-        was, now = (seen.claim, wanted.claim) if seen.claim != wanted.claim else of_issuers[0]
+        was, now = (
+            (current.claim, requested.claim) if current.claim != requested.claim else of_issuers[0]
+        )
         raise ConfigurationError(
             f"--map FILE is needed: for each name by {was}, a tab and the name by {now}"
         )

@@ -68,20 +68,20 @@ def parse_statistics_request(
 
     now: seconds since the Unix epoch. Raises the errors of `parse_audit_request`.
     """
-    given = _read_once(parameters, _STATISTICS_PARAMETERS)
-    step_ms = _read_step(given) * 1000
-    until_ms = _read_time(given, "until")
+    fields = _read_once(parameters, _STATISTICS_PARAMETERS)
+    step_ms = _read_step(fields) * 1000
+    until_ms = _read_time(fields, "until")
     until_ms = round(now * 1000) if until_ms is None else until_ms
-    since_ms = _read_time(given, "since")
+    since_ms = _read_time(fields, "since")
     since_ms = until_ms - 86_400_000 if since_ms is None else since_ms
     if not since_ms < until_ms <= since_ms + MAX_STEPS * step_ms:
         raise BadAuditRequest(
             f"since, until and step: until is later than since, and 1 to {MAX_STEPS} steps are between them"
         )
     query = RecordQuery(
-        uid=_read_term(given, "uid"),
-        principal=_read_term(given, "principal"),
-        operation=_read_operation(given),
+        uid=_read_term(fields, "uid"),
+        principal=_read_term(fields, "principal"),
+        operation=_read_operation(fields),
         since_ms=since_ms,
         until_ms=until_ms,
     )
@@ -100,42 +100,42 @@ def _read_once(parameters: Mapping[str, Sequence[str]], names: Sequence[str]) ->
 
 def parse_audit_request(parameters: Mapping[str, Sequence[str]]) -> AuditRequest:
     """parameters: name → its values. Raises BadAuditRequest, which repeats no value."""
-    given = _read_once(parameters, _PARAMETERS)
+    fields = _read_once(parameters, _PARAMETERS)
     query = RecordQuery(
-        uid=_read_term(given, "uid"),
-        principal=_read_term(given, "principal"),
-        operation=_read_operation(given),
-        result=_read_result(given),
-        since_ms=_read_time(given, "since"),
-        until_ms=_read_time(given, "until"),
+        uid=_read_term(fields, "uid"),
+        principal=_read_term(fields, "principal"),
+        operation=_read_operation(fields),
+        result=_read_result(fields),
+        since_ms=_read_time(fields, "since"),
+        until_ms=_read_time(fields, "until"),
     )
-    return AuditRequest(query, _read_limit(given), _read_cursor(given))
+    return AuditRequest(query, _read_limit(fields), _read_cursor(fields))
 
 
-def _read_term(given: Mapping[str, str], name: str) -> str | None:
-    value = given.get(name)
+def _read_term(fields: Mapping[str, str], name: str) -> str | None:
+    value = fields.get(name)
     if value is not None and not 1 <= len(value) <= MAX_TERM_LENGTH:
         raise BadAuditRequest(f"{name}: 1 to {MAX_TERM_LENGTH} characters")
     return value
 
 
-def _read_operation(given: Mapping[str, str]) -> str | None:
-    value = given.get("operation")
+def _read_operation(fields: Mapping[str, str]) -> str | None:
+    value = fields.get("operation")
     if value is not None and not re.fullmatch("[A-Za-z_]{1,40}", value):
         raise BadAuditRequest("operation: a name such as Encrypt or get_attributes")
     return None if value is None else find_operation(value)
 
 
-def _read_result(given: Mapping[str, str]) -> str | None:
-    value = given.get("result")
+def _read_result(fields: Mapping[str, str]) -> str | None:
+    value = fields.get("result")
     if value is not None and value not in _RESULTS:
         raise BadAuditRequest(f"result: one of {', '.join(_RESULTS)}")
     return value
 
 
-def _read_time(given: Mapping[str, str], name: str) -> int | None:
+def _read_time(fields: Mapping[str, str], name: str) -> int | None:
     """A time in milliseconds since the Unix epoch."""
-    value = given.get(name)
+    value = fields.get(name)
     if value is None:
         return None
     try:
@@ -152,16 +152,16 @@ def _read_time(given: Mapping[str, str], name: str) -> int | None:
         ) from None
 
 
-def _read_step(given: Mapping[str, str]) -> int:
+def _read_step(fields: Mapping[str, str]) -> int:
     """The length of a step, in seconds."""
-    value = given.get("step", "hour")
+    value = fields.get("step", "hour")
     if value not in _STEPS:
         raise BadAuditRequest(f"step: one of {', '.join(_STEPS)}")
     return _STEPS[value]
 
 
-def _read_limit(given: Mapping[str, str]) -> int:
-    value = given.get("limit")
+def _read_limit(fields: Mapping[str, str]) -> int:
+    value = fields.get("limit")
     if value is None:
         return _RECORDS
     if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= MAX_RECORDS:
@@ -169,8 +169,8 @@ def _read_limit(given: Mapping[str, str]) -> int:
     return int(value)
 
 
-def _read_cursor(given: Mapping[str, str]) -> Cursor | None:
-    value = given.get("cursor")
+def _read_cursor(fields: Mapping[str, str]) -> Cursor | None:
+    value = fields.get("cursor")
     if value is None:
         return None
     match = _CURSOR.fullmatch(value)

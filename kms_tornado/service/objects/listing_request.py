@@ -82,22 +82,22 @@ def parse_listing_request(parameters: Mapping[str, Sequence[str]]) -> ListingReq
             raise BadListingRequest(f"there are only the parameters {', '.join(_PARAMETERS)}")
         if len(values) > 1:
             raise BadListingRequest(f"{name}: give it once")
-    given = {name: values[0] for name, values in parameters.items()}
-    is_owned = _choose(given, "of", _OF, "owned") == "owned"
-    needs_attention = _choose(given, "attention", ("true", "false"), "false") == "true"
-    if (needs_attention or "grantee" in given) and not is_owned:
+    fields = {name: values[0] for name, values in parameters.items()}
+    is_owned = _choose(fields, "of", _OF, "owned") == "owned"
+    needs_attention = _choose(fields, "attention", ("true", "false"), "false") == "true"
+    if (needs_attention or "grantee" in fields) and not is_owned:
         raise BadListingRequest(
             "attention and grantee: only with of=owned, as owners alone are told"
         )
     return ListingRequest(
         is_owned=is_owned,
-        states=frozenset(map(State, _read_names(given, "state", "State"))),
-        object_types=frozenset(map(ObjectType, _read_names(given, "type", "ObjectType"))),
-        text=_read_text(given),
-        grantee=_read_grantee(given),
+        states=frozenset(map(State, _read_names(fields, "state", "State"))),
+        object_types=frozenset(map(ObjectType, _read_names(fields, "type", "ObjectType"))),
+        text=_read_text(fields),
+        grantee=_read_grantee(fields),
         needs_attention=needs_attention,
-        limit=_read_limit(given),
-        cursor=given.get("cursor", ""),
+        limit=_read_limit(fields),
+        cursor=fields.get("cursor", ""),
     )
 
 
@@ -107,41 +107,41 @@ def refuse_parameters(parameters: Collection[str]) -> None:
         raise BadListingRequest("there are no parameters here")
 
 
-def _choose(given: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
-    value = given.get(name, default)
+def _choose(fields: Mapping[str, str], name: str, choices: Sequence[str], default: str) -> str:
+    value = fields.get(name, default)
     if value not in choices:
         raise BadListingRequest(f"{name}: {' or '.join(choices)}")
     return value
 
 
-def _read_names(given: Mapping[str, str], name: str, enumeration: str) -> list[int]:
+def _read_names(fields: Mapping[str, str], name: str, enumeration: str) -> list[int]:
     """The numbers of the names, which are separated by commas; all numbers where the parameter is absent."""
     numbers = {text: number for number, text in ENUMERATIONS[enumeration].cosmian.items()}
-    if name not in given:
+    if name not in fields:
         return [*numbers.values()]
-    names = given[name].split(",")
+    names = fields[name].split(",")
     if not all(one in numbers for one in names):
         raise BadListingRequest(f"{name}: some of {', '.join(numbers)}, with commas between them")
     return [numbers[one] for one in names]
 
 
-def _read_text(given: Mapping[str, str]) -> str:
-    text = given.get("text", "")
+def _read_text(fields: Mapping[str, str]) -> str:
+    text = fields.get("text", "")
     if len(text) > MAX_TEXT_LENGTH:
         raise BadListingRequest(f"text: up to {MAX_TEXT_LENGTH} characters")
     return text.lower()
 
 
-def _read_grantee(given: Mapping[str, str]) -> str:
-    if "grantee" not in given:
+def _read_grantee(fields: Mapping[str, str]) -> str:
+    if "grantee" not in fields:
         return ""
-    if find_grantee_fault(given["grantee"]):
+    if find_grantee_fault(fields["grantee"]):
         raise BadListingRequest("grantee: a user, group:NAME or *, as in grants")
-    return given["grantee"]
+    return fields["grantee"]
 
 
-def _read_limit(given: Mapping[str, str]) -> int:
-    value = given.get("limit", str(_OBJECTS))
+def _read_limit(fields: Mapping[str, str]) -> int:
+    value = fields.get("limit", str(_OBJECTS))
     if not re.fullmatch(r"\d{1,4}", value, re.ASCII) or not 1 <= int(value) <= MAX_OBJECTS:
         raise BadListingRequest(f"limit: 1 to {MAX_OBJECTS}")
     return int(value)

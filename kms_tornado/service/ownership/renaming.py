@@ -35,21 +35,21 @@ class NoNewName(Exception):
 class NamingMove:
     """How names change.
 
-    seen: how the owners are named now. wanted: how they are to be named.
+    current: how the owners are named now. requested: how they are to be named.
     issuers: the issuers with which names may begin.
     issuer: the issuer for the names that have none.
     renamed: {old name: new name}, where another claim names the users.
     """
 
-    seen: UserNaming
-    wanted: UserNaming
+    current: UserNaming
+    requested: UserNaming
     issuers: Collection[str]
     issuer: str | None = None
     renamed: Mapping[str, str] | None = None
 
     @property
     def is_resumed(self) -> bool:
-        return self.seen.former is not None
+        return self.current.former is not None
 
     def rename(self, name: str) -> str:
         """The new name. Raises NoNewName."""
@@ -60,7 +60,7 @@ class NamingMove:
         prefix = GROUP_PREFIX if name.startswith(GROUP_PREFIX) else ""
         bare = name.removeprefix(prefix)
         issuer = next((uri for uri in self.issuers if bare.startswith(f"{uri}#")), None)
-        if self.wanted.by_issuer:
+        if self.requested.by_issuer:
             return name if issuer is not None else f"{prefix}{self.issuer}#{bare}"
         return name if issuer is None else prefix + bare.removeprefix(f"{issuer}#")
 
@@ -78,7 +78,7 @@ class NamingMove:
         if self.renamed is not None:
             return False
         bare = name.removeprefix(GROUP_PREFIX)
-        return any(bare.startswith(f"{uri}#") for uri in self.issuers) is self.wanted.by_issuer
+        return any(bare.startswith(f"{uri}#") for uri in self.issuers) is self.requested.by_issuer
 
 
 async def move_to_naming(
@@ -100,14 +100,14 @@ async def move_to_naming(
         rehearsal = await _transfer_all(transferrer, move, names, is_rehearsal=True)
         if rehearsal.failures or is_rehearsal:
             return rehearsal if is_rehearsal else TransferResult(0, rehearsal.failures)
-    marked = dataclasses.replace(move.wanted, former=move.seen.former or move.seen)
-    await store.change_naming(move.seen, marked)
+    marked = dataclasses.replace(move.requested, former=move.current.former or move.current)
+    await store.change_naming(move.current, marked)
     # Told apart from now on: what is new may stand beside what is old.
-    resumed = dataclasses.replace(move, seen=marked)
+    resumed = dataclasses.replace(move, current=marked)
     result = await _transfer_all(transferrer, resumed, names, report=report)
     if not result.failures:
         await store.rename_in_tombstones(resumed.rename)
-        await store.change_naming(marked, move.wanted)
+        await store.change_naming(marked, move.requested)
     return result
 
 

@@ -33,14 +33,14 @@ class AuditStore(Protocol):
 
     changes: int
 
-    def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
-        """Have `told` called, on any thread, if something else has changed a chain of this process.
+    def on_altered(self, observe: Callable[[ChainHead, ChainHead], None]) -> None:
+        """Have `observe` called, on any thread, if something else has changed a chain of this process.
 
         Its arguments are the head that the process left and the one that it found.
         """
 
-    def on_recorded(self, told: Callable[[Sequence[Segment], bool], None]) -> None:
-        """Have `told` called, on any thread, with what each transaction of this process added to a chain.
+    def on_recorded(self, observe: Callable[[Sequence[Segment], bool], None]) -> None:
+        """Have `observe` called, on any thread, with what each transaction of this process added to a chain.
 
         The second argument is False where it is not known whether the transaction was committed. `open` does not cause
         a call.

@@ -75,11 +75,11 @@ class AuditLog(AuditReader):
         self.chains = chains
         self.changes = 0
 
-    def on_altered(self, told: Callable[[ChainHead, ChainHead], None]) -> None:
-        self.chains.on_altered = told
+    def on_altered(self, observe: Callable[[ChainHead, ChainHead], None]) -> None:
+        self.chains.on_altered = observe
 
-    def on_recorded(self, told: Callable[[Sequence[Segment], bool], None]) -> None:
-        self.chains.on_recorded = told
+    def on_recorded(self, observe: Callable[[Sequence[Segment], bool], None]) -> None:
+        self.chains.on_recorded = observe
 
     async def open(self) -> int:
         """Learn the database's identifier; a new database gets one.

@@ -129,7 +129,7 @@ class NonceRecords:
     def _fix_source(
         self,
         target: KeyOfObject,
-        wanted: NonceSource,
+        requested: NonceSource,
         check: Callable[[int | None], None],
     ) -> tuple[NonceSource, int]:
         """(source, reserved) of the key, which is locked. check: raises WrongNonceSource."""
@@ -139,7 +139,7 @@ class NonceRecords:
             if target.fixed in (NonceSource.SERVER, NonceSource.CALLER):
                 raise _missing(target)
             if self._claim(target, _ALL_KEYS, target.key, target.key, target.key):
-                return self._add_source(target, wanted), 0
+                return self._add_source(target, requested), 0
             # Another transaction has added it just now; otherwise its row was deleted.
             found = self._find_source(target)
             if found is None:
@@ -147,7 +147,7 @@ class NonceRecords:
         source, reserved = found
         if not target.by_object:
             check(source)
-        mixed = mix_sources(source, wanted) if target.by_object else source
+        mixed = mix_sources(source, requested) if target.by_object else source
         if mixed is not source:
             self._write_source(target.key, mixed, reserved)
             if source is NonceSource.SERVER:
