@@ -137,6 +137,7 @@ def test_backup_is_no_stream(command: str, tmp_path: Path) -> None:
     ("error", "code", "line"),
     [
         (cannot_write(errno.ENOSPC), 1, "FILE cannot be made"),
+        (cannot_write(errno.ENXIO), 1, "FILE cannot be made"),
         (cannot_write(errno.EACCES), 2, "FILE cannot be made"),
         (ConfigurationError("a directory is needed", "data_dir"), 2, "--data-dir (default): a dir"),
         (Unavailable("no answer", detail="refused"), 1, "no answer: refused"),
