@@ -68,6 +68,7 @@ def make_object(
     """
     check_material_size(material)
     check_object_type(object_type, requested)
+    tags = parse_user_tags(requested) | system_tags
     check_settable(requested)
     attributes = _find_first_attributes(
         object_type,
@@ -77,7 +78,6 @@ def make_object(
         call.client.activates_new_objects,
         call.now,
     )
-    tags = parse_user_tags(requested) | system_tags
     check_attributes_length(attributes, tags)
     new = make_unsealed_object(call, uid, object_type, attributes, tags)
     return _seal_in_first_state(call, new, material)
