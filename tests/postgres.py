@@ -87,11 +87,11 @@ class Cluster:
             host=str(self.directory), user=USER, dbname=database, autocommit=True
         )
 
-    def new_database(self) -> str:
-        """Its URL; it is empty."""
-        name = f"test_{next(_numbers)}"
+    def new_database(self, like: str | None = None) -> str:
+        """Its URL; it is empty. like: the URL of another one, to which nobody is connected, whose copy it is."""
+        name, template = f"test_{next(_numbers)}", name_of(like) if like else "template0"
         with self.connect() as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY FILE_COPY")
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
         return self.url(name)
 
     def stop(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import logging
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,9 @@ from kms_tornado.settings import Secret, ServiceSettings
 from kms_tornado.store import migrate
 from kms_tornado.store.opening import open_store
 
+from .... import postgres
 from ....operations.inside import a_principal
+from ...conftest import DATABASES, postgres_or_skip
 
 DATABASE = Path(__file__).parents[2] / "revision_0004.sql"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -103,13 +106,24 @@ class Old:
         return asyncio.run(run())
 
 
+@pytest.fixture(scope="module", params=DATABASES)
+def filled(request, tmp_path_factory):
+    """Where a database of the last version without codes is: a file, or a URL."""
+    directory = tmp_path_factory.mktemp("old")
+    if request.param == "sqlite":
+        place = directory / "kms.db"
+        place.touch(0o600)
+    else:
+        place = postgres_or_skip(lambda: postgres.cluster().new_database())
+    Old(place, directory).fill()
+    return place
+
+
 @pytest.fixture
-def old(new_place, tmp_path):
-    if isinstance(new_place, Path):
-        new_place.touch(0o600)
-    database = Old(new_place, tmp_path)
-    database.fill()
-    return database
+def old(filled, tmp_path):
+    if isinstance(filled, Path):
+        return Old(Path(shutil.copy(filled, tmp_path)), tmp_path)
+    return Old(postgres.cluster().new_database(like=filled), tmp_path)
 
 
 async def do(kms, user, operation, request):
