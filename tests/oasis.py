@@ -25,6 +25,9 @@ CASES = sorted((_FOLDER / "oasis-2.1").glob("*.xml"))
 #: Those of KMIP 1.0, 1.2 and 1.4.
 KMIP1_CASES = sorted(_FOLDER.glob("oasis-1.[024]/*.xml"))
 
+#: Why there is none of them.
+ABSENT = "the cases are not here"
+
 #: What a case leaves open: $UNIQUE_IDENTIFIER_0, $NOW, $NOW-3600.
 VARIABLE = re.compile(r"\$([A-Z]+(?:_[A-Z0-9]+)*)([+-]\d+)?")
 

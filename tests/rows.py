@@ -18,14 +18,18 @@ def each_row(
     rows: Iterable[Any],
     *,
     ids: Callable[[Any], object] | Iterable[object] | None = None,
+    absent: str = "",
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """As `pytest.mark.parametrize`, whose arguments it takes, but that all rows are one test.
 
     Fixtures are made once, for all rows: a row leaves nothing behind that another one would meet. What a row raises
     is kept until all of them were tried. A row cannot be skipped, nor have marks.
+
+    absent: why there may be no row at all, which then skips the test; without it a table has one or more.
     """
     arguments = names.replace(",", " ").split() if isinstance(names, str) else list(names)
     table = _read(arguments, rows, ids)
+    assert table or absent, "a table without a row would pass"
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(test)
@@ -53,7 +57,7 @@ def each_row(
         fixtures = [each for name, each in signature.parameters.items() if name not in arguments]
         assert len(fixtures) + len(arguments) == len(signature.parameters), "an argument is unknown"
         try_all.__signature__ = signature.replace(parameters=fixtures)  # type: ignore[attr-defined]
-        return try_all
+        return try_all if table else pytest.mark.skip(reason=absent)(try_all)
 
     return decorate
 
@@ -74,7 +78,6 @@ def _read(
         if name is None and callable(ids):
             name = "-".join(str(ids(value)) for value in values.values())
         table.append((str(name or values)[:_MAX_NAME], values))
-    assert table, "a table without a row would pass"
     if ids is None or callable(ids):
         return table
     return [(str(name), values) for name, (_, values) in zip(ids, table, strict=True)]

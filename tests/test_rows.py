@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 
 from .rows import each_row
@@ -67,6 +69,15 @@ def test_table_without_a_row_or_with_marks_is_refused():
     for rows in ([], [pytest.param(1, marks=pytest.mark.xfail)]):
         with pytest.raises(AssertionError):
             each_row("number", rows)
+
+
+def test_table_that_may_be_absent_skips_its_test():
+    @each_row("number", [], absent="the numbers are not here")
+    def never_run(number, tmp_path): ...
+
+    [mark] = never_run.pytestmark
+    assert (mark.name, mark.kwargs) == ("skip", {"reason": "the numbers are not here"})
+    assert [*inspect.signature(never_run).parameters] == ["tmp_path"]
 
 
 def test_argument_that_the_test_has_not_is_refused():

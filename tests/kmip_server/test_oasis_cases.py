@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..oasis import CASES, KMIP1_CASES
+from ..oasis import ABSENT, CASES, KMIP1_CASES
 from ..oasis_case import Differs, over_octets, owner_of, read_case, run_case
 from ..oasis_kmip1 import reason_to_fail
 from ..server import NO_AUTH, ServerProcess
@@ -38,7 +38,7 @@ def name_failure(site: Site, server: ServerProcess, path: Path) -> str | None:
     return None
 
 
-@pytest.mark.skipif(not KMIP1_CASES, reason="the cases are not here")
+@pytest.mark.skipif(not KMIP1_CASES, reason=ABSENT)
 @pytest.mark.parametrize(
     "version",
     ["1.2", *(pytest.param(version, marks=pytest.mark.soak) for version in ("1.0", "1.4", "2.1"))],
