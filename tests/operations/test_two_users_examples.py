@@ -368,7 +368,7 @@ def test_withdrawn_right_ends_data_in_parts(play):
 def test_right_that_nobody_gave_is_of_no_use(play):
     uid = play.create(ALICE, r.wanted(mask=CIPHER))
     before = play.ask([uid])
-    play.tamper(play.world.database.grant(0, BOB, Op.GET), before, [uid], stays=False)
+    play.tamper(play.world.database.grant(0, BOB, Op.GET), before, [uid])
 
 
 @pytest.mark.parametrize("column", ["sensitive", "state", "usage_mask", "attributes", "owner", "tags"])  # fmt: skip
@@ -379,7 +379,8 @@ def test_edited_column_changes_no_answer(play, column):
     answers = play.ask([uid])
     for value in range(min(24, database.values_of(table, table.columns[column]))):
         with contextlib.suppress(Impossible):
-            answers = play.tamper(database.edit(0, place, value), answers, [uid], stays=False)
+            play.tamper(database.edit(0, place, value), answers, [uid], is_last=False)
+    play.compare_again(answers, play.ask([uid]))
 
 
 def test_replayed_row_is_taken_for_the_present_one(play):
