@@ -161,9 +161,8 @@ class TextFormatter(logging.Formatter):
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         message = redact(record.message)
         request_id = current_request_id.get()
-        if request_id and "request_id" not in getattr(
-            record, "fields", ()
-        ):  # else the message has it
+        # Otherwise the message contains it.
+        if request_id and "request_id" not in getattr(record, "fields", ()):
             message += f" request_id={request_id}"
         # By `logging`'s own template this takes four times as long, of each line of the access log.
         return f"{_time(record)} {record.levelname:7} {record.name}: {message}{self._suffix}"

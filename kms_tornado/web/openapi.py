@@ -40,9 +40,8 @@ class APIDocument(NamedTuple):
     etag: str
 
 
-@lru_cache(
-    maxsize=8
-)  # a process has one application or a few, and none of this changes while it runs
+# A process has one application or a few, and none of this changes while it runs.
+@lru_cache(maxsize=8)
 def render_document(
     routes: tuple[str, ...],
     prefix: str,

@@ -123,9 +123,8 @@ def check_subject(claims: UnverifiedClaims, *, policy: TokenPolicy) -> None:
     Raises MissingClaim, InvalidClaim.
     """
     subject = claims.get("sub", "")
-    if isinstance(subject, str) and _is_plain_name(
-        subject
-    ):  # a plain name is valid for any purpose
+    # A plain name is valid for any purpose.
+    if isinstance(subject, str) and _is_plain_name(subject):
         return
     if "sub" in policy.user_claims and find_user_claim(claims, policy=policy) == "sub":
         parse_name(claims, "sub")

@@ -107,9 +107,8 @@ def _text(error: Exception) -> str:
         return f"{error.reason_with_underscores}: {error}"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if (
-        isinstance(error, OSError) and error.strerror is not None
-    ):  # what is printed has no file's name
+    # What is printed has no file's name.
+    if isinstance(error, OSError) and error.strerror is not None:
         return f"the output cannot be written: {error.strerror}"
     return str(error) or type(error).__name__
 

@@ -39,9 +39,8 @@ _PRIVATE_LABELS = frozenset(
     {"ENCRYPTED PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", "DSA PRIVATE KEY"}
 )
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
-_SKIPPED_LABELS = frozenset(
-    {"EC PARAMETERS"}
-)  # OpenSSL writes them before the key, which repeats them
+# OpenSSL writes them before the key, which repeats them.
+_SKIPPED_LABELS = frozenset({"EC PARAMETERS"})
 
 _SEQUENCE = 0x30
 _SSH_PUBLIC = (b"ssh-", b"ecdsa-sha2-")
@@ -114,9 +113,7 @@ def _read_pkcs8(octets: bytes, what: str) -> Object:
     if algorithm is not CryptographicAlgorithm.DH:  # the library warns of each of them
         try:
             load_der_private_key(octets, None)
-        except (
-            UnsupportedAlgorithm
-        ):  # a curve that the library lacks, for example: the server knows more
+        except UnsupportedAlgorithm:  # such as a curve: the server knows more
             pass
         except (ValueError, TypeError):
             raise KeyFileError(

@@ -103,9 +103,8 @@ def _verify_signature(
             if isinstance(member, dict) and not any(find_oddity(member, name) for name in member):
                 keys.append(JWKRegistry.import_key(member))
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", SecurityWarning
-        )  # EdDSA is called deprecated since RFC 9864
+        # EdDSA is called deprecated since RFC 9864.
+        warnings.simplefilter("ignore", SecurityWarning)
         token = jwt.decode(
             id_token,
             KeySet(keys),

@@ -46,9 +46,8 @@ _DECRYPT = (
     "decrypt it first, as no request carries its password: `openssl pkey -in KEY -outform DER -out COPY`, or let "
     "`kmsctl` import the file, which asks for the password"
 )
-_BASE64 = re.compile(
-    rb"M[A-Za-z0-9+/_-]{20,}[A-Za-z0-9+/_\s-]*=*\s*"
-)  # base64 of a SEQUENCE begins with M
+# The base64 of a SEQUENCE begins with M.
+_BASE64 = re.compile(rb"M[A-Za-z0-9+/_-]{20,}[A-Za-z0-9+/_\s-]*=*\s*")
 _HEXADECIMAL = re.compile(rb"30[0-9A-Fa-f\s]{40,}")
 
 _CERTIFICATE = "X.509: register a Certificate, or send its public key (SubjectPublicKeyInfo)"

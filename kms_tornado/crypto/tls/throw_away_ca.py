@@ -12,9 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_LIFETIME = datetime.timedelta(
-    days=7
-)  # a continuous integration that runs longer starts the server again
+# A continuous integration that runs longer starts the server again.
+_LIFETIME = datetime.timedelta(days=7)
 _BACKDATED = datetime.timedelta(hours=1)  # clocks of containers
 
 

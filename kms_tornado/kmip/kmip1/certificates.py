@@ -96,9 +96,8 @@ def _find_serial_number(nodes: Sequence[Node]) -> Node | None:
             for child in children_of(node):
                 if child.tag == "CertificateSerialNumber" and isinstance(child.value, bytes):
                     content = _content_of(child.value)
-                    is_padded = (
-                        len(content) > 1 and content[0] == 0
-                    )  # so that it is no negative number
+                    # A leading zero keeps the number from being negative.
+                    is_padded = len(content) > 1 and content[0] == 0
                     return _text("SerialNumber", content[is_padded:].hex().upper())
     return None
 

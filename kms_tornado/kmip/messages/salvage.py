@@ -74,9 +74,8 @@ def _salvage(item: Encoded) -> Node | Damaged:
     if not errors and item.tag is not None:  # but for an extension that nobody need read
         return Node(item.tag, ItemType.STRUCTURE, tuple(nodes))
     error = errors[0] if errors else error
-    if isinstance(
-        error, InvalidMessage
-    ):  # the message can be read: it is a field of this item that cannot
+    # The message can be read: it is a field of this item that cannot.
+    if isinstance(error, InvalidMessage):
         error = InvalidField(str(error))
     return Damaged(tuple(nodes), error)
 

@@ -236,9 +236,8 @@ async def unwrap_stored(call: Call, target: ManagedObject) -> UsableKey:
     unwrapped = await unwrap_key_block(call, block, EncodingOption.NO_ENCODING)
     if unwrapped.rights is not None:
         target = _bind_target(call, target, unwrapped.rights)
-    elif not is_generated_here(
-        target
-    ):  # one that was made here has all its rights in its attributes
+    elif not is_generated_here(target):
+        # A key that was made here has all its rights in its attributes.
         check_comes_back_without_rights(unwrapped.wrapping_key, target.owner)
     material = await _parse_material(call, target, unwrapped.block)
     if unwrapped.is_sensitive:

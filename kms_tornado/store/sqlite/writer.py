@@ -112,9 +112,8 @@ class SQLiteWriter:
                 self._write(batch)
                 self._wake_callers(batch)
             if self._erased and self._queue.empty():
-                self._erased = (
-                    not self._file.truncate_log()
-                )  # False: tried again after the next commit
+                # If it fails, it is tried again after the next commit.
+                self._erased = not self._file.truncate_log()
         self._release_chain()
         self._drop_connection()
 

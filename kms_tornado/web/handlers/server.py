@@ -150,9 +150,8 @@ class OpenAPIHandler(ServiceHandler):
             needs_token=auth is None or auth.statistics() is not None,
         )
         self.set_header("Content-Type", JSON)
-        self.set_header(
-            "Cache-Control", "no-cache"
-        )  # it may be kept, and is asked for anew each time
+        # It may be kept, but has to be asked for each time.
+        self.set_header("Cache-Control", "no-cache")
         self.finish(self._document.body)
 
     head = get

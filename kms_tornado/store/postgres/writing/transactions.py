@@ -95,9 +95,8 @@ class TransactionRunner:
                     raise translate_error(exc.reason) from None
                 await pause(attempt)
             except self._errors as exc:
-                if (
-                    judge_error(exc) is Meaning.BAD_VALUE
-                ):  # no `from`: the error may quote the value
+                # No `from`: the error may quote the value.
+                if judge_error(exc) is Meaning.BAD_VALUE:
                     raise InvalidField("a value cannot be stored") from None
                 raise translate_error(exc) from None
 

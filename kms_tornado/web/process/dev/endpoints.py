@@ -128,9 +128,8 @@ class RevokeHandler(ProgramHandler):
 
     async def answer(self, parameters: Parameters) -> dict[str, Any]:
         client_id, token = parse_client_id(parameters), parameters.require("token")
-        if (
-            token.count(".") == 2
-        ):  # a JWT; to say it was revoked, while the server takes it, would be a lie
+        # A JWT; to say it was revoked, while the server takes it, would be a lie.
+        if token.count(".") == 2:
             raise OAuthError(
                 "unsupported_token_type", "an access token ends by itself: revoke the refresh token"
             )
