@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run_line(sys.argv[1:] if argv is None else argv)
     except SystemExit as exc:  # --help and --version
         code = exc.code if isinstance(exc.code, int) else 0
+    except KeyboardInterrupt:
+        code = refuse("interrupted", 1)
     return finish_output(code)
 
 
@@ -50,15 +52,13 @@ def _run_line(argv: Sequence[str]) -> int:
         return run_command(command, rest)
     if (fault := find_unknown_command(argv)) is not None:
         return refuse(fault, 2)
+    _await_handlers()
     try:
         parsed = options.parse(argv, os.environ, commands=tuple(COMMANDS.values()))
     except ConfigurationError as exc:
         return refuse(str(exc), 2)
     if parsed.print_config:
         return print_config(parsed)
-    # Ignore SIGHUP until it is handled: so far nothing was read that would have to be read again, and the signal
-    # would end this process.
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     harden_process()
     raise_limit()
     is_alone = parsed.settings.workers == 1
@@ -72,6 +72,17 @@ def _run_line(argv: Sequence[str]) -> int:
     if code != 2:
         logs.release()
     return code
+
+
+def _await_handlers() -> None:
+    """Until the server or the supervisor handles signals, most of a second later.
+
+    A stop is a clean one at once: nothing was begun that would have to be ended. Nothing has been read that SIGHUP
+    would have read again, and it would end us.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, frame: os._exit(0))
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 def _run(

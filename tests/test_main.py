@@ -234,6 +234,41 @@ def test_output_that_has_another_encoding_is_no_mistake(tmp_path):
     assert 'default-username = "Zo\\xeb"  # flag' in finished.stdout
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_stop_before_there_is_a_server_is_a_clean_one(tmp_path, number):
+    with reading_its_file([], tmp_path) as (process, _):
+        process.send_signal(number)
+        assert (process.wait(30), process.stderr.read()) == (0, "")
+
+
+def test_sighup_before_there_is_a_server_ends_nothing(tmp_path):
+    with reading_its_file([], tmp_path) as (process, pipe):
+        process.send_signal(signal.SIGHUP)
+        pipe.write(b"[kms]\nprot = 1\n")
+        pipe.close()
+        assert process.wait(30) == 2
+        assert "prot" in process.stderr.read()
+
+
+def test_command_that_is_interrupted_before_it_runs_says_so(tmp_path):
+    with reading_its_file(["verify"], tmp_path) as (process, _):
+        process.send_signal(signal.SIGINT)
+        assert (process.wait(30), process.stderr.read()) == (1, "kms-tornado: interrupted\n")
+
+
+@contextlib.contextmanager
+def reading_its_file(argv, tmp_path):
+    """(a process that waits for more of its configuration file, the other end of that)."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    process = warm_servers().start([*argv, "-c", "pipe.toml"], tmp_path)
+    # A pipe opens once its reader has opened it.
+    with process.stdout, process.stderr, open(tmp_path / "pipe.toml", "wb", 0) as pipe:
+        try:
+            yield process, pipe
+        finally:
+            process.kill()
+
+
 def run_python(*argv, cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **variables):
     """A process of its own: how Python ends is part of it."""
     return subprocess.run(
