@@ -76,6 +76,21 @@ def test_edited_row_beside_objects_and_records_is_told_by_audit_verify(
     assert "1 fault: " in told
 
 
+@pytest.mark.parametrize(
+    "statement", ["UPDATE audit_chains SET seq = seq - 1", "DELETE FROM audit_chains"]
+)
+def test_objects_are_compared_although_the_head_of_a_chain_was_moved(
+    database: Path, statement: str
+) -> None:
+    edit(database, statement)
+    edit(database, "UPDATE objects SET state = state + 1")
+    code, told, _ = command(database, "audit", "verify")
+    assert code == 1
+    assert "the head of chain 1 was set back to record 1/" in told
+    assert "something else than this server wrote its row" in told
+    assert "2 faults: " in told
+
+
 @pytest.mark.parametrize("words", [["verify"], ["audit", "export"]], ids=" ".join)
 def test_database_without_its_check_value_is_not_told_to_be_empty(
     database: Path, words: list[str]

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from ...audit.chain import ChainHead, hash_line
 from ...audit.paths import UNTOLD
 from ...audit.record import Origin
 from ...audit.verification import ChainVerifier
@@ -55,6 +56,8 @@ class RecordReader:
         self._firsts: dict[int, int] = {}
         #: Chains whose last segment was edited, as is known.
         self._edited: set[int] = set()
+        #: chain → its head, which names an earlier record than the last one; None if its row is gone.
+        self._moved: dict[int, ChainHead | None] = {}
         #: How many faults there were once all records were read; None before `settle`.
         self._settled: int | None = None
 
@@ -122,21 +125,43 @@ class RecordReader:
                     f"is {chain}/{last}"
                 )
         for chain, end in sorted(self.chains.ends.items()):
-            head_seq = moment.heads[chain].seq if chain in moment.heads else 0
+            found = moment.heads.get(chain)
+            head_seq = 0 if found is None else found.seq
             if head_seq < end.seq:
-                self._note(
-                    f"the head of chain {chain} was set back to record {chain}/{head_seq}: there were more, up to "
-                    f"{chain}/{end.seq}"
-                )
+                if chain in self._moved and self._moved[chain] == found:
+                    continue
+                self._note_moved(end, found)
                 raise AuditSetBack
             # Set back, it may have gone on to the very number up to which it was read.
-            is_other = head_seq == end.seq and moment.heads[chain].hash != end.hash
+            is_other = found is not None and found.seq == end.seq and found.hash != end.hash
             if is_other and chain not in self._edited:
                 self._note(
                     f"record {chain}/{end.seq} was edited: its hash is not the one that the head of its chain names"
                 )
                 if self._settled is not None:
                     raise AuditSetBack
+
+    async def find_moved_heads(self) -> None:
+        """Tell of heads that name an earlier record than the last one that is there, which something else moved.
+
+        All records are there, so that objects can be compared with them. Called once all were read; raises Unavailable.
+        """
+        heads = await self._store.audit.heads()
+        for chain, end in sorted(self.chains.ends.items()):
+            head = heads.get(chain)
+            if head is not None and head.seq >= end.seq:
+                continue
+            again = await self._store.audit.read_segments(chain, self._firsts[chain] - 1)
+            last = again and ChainHead(again[0].chain, again[0].last, hash_line(again[0].lines[-1]))
+            if last == end:
+                self._moved[chain] = head
+                self._note_moved(end, head)
+
+    def _note_moved(self, end: ChainHead, head: ChainHead | None) -> None:
+        self._note(
+            f"the head of chain {end.chain} was set back to record {end.chain}/{0 if head is None else head.seq}: there "
+            f"were more, up to {end.chain}/{end.seq}"
+        )
 
     def _note(self, fault: str) -> None:
         if fault not in self.faults:

@@ -85,6 +85,7 @@ async def verify_objects(
     objects = ObjectVerification(store, reader, COMMAND)
     await objects.begin()
     await reader.catch_up()
+    await reader.find_moved_heads()
     reader.faults += reader.chains.finish()  # before anything is recorded here
     try:
         await _check_objects(objects, report, accepted, progress)
