@@ -74,7 +74,15 @@ ALLOWED = {
         "user_names",
         "wording",
     },
-    "client": {"errors", "strict_json", "lenient_json", "user_names", "kmip", "wording"},
+    "client": {
+        "argument_types",
+        "errors",
+        "strict_json",
+        "lenient_json",
+        "user_names",
+        "kmip",
+        "wording",
+    },
     "kmip_settings": {"errors"},
     "transport": {"errors", "networks", "wording"},
     "kmip_server": {

@@ -23,6 +23,7 @@ from kms_tornado import (
 )
 from kms_tornado.argument_types import check_type, make_path
 from kms_tornado.auth.bound.replays import ProcessReplays, SharedProofs
+from kms_tornado.client import ConnectionSettings, KMSClient, PEMPair, ProxySettings
 from kms_tornado.errors import ConfigurationError, WrongArgumentType
 from kms_tornado.testing import TestIssuer, fake_auth
 
@@ -55,6 +56,14 @@ def make_claim(**arguments: Any) -> RequiredClaim:
 
 def make_kms(**arguments: Any) -> object:
     return handlers(**{"prefix": "/kms", "data_dir": "kms-data", **arguments})
+
+
+def make_connection(**arguments: Any) -> ConnectionSettings:
+    return ConnectionSettings(**{"server_url": "https://kms.example", **arguments})
+
+
+def make_client(**arguments: Any) -> object:
+    return KMSClient(**{"settings": make_connection(), **arguments})
 
 
 def make_principal(**arguments: Any) -> object:
@@ -125,6 +134,23 @@ _WRONG: tuple[tuple[Callable[..., object], Mapping[str, tuple[Any, ...]]], ...] 
             "scrub_interval_s": (*NO_NUMBER, None),
             "auth": (5, "", BearerAuth, object()),
         },
+    ),
+    (
+        make_connection,
+        {
+            "server_url": (*NO_TEXT, None),
+            "accept_invalid_certs": NO_SWITCH,
+            **dict.fromkeys(("verified_cert", "ca_file", "cipher_suites"), NO_TEXT),
+            **dict.fromkeys(("client_certificate", "proxy"), (5, "x", {})),
+            "custom_headers": (5, {"a": "b"}, ["ab"], [("a",)], [("a", 5)]),
+            "timeout_s": (*NO_NUMBER, None),
+        },
+    ),
+    (lambda **arguments: ProxySettings(**{"url": "http://proxy", **arguments}), {"url": NO_TEXT, "exclusion_list": NO_TEXTS}),
+    (lambda **arguments: PEMPair(**{"certificate": "c", "key": "k", **arguments}), {"certificate": NO_TEXT, "password": (5, b"x")}),
+    (
+        make_client,
+        {"server_url": (5, b"x"), "token": (5, b"x", {}), "settings": (5, "https://kms.example"), "observe": (5, "x")},
     ),
     (BearerAuth, {"settings": (5, None, TrustSettings, ISSUER)}),
     (

@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from ..argument_types import check_type
 from ..errors import KMIPError
 from ..kmip.schema import Declared
 from . import exchanges
@@ -63,7 +64,11 @@ def make_transport(
     settings: ConnectionSettings | None,
     observe: Observe | None,
 ) -> Transport:
-    """The transport for the arguments of a client. Raises InvalidSettings."""
+    """The transport for the arguments of a client. Raises InvalidSettings, and TypeError for a wrong type."""
+    check_type(server_url, str | None, "server_url")
+    check_type(settings, ConnectionSettings | None, "settings")
+    check_type(token, str | TokenSource | None, "token")
+    check_type(observe, Callable | None, "observe")
     if settings is None:
         url = server_url or os.environ.get("KMS_URL")
         if not url:

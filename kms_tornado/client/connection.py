@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self, runtime_checkable
 from urllib.parse import SplitResult, urlsplit
 
+from ..argument_types import check_field_types, check_type, make_path, make_texts, make_tuple
 from .errors import InvalidSettings
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class PEMPair:
     key: Path
     password: str | None = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        _check_types(self, "certificate", "key")
+
 
 @dataclass(frozen=True, slots=True)
 class PKCS12File:
@@ -93,6 +97,9 @@ class PKCS12File:
 
     path: Path
     password: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        _check_types(self, "path")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +118,9 @@ class ProxySettings:
     custom_auth_header: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        hosts = make_texts(self.exclusion_list, "exclusion_list")
+        object.__setattr__(self, "exclusion_list", hosts)
+        _check_types(self)
         _check_url("the proxy's URL", self.url)
         if self.custom_auth_header is not None:
             if self.basic_auth_username is not None:
@@ -127,7 +137,7 @@ class ProxySettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """How to reach a server. Raises InvalidSettings for settings that make no sense.
+    """How to reach a server. Raises InvalidSettings for settings that make no sense, TypeError for those of a wrong type.
 
     server_url: ``http(s)://host[:port][/prefix]``.
     verified_cert: PEM, the only certificate that the server may have.
@@ -147,6 +157,9 @@ class ConnectionSettings:
     timeout_s: float = 60.0
 
     def __post_init__(self) -> None:
+        headers = make_tuple(self.custom_headers, "custom_headers")
+        object.__setattr__(self, "custom_headers", headers)
+        _check_types(self, "ca_file")
         url = _check_url("the server's URL", self.server_url)
         if url.username is not None:
             raise InvalidSettings("the server's URL has a user name: the token says who calls")
@@ -161,7 +174,16 @@ class ConnectionSettings:
         return urlsplit(self.server_url).path.rstrip("/")
 
 
+def _check_types(instance: object, *paths: str) -> None:
+    """paths: the fields that are paths, for which a text is taken, too. Raises TypeError."""
+    for name in paths:
+        path = make_path(getattr(instance, name), name)
+        object.__setattr__(instance, name, None if path is None else Path(path))
+    check_field_types(instance)
+
+
 def _check_token(token: str) -> None:
+    check_type(token, str, "token")
     if not token:
         raise InvalidSettings("the token is empty: leave it out where there is none")
     if not _BEARER_TOKEN.fullmatch(token):

@@ -43,7 +43,7 @@ def read_regular_file(path: Path) -> tuple[bytes, os.stat_result]:
             raise ConfigurationError(f"{path} is {kind}: name a file")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, ConfigurationError):
         raise
     except (OSError, ValueError) as exc:
         raise ConfigurationError(f"{path} cannot be read: {reason_of(exc)}") from exc
