@@ -53,7 +53,7 @@ def make_tuple(names: str | Iterable[Member], argument: str) -> tuple[Member | s
 
 
 def make_texts(names: str | Iterable[str], argument: str) -> tuple[str, ...]:
-    """As make_tuple, of texts."""
+    """The same as make_tuple, for texts alone."""
     texts = make_tuple(names, argument)
     check_type(texts, tuple[str, ...], argument)
     return texts

@@ -68,7 +68,7 @@ def hold() -> None:
 
 
 def release() -> None:
-    """Write the lines that were kept."""
+    """Write the lines that were held. A stream that cannot be written does not end the server, now or later."""
     for handler in logging.getLogger().handlers:
         if isinstance(handler, TurnHandler):
             with contextlib.suppress(OSError):
