@@ -9,8 +9,6 @@ from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import pytest
-from jsonschema import Draft202012Validator
-from openapi_spec_validator import OpenAPIV31SpecValidator
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, __version__
@@ -56,7 +54,18 @@ def document(server: ServerProcess) -> dict[str, Any]:
     return document
 
 
+# The libraries take half a second to load, and each process of the tests reads this file: hence the imports below.
+
+
+def find_faults(document: dict[str, Any]) -> list[Any]:
+    from openapi_spec_validator import OpenAPIV31SpecValidator
+
+    return list(OpenAPIV31SpecValidator(document).iter_errors())
+
+
 def check_against(document: dict[str, Any], schema: dict[str, Any], value: Any) -> None:
+    from jsonschema import Draft202012Validator
+
     whole = {**schema, "components": document["components"]}
     Draft202012Validator(whole, format_checker=Draft202012Validator.FORMAT_CHECKER).validate(value)
 
@@ -91,7 +100,7 @@ def check_answer(document: dict[str, Any], operation: dict[str, Any], answer: Re
 
 def test_document_is_valid(document: dict[str, Any]) -> None:
     for each in (document, DOCUMENT):
-        assert list(OpenAPIV31SpecValidator(each).iter_errors()) == []
+        assert find_faults(each) == []
 
 
 @each_row(("route", "handler"), ALL_ROUTES, ids=[route for route, _ in ALL_ROUTES])
@@ -173,7 +182,7 @@ def test_paths_of_a_mounted_kms_are_found_below_its_prefix(tmp_path: Path) -> No
         assert client.get("/keys/kms/openapi.json").status == 503
     with running(lambda: Application(kms), kms) as client:
         document = client.get("/keys/kms/openapi.json").json()
-        assert list(OpenAPIV31SpecValidator(document).iter_errors()) == []
+        assert find_faults(document) == []
         for path, entry in document["paths"].items():
             if "get" in entry and "{" not in path:
                 base = entry.get("servers", document["servers"])[0]["url"]

@@ -136,12 +136,10 @@ def test_a_broken_answer_is_an_error_that_names_the_url_and_the_cause(
 
 
 def test_a_bomb_is_stopped_long_before_it_is_unpacked(issuer: Issuer) -> None:
-    issuer.answers[issuer.jwks_path] = response(_BOMB, Content_Encoding="gzip")
+    bomb = gzip.compress(b" " * 30_000_000)
+    issuer.answers[issuer.jwks_path] = response(bomb, Content_Encoding="gzip")
     with pytest.raises(KeySetError, match="larger than"):
         fetch(url_of(issuer))
-
-
-_BOMB = gzip.compress(b" " * 30_000_000)
 
 
 @pytest.mark.parametrize(
