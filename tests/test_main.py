@@ -236,8 +236,9 @@ def test_output_that_has_another_encoding_is_no_mistake(tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_stop_before_there_is_a_server_is_a_clean_one(tmp_path, number):
-    with reading_its_file([], tmp_path) as (process, _):
+    with reading_its_file([], tmp_path) as (process, pipe):
         process.send_signal(number)
+        pipe.close()  # it may have been about to read, which no signal ends then
         assert (process.wait(30), process.stderr.read()) == (0, "")
 
 
@@ -251,8 +252,9 @@ def test_sighup_before_there_is_a_server_ends_nothing(tmp_path):
 
 
 def test_command_that_is_interrupted_before_it_runs_says_so(tmp_path):
-    with reading_its_file(["verify"], tmp_path) as (process, _):
+    with reading_its_file(["verify"], tmp_path) as (process, pipe):
         process.send_signal(signal.SIGINT)
+        pipe.close()
         assert (process.wait(30), process.stderr.read()) == (1, "kms-tornado: interrupted\n")
 
 
