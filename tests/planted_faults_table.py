@@ -788,7 +788,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S7",
         "a request strips the rights from the key",
-        "operations/objects/wrapping.py",
+        "operations/objects/unwrapping.py",
         "if encoding is EncodingOption.TTLV_ENCODING or is_encoded_key_value(plain)",
         "if encoding is EncodingOption.TTLV_ENCODING",
         ("operations/objects/test_wrapped_rights.py",),

@@ -40,7 +40,7 @@ from kms_tornado.operations.common.streams import (
     MAX_STREAMS_OF_A_PRINCIPAL,
 )
 from kms_tornado.operations.locate import MAX_LOCATED
-from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
+from kms_tornado.operations.objects.unwrapping import MAX_WRAPPED_BYTES
 from kms_tornado.options import parse
 from kms_tornado.service.auditing.request import MAX_RECORDS, MAX_STEPS
 from kms_tornado.service.catalogue import ALL_OBJECT_TYPES, CATALOGUE

@@ -30,7 +30,7 @@ from .objects.imported import make_destroyed_object, make_imported_object
 from .objects.incoming import ParsedObject, parse_object, parse_sent_object
 from .objects.pkcs12 import ParsedPKCS12, is_pkcs12, make_certificates, parse_pkcs12
 from .objects.stored_wrapped import parse_wrapped_object
-from .objects.wrapping import unwrap_key_block
+from .objects.unwrapping import unwrap_key_block
 from .objects.wrapping_policy import check_comes_back_without_rights
 
 

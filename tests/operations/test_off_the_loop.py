@@ -37,8 +37,8 @@ from kms_tornado.kmip.payloads import (
     RegisterRequest,
 )
 from kms_tornado.kmip.structures import CryptographicParameters
-from kms_tornado.operations.objects import wrapping
-from kms_tornado.operations.objects.wrapping import MAX_WRAPPED_BYTES
+from kms_tornado.operations.objects import unwrapping, wrapping
+from kms_tornado.operations.objects.unwrapping import MAX_WRAPPED_BYTES
 
 from . import inside
 from .inside import ALICE, Inside
@@ -118,7 +118,7 @@ def test_long_secret_is_wrapped_and_unwrapped_on_a_thread(kms, monkeypatch):
         encoding_option=EncodingOption.NO_ENCODING,
     )
     wraps = watch(monkeypatch, wrapping, "wrap_key")
-    unwraps = watch(monkeypatch, wrapping, "unwrap_key")
+    unwraps = watch(monkeypatch, unwrapping, "unwrap_key")
     left = kms.do(ALICE, Operation.GET, GetRequest(uid, key_wrapping_specification=specification))
     wrapped = left.object.key_block.key_value.key_material.octets
     back = import_wrapped(kms, kek, wrapped, KeyWrapType.NOT_WRAPPED)
@@ -132,7 +132,7 @@ def test_what_is_too_long_for_an_object_is_refused_before_it_is_unwrapped(
     kms, monkeypatch, wrap_type
 ):
     kek = wrapping_key(kms)
-    unwraps = watch(monkeypatch, wrapping, "unwrap_key")
+    unwraps = watch(monkeypatch, unwrapping, "unwrap_key")
     with pytest.raises(InvalidField, match=f"at most {MAX_WRAPPED_BYTES} bytes"):
         import_wrapped(kms, kek, bytes(MAX_WRAPPED_BYTES + 1), wrap_type)
     assert unwraps == []

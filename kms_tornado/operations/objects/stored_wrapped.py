@@ -59,14 +59,10 @@ from .incoming import (
     parse_object,
 )
 from .outgoing import enclose_key_block, render_inner_attributes
-from .wrapping import (
-    determine_encoding,
-    read_wrapped_octets,
-    require_encryption_key,
-    unwrap_key_block,
-    wrap_key_block,
-)
+from .unwrapping import determine_encoding, read_wrapped_octets, unwrap_key_block
+from .wrapping import wrap_key_block
 from .wrapping_policy import check_comes_back_without_rights, is_generated_here
+from .wrapping_schemes import require_encryption_key
 
 #: The vendor attribute by which cosmian_kms asks for a new key that is stored wrapped.
 WRAPPING_KEY_ID = "wrapping_key_id"
