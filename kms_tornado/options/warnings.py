@@ -59,31 +59,8 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
     tenants = values["jwt-tenants"]
     if tenants.value and not any(issuer.tenants for issuer in _list_issuers(settings)):
         yield warning("jwt-tenants", f"has no effect: no issuer has {TENANT_PLACE} in it")
-    if (
-        settings.tls_cert_file is None
-        and not settings.trusted_proxies
-        and not is_loopback_host(settings.hostname)
-    ):
-        yield warning(
-            "hostname",
-            "NO TLS: everybody on the way reads the bearer tokens and the keys; set --tls-cert-file and "
-            "--tls-key-file, or name the proxies that add TLS with --trusted-proxies",
-        )
-    if settings.public_url.startswith("http:") and not is_loopback_host(
-        urlsplit(settings.public_url).hostname
-    ):
-        yield warning("public-url", "clients that follow it send their bearer tokens in clear text")
-    if everyone := find_everyone(settings.trusted_proxies):
-        yield warning(
-            "trusted-proxies",
-            f"EVERYBODY IS TRUSTED ({everyone}): any client chooses the address that the log and the limits "
-            "know it by; name the proxies' own networks",
-        )
-    database_url = values["database-url"]
-    if database_url.source == "flag" and mask_url(database_url.value) != database_url.value:
-        yield warning(
-            "database-url", "everybody on this host can read its password in the list of processes"
-        )
+    for name, text in _find_exposures(settings, values):
+        yield warning(name, text)
     if settings.refresh.interval_s < settings.refresh.cooldown_s:
         yield warning(
             "jwks-refresh-interval", "shorter than --jwks-cooldown, which takes precedence"
@@ -106,6 +83,38 @@ def _find_useless(
     for name, (is_useless, why) in is_off.items():
         if is_useless and values[name].source != "default" and values[name].value:
             yield name, why
+
+
+def _find_exposures(
+    settings: Settings, values: Mapping[str, OptionValue]
+) -> Iterator[tuple[str, str]]:
+    """(option, the risk) for each setting that leaves something open to others."""
+    if (
+        settings.tls_cert_file is None
+        and not settings.trusted_proxies
+        and not is_loopback_host(settings.hostname)
+    ):
+        yield (
+            "hostname",
+            "NO TLS: everybody on the way reads the bearer tokens and the keys; set --tls-cert-file and "
+            "--tls-key-file, or name the proxies that add TLS with --trusted-proxies",
+        )
+    if settings.public_url.startswith("http:") and not is_loopback_host(
+        urlsplit(settings.public_url).hostname
+    ):
+        yield "public-url", "clients that follow it send their bearer tokens in clear text"
+    if everyone := find_everyone(settings.trusted_proxies):
+        yield (
+            "trusted-proxies",
+            f"EVERYBODY IS TRUSTED ({everyone}): any client chooses the address that the log and the limits "
+            "know it by; name the proxies' own networks",
+        )
+    database_url = values["database-url"]
+    if database_url.source == "flag" and mask_url(database_url.value) != database_url.value:
+        yield (
+            "database-url",
+            "everybody on this host can read its password in the list of processes",
+        )
 
 
 def _find_joined(values: Mapping[str, OptionValue]) -> Iterator[str]:
