@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from .postgres import USER, Cluster, NoPostgres, programs
+from .server import frozen
 
 _NAME = "standby"
 
@@ -52,14 +53,8 @@ class Node(Cluster):
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """Its processes do nothing meanwhile."""
-        pids = [self._process.pid, *_children(self._process.pid)]
-        for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
-        try:
+        with frozen([self._process.pid, *_children(self._process.pid)]):
             yield
-        finally:
-            for pid in pids:
-                os.kill(pid, signal.SIGCONT)
 
     def promote(self) -> None:
         with self.connect() as connection:

@@ -300,6 +300,18 @@ def serving(*argv: str, expected_error: str = "", **kwargs: Any) -> Iterator[Ser
         check_log(server, expected_error=expected_error)
 
 
+@contextlib.contextmanager
+def frozen(pids: Sequence[int]) -> Iterator[None]:
+    """The processes do nothing meanwhile."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
 def eventually(check: Callable[[], Any], timeout_s: float = 30) -> Any:
     """The first true result of the check."""
     deadline = time.monotonic() + timeout_s

@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import json
 import os
-import signal
 import ssl
 import sys
 import tempfile
@@ -17,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import certificates
-from tests.bench.load import Connection, Measurement, count_sockets, list_children, measure
+from tests.bench.load import (
+    Connection,
+    Measurement,
+    count_sockets,
+    list_children,
+    measure,
+)
 from tests.issuer import Issuer
 from tests.kms import (
     Item,
@@ -31,7 +36,7 @@ from tests.kms import (
     text,
     uid,
 )
-from tests.server import ServerProcess, trusting
+from tests.server import ServerProcess, frozen, trusting
 
 DATA = bytes(range(256)) * 4
 POOL = 100  # keys that get, encrypt and decrypt go round
@@ -76,7 +81,7 @@ class Ours:
         taken = []
         for place, worker in enumerate(workers):
             before = count_sockets(worker)
-            with _stopped([other for other in workers if other != worker]):
+            with frozen([other for other in workers if other != worker]):
                 made += self.connect(len(range(place, connections, len(workers))))
             taken.append(count_sockets(worker) - before)
         print(f"connections of {len(workers)} workers:", *taken)
@@ -210,18 +215,6 @@ def _together(items: Sequence[Item]) -> Item:
 def close(connections: Sequence[Connection]) -> None:
     for connection in connections:
         connection.socket.close()
-
-
-@contextlib.contextmanager
-def _stopped(processes: Sequence[int]) -> Iterator[None]:
-    """They do nothing meanwhile."""
-    for process in processes:
-        os.kill(process, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in processes:
-            os.kill(process, signal.SIGCONT)
 
 
 @contextlib.contextmanager
