@@ -67,11 +67,15 @@ def revisit(
     """
     origin = f"http://127.0.0.1:{port}"
     address = f"{origin}{prefix}/ui/{path}"
+    is_there = tab.url.startswith(f"{origin}/")
+    if not is_there:
+        # The page that is left, whose server may be gone, would complain about that in the name of the next one.
+        tab.goto("about:blank")
     tab.complaints.clear()
     tab.context.clear_cookies()
     tab.emulate_media(color_scheme=scheme)
     tab.set_viewport_size({"width": width, "height": 900})
-    if tab.url.startswith(f"{origin}/"):  # to go to another fragment would load nothing
+    if is_there:  # to go to another fragment would load nothing
         tab.evaluate(_LEAVE, address)
         tab.reload()
     else:
