@@ -1624,7 +1624,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "a fast route is called with a token that was refused",
-        "web/bearer/fast_routes.py",
+        "web/bearer/fast_exchange.py",
         "if principal is None:",
         "if principal is Ellipsis:",
         ("web/bearer/test_mixin.py",),
@@ -1632,7 +1632,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "a query of too many fields leaves a stranger of a fast route without an answer",
-        "web/bearer/fast_routes.py",
+        "web/bearer/fast_exchange.py",
         "if len(target) > _LONGEST_TARGET:",
         "if len(target) > 65536:",
         ("web/bearer/test_fast_routes.py",),

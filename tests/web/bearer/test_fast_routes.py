@@ -23,7 +23,7 @@ from tornado.web import HTTPError, RequestHandler
 from kms_tornado import BearerApplication, BearerAuth, FastAnswer, FastRequest, requires
 from kms_tornado.errors import InsufficientScope, Unavailable
 from kms_tornado.testing import TestIssuer, fake_auth
-from kms_tornado.web.bearer import fast_routes
+from kms_tornado.web.bearer import fast_handler
 
 from ...rows import each_row
 from ...server import eventually
@@ -430,7 +430,7 @@ def test_client_that_leaves_before_the_answer_is_no_fault(caplog: pytest.LogCapt
 def test_refusal_that_cannot_be_made_ends_the_connection(
     fast: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(fast_routes, "refuse", None)
+    monkeypatch.setattr(fast_handler, "refuse", None)
     with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
         fast.client.get("/tell", token="x.y.z")
     assert "could not be answered" in caplog.text
