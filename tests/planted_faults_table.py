@@ -1649,7 +1649,7 @@ FAULTS: tuple[Fault, ...] = (
         "S15",
         "the web sockets of a denied token stay open",
         "web/bearer/auth.py",
-        "self._web_sockets.close_denied(file.list)",
+        "self._web_sockets.close_denied(denied)",
         "_ = self._web_sockets.close_denied",
         ("web/bearer/test_web_sockets.py",),
     ),

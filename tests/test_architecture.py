@@ -253,6 +253,7 @@ EMBEDDED = (
     "web/bearer/proxy.py",
     "web/bearer/required_claims.py",
     "web/bearer/tornado_internals.py",
+    "web/bearer/upkeep.py",
     "web/bearer/web_sockets.py",
     "testing.py",
 )
@@ -444,10 +445,10 @@ BROAD = {
     "store/postgres/writing/writer.py": 1,
     "store/sql/tables/used_proofs.py": 1,
     "store/sqlite/writer.py": 2,
-    "web/bearer/auth.py": 1,
     "web/bearer/fast_exchange.py": 4,
     "web/bearer/mixin.py": 4,
     "web/bearer/refusals.py": 2,
+    "web/bearer/upkeep.py": 1,
     "web/fast_lane.py": 1,
     "web/process/workers.py": 1,
 }

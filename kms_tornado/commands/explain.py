@@ -32,8 +32,7 @@ from ..auth.rules.explaining import (
 )
 from ..auth.tokens.compact import MAX_TOKEN_LENGTH
 from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
-from ..web.bearer.auth import make_key_source
-from ..web.bearer.jwks_fetch import JWKSFetch
+from ..web.bearer.jwks_fetch import JWKSFetch, make_key_source
 from ..wording import make_printable, mask_queries
 from .running import CommandContext
 

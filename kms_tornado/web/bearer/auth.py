@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from ...auth.bound.proof_key import list_proof_algorithms
 from ...auth.bound.replays import SharedProofs
 from ...auth.credentials import Credentials
 from ...auth.deny_file import DenyFile
+from ...auth.deny_list import DenyList
 from ...auth.issuers.issuer import (
     RefreshPolicy,
     TrustedIssuer,
@@ -24,7 +24,6 @@ from ...auth.issuers.issuer import (
 )
 from ...auth.issuers.kept_keys import KeptKeys
 from ...auth.issuers.key_cache import KeyCache
-from ...auth.issuers.key_source import KeySource
 from ...auth.issuers.key_status import KeyStatus
 from ...auth.principal import Principal
 from ...auth.request_auth import AuthStatistics
@@ -33,42 +32,16 @@ from ...auth.tokens.token_policy import TokenPolicyArguments, make_token_policy
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
 from .arguments import check_argument_names
-from .jwks_fetch import JWKSFetch
+from .jwks_fetch import JWKSFetch, make_key_source
 from .proxy import check_proxy_can_be_used
 from .tornado_internals import TOKEN_LAYER, check_tornado
+from .upkeep import Upkeep
 from .web_sockets import WebSockets
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
 
 log = logging.getLogger("kms_tornado.auth")
-
-_TICK_S = 0.5  # the longest pause between two looks at what is due
-_LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
-
-
-def _add_token(principal: Principal | None, token: str) -> Principal | None:
-    return None if principal is None else principal.with_token(token)
-
-
-def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPolicy) -> KeySource:
-    """The source of the issuer's keys, which sends the configured token where the issuer has one."""
-    file = issuer.jwks_token_file
-    return KeySource(
-        issuer,
-        fetch,
-        fetch_with_token=None if file is None else fetch.with_token(file),
-        timeout_s=refresh.timeout_s,
-    )
-
-
-def _open_deny_file(path: str | None) -> DenyFile | None:
-    """The deny file, read once; None where none is configured. Raises ConfigurationError."""
-    if path is None:
-        return None
-    file = DenyFile(path)
-    file.load()
-    return file
 
 
 class BearerAuth:
@@ -116,15 +89,12 @@ class BearerAuth:
         self.authenticator = Authenticator(settings, self._caches, shared_proofs=shared_proofs)
         self._schemes = (BEARER,) if settings.policy.bound_tokens == "off" else SCHEMES
         self._web_sockets = WebSockets()
-        self._deny_file = _open_deny_file(settings.policy.deny_file)
-        if self._deny_file is not None:
-            self.authenticator.denied = self._deny_file.list
-        self._look: asyncio.Task[None] | None = None  # the task that reads the deny file
+        deny_file = _open_deny_file(settings.policy.deny_file)
+        if deny_file is not None:
+            self.authenticator.denied = deny_file.list
         issuers = [one for issuer in settings.issuers for one in issuer.list_tenants()]
         self._issuers = [issuer.uri for issuer in issuers if issuer.has_address]
-        #: While started. Timers of the loop count on the monotonic clock; Tornado's PeriodicCallback
-        #: counts on time.time(), and would wait for as long as that clock is set back.
-        self._timer: asyncio.TimerHandle | None = None
+        self._upkeep = Upkeep(self._caches.values(), deny_file, self._deny)
 
     @classmethod
     def from_issuer(
@@ -288,42 +258,17 @@ class BearerAuth:
 
         Requests that come before the first answer wait for it, up to `RefreshPolicy.timeout_s`.
         """
-        if self._timer is not None:
+        if self._upkeep.is_started:
             return
-        for issuer in self.settings.issuers:
-            if not issuer.audiences:
-                log.warning(
-                    "issuer %s: NO AUDIENCE is configured: every token of this issuer is accepted, "
-                    "even those made for other services",
-                    issuer.uri,
-                )
-        if self.settings.policy.bound_tokens == "off":
-            log.warning(
-                "BOUND TOKENS ARE TAKEN AS ANY OTHERS: whoever holds one gets in, without the key or the certificate "
-                "to which its issuer has bound it"
-            )
-        if hosts := {host for issuer in self.settings.issuers for host in issuer.jwks_allow_http}:
-            log.warning(
-                "HTTP IS ALLOWED for the issuers' keys, to %s: whoever can change what comes from there can make "
-                "tokens of any user",
-                ", ".join(sorted(hosts)),
-            )
+        _warn_of_risks(self.settings)
         for cache in self._caches.values():
             await cache.load_kept()
         self._fetch.open()
-        self._tick()
+        self._upkeep.start()
 
     async def stop(self) -> None:
         """Stop refreshing, and wait until nothing is running. `start` may follow."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._look is not None:
-            self._look.cancel()  # a disk that hangs would hold up the stop
-            await asyncio.wait({self._look})
-            self._look = None
-        for cache in self._caches.values():
-            await cache.stop()
+        await self._upkeep.stop()
         self._fetch.close()
 
     async def __aenter__(self) -> Self:
@@ -350,12 +295,7 @@ class BearerAuth:
 
         Before `start` it does nothing: the keys will be fetched then.
         """
-        if self._timer is None:
-            return
-        for cache in self._caches.values():
-            cache.refresh_soon()
-        self._timer.cancel()
-        self._tick()  # this also sets the timer
+        self._upkeep.refresh_soon()
 
     def status(self) -> Sequence[KeyStatus]:
         """The state of each issuer's keys, in the order of the settings."""
@@ -381,24 +321,42 @@ class BearerAuth:
         """Have `observe` called with the duration in seconds of each verification of a token."""
         self.authenticator.observe_verification = observe
 
-    async def _look_at_deny_file(self, file: DenyFile) -> None:
-        """Read the deny file on a thread, as the disk may be slow."""
-        try:
-            await asyncio.to_thread(file.look)
-            if file.list is not self.authenticator.denied:
-                self.authenticator.denied = file.list
-                self._web_sockets.close_denied(file.list)
-        except Exception:  # a bug of ours: the list stays as it was, and the next look comes
-            log.exception("the deny list could not be read because of a bug")
+    def _deny(self, denied: DenyList) -> None:
+        """Refuse from now on what is on this list, and close the web sockets of its tokens."""
+        self.authenticator.denied = denied
+        self._web_sockets.close_denied(denied)
 
-    def _tick(self) -> None:
-        pause_s = _TICK_S
-        if self._deny_file is not None and (self._look is None or self._look.done()):
-            self._look = asyncio.ensure_future(self._look_at_deny_file(self._deny_file))
-        try:
-            for cache in self._caches.values():
-                pause_s = min(pause_s, cache.tick())
-        finally:
-            self._timer = asyncio.get_running_loop().call_later(
-                max(pause_s, _LEAST_TICK_S), self._tick
+
+def _warn_of_risks(settings: TrustSettings) -> None:
+    """Log what the settings leave open to others."""
+    for issuer in settings.issuers:
+        if not issuer.audiences:
+            log.warning(
+                "issuer %s: NO AUDIENCE is configured: every token of this issuer is accepted, "
+                "even those made for other services",
+                issuer.uri,
             )
+    if settings.policy.bound_tokens == "off":
+        log.warning(
+            "BOUND TOKENS ARE TAKEN AS ANY OTHERS: whoever holds one gets in, without the key or the certificate "
+            "to which its issuer has bound it"
+        )
+    if hosts := {host for issuer in settings.issuers for host in issuer.jwks_allow_http}:
+        log.warning(
+            "HTTP IS ALLOWED for the issuers' keys, to %s: whoever can change what comes from there can make "
+            "tokens of any user",
+            ", ".join(sorted(hosts)),
+        )
+
+
+def _add_token(principal: Principal | None, token: str) -> Principal | None:
+    return None if principal is None else principal.with_token(token)
+
+
+def _open_deny_file(path: str | None) -> DenyFile | None:
+    """The deny file, read once; None where none is configured. Raises ConfigurationError."""
+    if path is None:
+        return None
+    file = DenyFile(path)
+    file.load()
+    return file

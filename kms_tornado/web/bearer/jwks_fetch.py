@@ -21,8 +21,8 @@ from tornado.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError
 
 from ... import __version__
 from ...auth.bearer import is_bearer_token
-from ...auth.issuers.issuer import RefreshPolicy
-from ...auth.issuers.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult
+from ...auth.issuers.issuer import RefreshPolicy, TrustedIssuer
+from ...auth.issuers.key_source import MAX_DOCUMENT_BYTES, Fetch, FetchResult, KeySource
 from ...auth.regular_file import read_regular_file
 from ...errors import ConfigurationError, KeySetError
 from .fetch_client import FetchClient, abandon_when_cancelled, silence_tornado
@@ -135,6 +135,17 @@ class JWKSFetch:
             connect_timeout=self._timeout_s,
             request_timeout=self._timeout_s,
         )
+
+
+def make_key_source(issuer: TrustedIssuer, fetch: JWKSFetch, refresh: RefreshPolicy) -> KeySource:
+    """The source of the issuer's keys, which sends the configured token where the issuer has one."""
+    file = issuer.jwks_token_file
+    return KeySource(
+        issuer,
+        fetch,
+        fetch_with_token=None if file is None else fetch.with_token(file),
+        timeout_s=refresh.timeout_s,
+    )
 
 
 def _make_context(ca_file: str | None) -> ssl.SSLContext:
