@@ -1,4 +1,4 @@
-"""Package metadata. Tool settings stand in tox.ini."""
+"""Package metadata. Tool settings stand in tox.ini and ruff.toml."""
 
 import re
 from pathlib import Path

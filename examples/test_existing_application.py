@@ -15,7 +15,7 @@ from kms_tornado.testing import BearerTestMixin
 os.environ.setdefault("ISSUER", "https://issuer.example")
 os.environ.setdefault("AUDIENCE", "orders")
 
-from existing_application import make_app  # noqa: E402
+from existing_application import make_app
 
 
 class OrderTest(BearerTestMixin, AsyncHTTPTestCase):

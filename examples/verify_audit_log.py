@@ -37,7 +37,9 @@ def parse_checkpoint(place, line, keys):
     try:
         members = json.loads(line)
         number, signature = members["checkpoint"], members.pop("signature")
-        if members["v"] != 1 or {type(n) for c, s, _ in members["chains"] for n in (c, s, number)} != {int}:
+        if members["v"] != 1 or {
+            type(n) for c, s, _ in members["chains"] for n in (c, s, number)
+        } != {int}:
             raise ValueError
         if members["key"] not in keys:
             return tell(f"checkpoint {number} is signed by a key that was not given")
@@ -53,10 +55,16 @@ def parse_checkpoint(place, line, keys):
 
 def verify_checkpoints(files, keys, anchors, is_log):
     """Returns ({chain: {number of a record: its hash}}, the number of checkpoints that count)."""
-    parsed = ((line, parse_checkpoint(place, line, keys)) for place, line in read_lines(files, True))
+    parsed = (
+        (line, parse_checkpoint(place, line, keys)) for place, line in read_lines(files, True)
+    )
     if is_log:  # processes write side by side
-        parsed = sorted((each for each in parsed if each[1]), key=lambda each: each[1]["checkpoint"])
-    missing = {line: parse_checkpoint(place, line, keys) for place, line in read_lines(anchors, True)}
+        parsed = sorted(
+            (each for each in parsed if each[1]), key=lambda each: each[1]["checkpoint"]
+        )
+    missing = {
+        line: parse_checkpoint(place, line, keys) for place, line in read_lines(anchors, True)
+    }
     if not all(any(read_lines([anchor], True)) for anchor in anchors):
         raise ValueError("an anchor has no checkpoint")
     heads, count, last, before, database = {}, 0, 0, None, None
@@ -72,7 +80,9 @@ def verify_checkpoints(files, keys, anchors, is_log):
             for chain, seq, text in members["chains"]:
                 heads.setdefault(chain, {})[seq] = text
             accepted, last = members.get("rollback", 0), number
-            missing = {one: its for one, its in missing.items() if its and its["checkpoint"] > accepted}
+            missing = {
+                one: its for one, its in missing.items() if its and its["checkpoint"] > accepted
+            }
         missing.pop(line, None)
         before = sha256(line).hexdigest()
     for anchor in filter(None, missing.values()):
@@ -91,7 +101,8 @@ def verify_records(lines, heads, is_log, signed_only):
             edited = seq if seq == 1 or prev not in (None, text) else seq - 1
             tell(f"record {chain}/{edited} was edited: its hash is not the one that others name")
 
-    for count, (place, line) in enumerate(lines, 1):
+    for place, line in lines:
+        count += 1
         try:
             record = json.loads(line)
             chain, seq, prev = record["chain"], record["seq"], record["prev"]
@@ -116,10 +127,16 @@ def verify_records(lines, heads, is_log, signed_only):
     for chain in sorted({*heads, *ends}):
         settle(chain, None)
         named, end = heads.get(chain, {0: ""}), ends.get(chain, (0, ""))[0]
-        if max(named) > end and (not is_log or end or len(named) > 1):  # or nobody continued it meanwhile
-            tell(f"chain {chain} is cut behind {chain}/{end}: a checkpoint names {chain}/{max(named)}")
+        if max(named) > end and (
+            not is_log or end or len(named) > 1
+        ):  # or nobody continued it meanwhile
+            tell(
+                f"chain {chain} is cut behind {chain}/{end}: a checkpoint names {chain}/{max(named)}"
+            )
         if end > max(named):
-            (tell if signed_only else print)(f"no checkpoint covers {chain}/{max(named) + 1} to {chain}/{end}")
+            (tell if signed_only else print)(
+                f"no checkpoint covers {chain}/{max(named) + 1} to {chain}/{end}"
+            )
     return count
 
 
@@ -137,7 +154,10 @@ def main():
             keys[sha256(key.public_bytes(*SPKI)).hexdigest()] = key
     heads, checkpoints = verify_checkpoints(given.files, keys, given.anchor, given.log)
     count = verify_records(read_lines(given.files, False), heads, given.log, given.signed_only)
-    print(*FAULTS or ["all is well" if checkpoints else "nothing is signed, as in a selection"], sep="\n")
+    print(
+        *FAULTS or ["all is well" if checkpoints else "nothing is signed, as in a selection"],
+        sep="\n",
+    )
     print(f"{count} records, {checkpoints} checkpoints")
     return 2 if not checkpoints else 1 if FAULTS else 0
 
