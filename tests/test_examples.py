@@ -20,7 +20,7 @@ from tornado.websocket import websocket_connect
 
 import kms_tornado
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.settings import ServiceArguments
+from kms_tornado.settings.service import ServiceArguments
 
 from .issuer import Issuer
 from .server import eventually

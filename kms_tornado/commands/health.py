@@ -11,7 +11,7 @@ import ssl
 from typing import Any
 
 from ..errors import ConfigurationError, Unavailable
-from ..settings import Settings
+from ..settings.server import Settings
 from .running import CommandContext
 
 #: Hosts that mean every address of the machine, and one that leads to it.

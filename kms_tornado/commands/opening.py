@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, GeneralFailure
 from ..service.auditing.log_target import LogTarget
 from ..service.auditing.stream import AuditStream
 from ..service.master_keys.key_ring import open_ring
-from ..settings import ServiceSettings
+from ..settings.service import ServiceSettings
 from ..store.interface.audit import ALTERED_IDENTIFIER
 from ..store.interface.master_keys import LOST_CHECK_VALUE
 from ..store.interface.object_store import ObjectStore

@@ -8,7 +8,7 @@ from ..errors import ConfigurationError
 from ..service.auditing.anchor_file import AnchorFile
 from ..service.auditing.audit import Audit
 from ..service.auditing.signing_key import KEY_FILE, load_audit_key
-from ..settings import ServiceSettings
+from ..settings.service import ServiceSettings
 from ..store.data_dir import make_data_dir
 from ..store.interface.audit import AuditStore
 from ..store.opening import describe_database, open_store

@@ -13,7 +13,7 @@ from typing import Any
 from .. import logs, options
 from ..errors import ConfigurationError
 from ..options.result import ParsedOptions
-from ..settings import Settings
+from ..settings.server import Settings
 from ..web.process.hardening import harden_process
 from .exit_codes import refuse, run_to_exit_code
 from .print_config import print_config

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..crypto.tls.revocation_lists import read_next_updates
 from ..errors import ConfigurationError
-from ..kmip_settings import KMIPSettings
+from ..settings.kmip import KMIPSettings
 from ..transport.tls import make_server_context, require_client_certificates
 
 log = logging.getLogger("kms_tornado.server")

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 from ..auth.issuers.issuer import RefreshPolicy, TrustSettings
 from ..auth.tokens.token_policy import TokenPolicy
 from ..errors import ConfigurationError
-from ..kmip_settings import KMIPSettings
-from ..settings import InconsistentSettings, ServiceSettings, Settings
+from ..settings.faults import InconsistentSettings
+from ..settings.kmip import KMIPSettings
+from ..settings.server import Settings
+from ..settings.service import ServiceSettings
 from .issuer_tables import TRUST_OPTIONS, IssuerTable
 from .issuers import ConfiguredIssuer, collect_issuers, note, note_missing_namespace
 from .option_value import Faults, OptionValue

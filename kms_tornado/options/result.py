@@ -9,7 +9,7 @@ from typing import Any
 
 from ..auth.issuers.issuer import default_jwks_uri
 from ..errors import ConfigurationError
-from ..settings import Settings
+from ..settings.server import Settings
 from .issuer_tables import IssuerTable
 from .option import Option
 from .option_value import OptionValue, Source

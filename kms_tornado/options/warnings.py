@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from ..auth.issuers.issuer import TrustedIssuer
 from ..auth.issuers.issuer_urls import TENANT_PLACE, is_loopback_host
 from ..networks import find_everyone
-from ..settings import Settings
+from ..settings.server import Settings
 from ..wording import cut, find_closest, make_printable, suggest
 from .converters import mask_url
 from .option_value import OptionValue

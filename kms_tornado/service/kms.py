@@ -13,7 +13,7 @@ from ..auth.bound.replays import SharedProofs
 from ..crypto.sealing.envelope import KeyRing
 from ..domain.user_naming import UserNaming, find_naming_fault
 from ..errors import ConfigurationError, GeneralFailure, Unavailable
-from ..settings import ServiceSettings
+from ..settings.service import ServiceSettings
 from ..store.data_dir import make_data_dir
 from ..store.interface.audit import ALTERED_IDENTIFIER
 from ..store.interface.changes import Conflict

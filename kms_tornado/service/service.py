@@ -39,7 +39,7 @@ from ..operations.common.call import Call, ServiceContext, SharedOffload
 from ..operations.common.client_profile import BARE_OPERATION, MESSAGE_2, ClientProfile
 from ..operations.common.transaction import Transaction
 from ..operations.objects import stored_wrapped
-from ..settings import ServiceSettings
+from ..settings.service import ServiceSettings
 from ..store.interface.changes import Conflict
 from ..store.interface.object_store import ObjectStore
 from ..store.interface.objects import Objects

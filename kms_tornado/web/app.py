@@ -17,12 +17,8 @@ from ..public_urls import parse_prefix, parse_public_url
 from ..redaction import mask_logs
 from ..service.kms import KMS
 from ..service.load.admission import CONCURRENCY, Admission, AdmissionBounds
-from ..settings import (
-    ServiceArguments,
-    find_load_faults,
-    make_service_settings,
-    refuse_faults,
-)
+from ..settings.faults import find_load_faults, refuse_faults
+from ..settings.service import ServiceArguments, make_service_settings
 from .access_log import log_handled_request
 from .bearer.arguments import check_argument_names
 from .bearer.tornado_internals import SERVER, TOKEN_LAYER, check_tornado
@@ -157,7 +153,7 @@ def handlers(
     trusted_proxies: networks whose ``X-Forwarded-For``, ``X-Forwarded-Proto`` and ``X-Request-ID`` are believed. With
     ``HTTPServer(xheaders=True)`` everybody's are believed. On a Unix socket every peer is ``0.0.0.0``.
     ui: whether the page for people is at ``<prefix>/ui/``, where they paste a token.
-    service: the fields of `settings.ServiceArguments`, by name.
+    service: the fields of `settings.service.ServiceArguments`, by name.
     Raises ValueError for a prefix that is not such a path, TypeError for an argument that does not exist, and
     ConfigurationError for invalid settings.
     """

@@ -14,7 +14,7 @@ import pytest
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 
 from ..service.auditing.test_audit import use
 from .verifier import VERIFIER, run_verifier

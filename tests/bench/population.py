@@ -25,7 +25,7 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
 from kms_tornado.kmip.payloads import CreateRequest
 from kms_tornado.kmip.structures import Name
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.sql.tables.owners import count_mac
 from kms_tornado.store.sql.tables.row_macs import RowAuthenticator, digest_sealed
 

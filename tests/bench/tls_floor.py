@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kms_tornado.kmip_server.tls import make_context
-from kms_tornado.kmip_settings import KMIPSettings
+from kms_tornado.settings.kmip import KMIPSettings
 
 #: As long as the answer to a Get, and with a Result Status in it that says Success.
 ANSWER = bytes.fromhex("42007f05000000040000000000000000") * 20

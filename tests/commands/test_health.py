@@ -13,7 +13,7 @@ import pytest
 
 from kms_tornado.commands.health import check_health
 from kms_tornado.errors import Unavailable
-from kms_tornado.settings import Settings
+from kms_tornado.settings.server import Settings
 
 from ..deploy.proxies import write_certificate
 from ..issuer import Issuer

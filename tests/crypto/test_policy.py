@@ -7,7 +7,7 @@ import pytest
 from kms_tornado.crypto.policy import POLICY_RULES, CryptoPolicy, Technique, check_policy, may_use
 from kms_tornado.domain.lifecycle import Use
 from kms_tornado.errors import UnsupportedCryptographicParameters
-from kms_tornado.settings import CRYPTO_POLICIES
+from kms_tornado.settings.service import CRYPTO_POLICIES
 
 from ..rows import each_row
 

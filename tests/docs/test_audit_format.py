@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 
 from ..server import environment, warm_servers
 from .blocks import ROOT, block, blocks

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kms_tornado.kmip_server.tls import make_context
-from kms_tornado.kmip_settings import KMIPSettings
+from kms_tornado.settings.kmip import KMIPSettings
 
 from ..server import NO_AUTH, ServerProcess, check_refused, run
 from .authority import Authority

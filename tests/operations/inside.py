@@ -27,7 +27,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.service.objects.access_rights import AccessRequest, AccessRights
 from kms_tornado.service.service import Service
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.master_keys import CheckValues
 from kms_tornado.store.interface.objects import Objects
 from kms_tornado.store.sql.store import Backend, SQLStore

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from kms_tornado.auth.issuers.issuer import TrustedIssuer
 from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, format_effective, parse
+from kms_tornado.settings.kmip import KMIPSettings
 
 from .helpers import ISSUER, TRUSTING, effective, refusal
 

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.tokens.token_policy import ALGORITHMS, TokenPolicy
-from kms_tornado.kmip_settings import KMIPSettings
 from kms_tornado.options import OPTIONS, parse
-from kms_tornado.settings import ServiceSettings, Settings
+from kms_tornado.settings.kmip import KMIPSettings
+from kms_tornado.settings.server import Settings
+from kms_tornado.settings.service import ServiceSettings
 
 from .helpers import ISSUER, PACKAGE, TRUSTING
 

@@ -15,7 +15,7 @@ from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.load.executor import Busy, LaneSize
 from kms_tornado.service.master_keys.key_ring import KEY_FILE
-from kms_tornado.settings import Secret, ServiceSettings
+from kms_tornado.settings.service import Secret, ServiceSettings
 
 
 def open_and_close(settings):

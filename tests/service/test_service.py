@@ -14,7 +14,7 @@ from kms_tornado.errors import OperationNotSupported
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.payloads import GetRequest, InteropRequest, LogRequest
 from kms_tornado.service.service import ATTEMPTS, Service, TooManyConflicts
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.changes import Conflict
 
 from ..rows import each_row

@@ -13,7 +13,7 @@ import pytest
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.load.executor import LaneSize
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.metrics.metrics import Metrics

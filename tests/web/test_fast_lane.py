@@ -22,7 +22,7 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.load.loop_turns import BODY_PIECE, LoopTurns
 from kms_tornado.service.message_exchange import OFFLOAD_BYTES
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.web.answers import Answer
 from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane, _FastRequest

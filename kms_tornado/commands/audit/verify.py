@@ -9,7 +9,7 @@ from ...errors import ConfigurationError
 from ...service.auditing.anchor_file import AnchorFile
 from ...service.auditing.signing_key import KEY_FILE
 from ...service.verification.records import Report, verify_audit
-from ...settings import ServiceSettings
+from ...settings.service import ServiceSettings
 from ...wording import format_count, make_printable
 from ..opening import find_data_dir, open_database
 from ..running import CommandContext

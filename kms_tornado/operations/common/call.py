@@ -65,7 +65,7 @@ from ...errors import (
     PermissionDenied,
 )
 from ...kmip.enums import CryptographicUsageMask, ObjectType, Operation
-from ...settings import ServiceSettings
+from ...settings.service import ServiceSettings
 from ...store.interface.changes import Change, Replace, list_uids
 from ...store.interface.objects import Objects
 from .client_profile import ClientProfile

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...settings import CRYPTO_POLICIES
+from ...settings.service import CRYPTO_POLICIES
 from ..kinds import Switch, make_choice
 from ..option import Option
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...kmip_settings import CLIENT_CERTIFICATE, USER_FIELDS, USER_NAMESPACES
-from ...settings import CRYPTO_POLICIES
+from ...settings.kmip import CLIENT_CERTIFICATE, USER_FIELDS, USER_NAMESPACES
+from ...settings.service import CRYPTO_POLICIES
 from ..converters import (
     parse_host,
     parse_readable_file,

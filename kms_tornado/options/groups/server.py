@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...networks import parse_network
 from ...public_urls import parse_public_url
-from ...settings import LOG_FORMATS, LOG_LEVELS
+from ...settings.server import LOG_FORMATS, LOG_LEVELS
 from ..converters import (
     parse_client_id,
     parse_host,

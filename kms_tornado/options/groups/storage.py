@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...settings import Secret
+from ...settings.service import Secret
 from ..converters import (
     mask_pin,
     mask_url,

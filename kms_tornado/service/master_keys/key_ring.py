@@ -11,7 +11,7 @@ from pathlib import Path
 from ...crypto.sealing.envelope import KeyRing, MasterKey, SealBroken
 from ...crypto.sealing.key_bundle import KeyBundle
 from ...errors import ConfigurationError, Unavailable
-from ...settings import ServiceSettings
+from ...settings.service import ServiceSettings
 from ...store.interface.master_keys import CheckValues, OtherMasterKey
 from ...store.interface.object_store import ObjectStore
 from ...store.opening import describe_database

@@ -12,7 +12,7 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPServerConnectionDelegate
 
-from ...settings import Settings
+from ...settings.server import Settings
 from ...transport.accepting import Acceptor
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open, read_limit

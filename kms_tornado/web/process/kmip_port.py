@@ -18,7 +18,7 @@ from ...kmip_server.callers import Callers
 from ...kmip_server.context import KMIPContext
 from ...kmip_server.listener import IDLE_S, KMIPListener
 from ...kmip_server.tls import find_list_ends, make_context
-from ...settings import Settings
+from ...settings.server import Settings
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open
 from ...transport.in_flight import InFlight

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from tornado.netutil import bind_sockets
 
 from ...errors import ConfigurationError
-from ...kmip_settings import DEFAULT_PORT
-from ...settings import Settings
+from ...settings.kmip import DEFAULT_PORT
+from ...settings.server import Settings
 
 
 class Sockets(NamedTuple):

@@ -22,7 +22,8 @@ from ...errors import ConfigurationError
 from ...service.kms import KMS
 from ...service.load.admission import Admission, AdmissionBounds
 from ...service.ownership.configured_naming import describe_naming
-from ...settings import ServiceSettings, Settings
+from ...settings.server import Settings
+from ...settings.service import ServiceSettings
 from ...transport.connections import Connections
 from ...transport.in_flight import InFlight
 from ..app import make_app

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from ...settings import Settings
+from ...settings.server import Settings
 from .listening import Sockets
 from .notify import notify_manager
 from .server import Server

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ...crypto.tls.certificate_end import read_end
 from ...crypto.tls.host_names import read_host_names
-from ...settings import Settings
+from ...settings.server import Settings
 from ...transport.tls import make_server_context, require_client_certificates
 
 

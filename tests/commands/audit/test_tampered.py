@@ -22,7 +22,7 @@ from kms_tornado.audit.record import canonical
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 
 from ... import postgres
 from ...audit.verifier import run_verifier

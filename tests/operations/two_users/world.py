@@ -27,7 +27,7 @@ from kms_tornado.operations.common.client_profile import BARE_OPERATION
 from kms_tornado.service import batch
 from kms_tornado.service.item_results import ItemResult
 from kms_tornado.service.service import Service
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.changes import Conflict
 from kms_tornado.store.postgres.backend import PostgresBackend
 from kms_tornado.store.sqlite.backend import SQLiteBackend

@@ -23,7 +23,7 @@ from kms_tornado.service.auditing.signing_key import KEY_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.objects.access_rights import AccessRequest
 from kms_tornado.service.verification.records import verify_audit
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 
 ALICE = Principal("alice@example.com", "alice", "https://issuer.example", {}, 2**31)
 CREATE = CreateRequest(

@@ -23,7 +23,7 @@ from kms_tornado.service.auditing import stream as audit_stream
 from kms_tornado.service.auditing.log_target import LogTarget
 from kms_tornado.service.auditing.stream import AuditStream
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.changes import Insert
 
 from ... import postgres

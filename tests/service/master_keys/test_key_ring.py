@@ -27,7 +27,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.master_keys.key_ring import ReadAgain
-from kms_tornado.settings import ServiceSettings, make_service_settings
+from kms_tornado.settings.service import ServiceSettings, make_service_settings
 
 from ...operations.inside import a_principal
 from ...server import NO_AUTH, ServerProcess, eventually, serving

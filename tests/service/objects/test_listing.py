@@ -14,7 +14,7 @@ from kms_tornado.kmip.enums import Operation
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.objects import listing as object_listing
 from kms_tornado.service.objects.listing_request import ListingRequest
-from kms_tornado.settings import make_service_settings
+from kms_tornado.settings.service import make_service_settings
 from kms_tornado.store.interface.changes import Grant, Insert
 
 from ...store.helpers import ALICE, BOB, an_object

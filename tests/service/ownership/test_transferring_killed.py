@@ -22,7 +22,7 @@ from kms_tornado.service.ownership import transferring
 from kms_tornado.service.ownership.transferring import Transfer, Transferrer, TransferResult
 from kms_tornado.service.verification.objects import RecordReader
 from kms_tornado.service.verification.records import Report, verify_objects
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.object_store import ObjectStore
 from kms_tornado.store.opening import open_store
 from kms_tornado.store.postgres.runner import PipelinedRunner

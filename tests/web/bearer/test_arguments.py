@@ -15,7 +15,7 @@ from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.settings import make_service_settings
+from kms_tornado.settings.service import make_service_settings
 
 from ...rows import each_row
 from ...support import running

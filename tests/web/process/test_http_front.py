@@ -16,7 +16,7 @@ from tornado.testing import bind_unused_port
 
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.service.kms import KMS
-from kms_tornado.settings import ServiceSettings
+from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.transport import connections as limits
 from kms_tornado.transport.connections import Connections
 from kms_tornado.transport.in_flight import InFlight

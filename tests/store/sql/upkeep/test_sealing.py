@@ -25,7 +25,7 @@ from kms_tornado.kmip.payloads import (
 )
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.objects.access_rights import AccessRequest
-from kms_tornado.settings import Secret, ServiceSettings
+from kms_tornado.settings.service import Secret, ServiceSettings
 from kms_tornado.store import migrate
 from kms_tornado.store.opening import open_store
 

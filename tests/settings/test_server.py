@@ -9,16 +9,16 @@ import pytest
 from kms_tornado.auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from kms_tornado.auth.tokens.token_policy import TokenPolicy
 from kms_tornado.errors import ConfigurationError
-from kms_tornado.settings import (
-    InconsistentSettings,
+from kms_tornado.settings.faults import InconsistentSettings
+from kms_tornado.settings.server import Settings
+from kms_tornado.settings.service import (
     Secret,
     ServiceArguments,
     ServiceSettings,
-    Settings,
     make_service_settings,
 )
 
-from .rows import each_row
+from ..rows import each_row
 
 TRUST = TrustSettings(issuers=(TrustedIssuer("https://issuer.example.com/"),))
 PEM = Path("x.pem")

@@ -1,4 +1,4 @@
-"""The settings of KMIP over TLS, which are part of `settings.Settings`."""
+"""The settings of KMIP over TLS, which are part of `server.Settings`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import ConfigurationError
+from ..errors import ConfigurationError
 
 CLIENT_CERTIFICATE = ("required", "optional")
 #: As `auth.certificates.CertificatePolicy` has them; that module loads what --help needs not.
@@ -26,7 +26,7 @@ class KMIPSettings:
     revoked ones; None: nobody asks.
     kmip_client_certificate: one of CLIENT_CERTIFICATE. kmip_user_from: one of USER_FIELDS.
     kmip_user_namespace: one of USER_NAMESPACES.
-    kmip_crypto_policy: one of `settings.CRYPTO_POLICIES`; None is that of HTTP.
+    kmip_crypto_policy: one of `service.CRYPTO_POLICIES`; None is that of HTTP.
     """
 
     kmip_port: int | None = None
