@@ -2502,10 +2502,26 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S20",
+        "times of a row that were edited are believed",
+        "store/sql/audit/object_checks.py",
+        "code == stored_bytes(mac) and read_times(octets) == (since, until)",
+        "code == stored_bytes(mac)",
+        ("store/sql/audit/test_index.py",),
+    ),
+    Fault(
+        "S20",
+        "a deleted row of records is passed over",
+        "store/sql/audit/pages.py",
+        "if not _follow_one_another(rows, first, last):",
+        "if not rows and first > last:",
+        ("store/sql/audit/test_index.py",),
+    ),
+    Fault(
+        "S20",
         "records are told that something else wrote",
         "store/sql/audit/pages.py",
-        "if here and not _is_whole(segment):",
-        "if here and not segment.is_ours:",
+        "if not _is_whole(segment):",
+        "if not segment.is_ours:",
         ("store/sql/audit/test_index.py",),
     ),
     Fault(

@@ -43,6 +43,8 @@ _RECORD = re.compile(
     rb',"result":"(\w+)","seq":\d+,"time":"([^"]+)","uid":(' + _TEXT + rb'),"v":1\}$',
     re.MULTILINE,
 )
+# No text of a client has this in it, as its quotation marks stand behind backslashes.
+_TIME = re.compile(rb'"time":"([^"]+)","uid":')
 _USES = frozenset(name.encode() for name in USES)
 _SUCCESS = SUCCESS.encode()
 _NULL = b"null"
@@ -130,6 +132,20 @@ def list_uids(record: Mapping[str, Any]) -> set[str]:
     """The objects that a record is about, or that were involved."""
     uids = {uid for uid, _, _ in record.get("objects", ())} | set(record.get("also", ()))
     return uids if record["uid"] is None else uids | {record["uid"]}
+
+
+def read_times(lines: bytes) -> tuple[int, int] | None:
+    """The times of the oldest and of the newest of some records, in milliseconds since the Unix epoch.
+
+    None where a line is not a record. lines: joined by line feeds.
+    """
+    times = _TIME.findall(lines)
+    if len(times) != lines.count(b"\n") + 1:
+        return None
+    try:
+        return _read_time(min(times)), _read_time(max(times))
+    except ValueError:
+        return None
 
 
 def index_records(segments: Iterable[bytes]) -> Indexed:

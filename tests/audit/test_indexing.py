@@ -16,6 +16,7 @@ from kms_tornado.audit.indexing import (
     parse_time,
     principal_key,
     read_fields,
+    read_times,
 )
 from kms_tornado.audit.query import RecordQuery
 from kms_tornado.audit.record import COMMAND, FAILED, AuditEntry, Origin, make_draft
@@ -45,6 +46,13 @@ def keys(*uids, principals=(ALICE.principal,)):
 def test_records_are_found_by_object_and_principal():
     indexed = index_records([segment(use("a"), use("b")), segment(use("c"))])
     assert indexed.keys == keys("a", "b", "c")
+
+
+def test_times_of_records_are_those_of_the_oldest_and_the_newest():
+    lines = segment(use("a"), use('","time":"1","uid":"', at=NOW + 5), use("b", at=NOW - 7))
+    assert read_times(lines) == (NOW - 7, NOW + 5)
+    assert read_times(lines.replace(b'"time":', b'"term":', 1)) is None
+    assert read_times(lines.replace(b'"time":"2', b'"time":"x')) is None
 
 
 def test_record_of_nobody_about_nothing_has_no_key():

@@ -11,7 +11,7 @@ from ...audit.chain import is_chained
 from ...audit.query import RecordQuery
 from ...errors import ConfigurationError
 from ...service.auditing.operation_names import find_operation
-from ...store.interface.audit import EVER, AuditStore, Span
+from ...store.interface.audit import AuditStore
 from ...store.interface.object_checks import StoredSegment
 from ...wording import format_count
 from ..opening import open_database
@@ -73,13 +73,8 @@ class _Export:
 
     async def write_records(self, store: AuditStore) -> None:
         """Write the records of one chain after the other, each in its order."""
-        since_ms, until_ms = self._query.since_ms, self._query.until_ms
-        span = Span(
-            EVER.since_ms if since_ms is None else since_ms,
-            EVER.until_ms if until_ms is None else until_ms + 1,
-        )
         chain = after = 0
-        while segments := await store.read_segments(chain, after, span):
+        while segments := await store.read_segments(chain, after):
             for segment in segments:
                 self._write_segment(segment)
                 chain, after = segment.chain, segment.first

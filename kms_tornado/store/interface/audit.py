@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from ...audit.chain import ChainHead, Segment
 from ...audit.checkpoint import Checkpoint
@@ -11,18 +11,8 @@ from ...audit.record import Draft
 from ...audit.rollback import AuditPosition
 from .object_checks import StoredSegment
 
-
-class Span(NamedTuple):
-    """A period of time, in milliseconds since the Unix epoch. until_ms is the first moment after it."""
-
-    since_ms: int
-    until_ms: int
-
-
 #: Why a database is not opened whose identifier has no code of this server's, or is gone.
 ALTERED_IDENTIFIER = "the identifier of the database was changed by something else than this server; restore a backup"
-
-EVER = Span(-(1 << 62), 1 << 62)
 
 
 class AuditStore(Protocol):
@@ -88,13 +78,8 @@ class AuditStore(Protocol):
     async def read_checkpoints(self, after: int) -> Sequence[tuple[int, str]]:
         """(number, line) of a page of checkpoints after that number."""
 
-    async def read_segments(
-        self, chain: int, after: int, span: Span = EVER
-    ) -> Sequence[StoredSegment]:
-        """A page of the segments after record `after` of the chain, in the order of chains and records.
-
-        span: a segment must have at least one record in this period.
-        """
+    async def read_segments(self, chain: int, after: int) -> Sequence[StoredSegment]:
+        """A page of the segments after record `after` of the chain, in the order of chains and records."""
 
     async def read_newest_segments(
         self, before: int | None = None

@@ -15,7 +15,7 @@ AUDIT = ""
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """Records of one chain that were written together. is_ours: whether this server's MAC is on them."""
+    """Records of one chain that were written together. is_ours: whether the row is as a server wrote it."""
 
     chain: int
     first: int

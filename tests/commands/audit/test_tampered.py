@@ -241,6 +241,12 @@ def forge(log: Log) -> None:
     log.set_head(1)
 
 
+def hide_from_periods(log: Log) -> None:
+    """From whoever asks for a period by the times of the row."""
+    for row in log.rows:
+        row.rest |= {"since": 0, "until": 0}
+
+
 def cut_end(log: Log) -> None:
     log.rows.remove(log.of(1)[-1])
     log.set_head(1)
@@ -400,6 +406,21 @@ def test_bytes_that_became_a_text_are_found(place: Place) -> None:
         results = [place.command(word, database=place.newer) for word in ("verify", "export")]
     assert [result.returncode for result in results] == [1, 1]
     assert "was edited: its hash is not the one that the next record names" in results[0].stdout
+
+
+def test_times_of_rows_that_were_edited_hide_no_record_from_a_selection_and_are_told(
+    place: Place,
+) -> None:
+    selection = ("export", "--since", "2026-01-01", "--operation", "Create")
+    sound = place.command(*selection, database=place.newer)
+    assert (sound.returncode, sound.stdout.count('"Create"')) == (0, 8)
+    with tampered(place.newer, hide_from_periods):
+        results = [place.command(*words, database=place.newer) for words in (selection, ["verify"])]
+    assert [result.returncode for result in results] == [1, 1]
+    assert results[0].stdout == sound.stdout
+    assert "records 1/1 to 1/" in results[0].stderr
+    for told in (results[0].stderr, results[1].stdout):
+        assert "were not written by this server, or edited" in told
 
 
 def test_restored_older_database_is_found_twice_by_the_anchor(place: Place) -> None:

@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from ....audit.indexing import Indexed, index_records, owner_key
+from ....audit.indexing import Indexed, index_records, owner_key, read_times
 from ....errors import ConfigurationError
 from ...interface.audit_records import IndexStep
 from ...interface.compute import Compute
@@ -69,6 +69,8 @@ _MOST_BYTES = 512 * 1024
 _SEGMENTS = 64
 #: A page is full from then on: what one look at it has to read.
 _FULL_PAGE = 1_000
+#: Of a segment that something else changed, so that every look at its page tells.
+_ANY_TIME = 0, (1 << 63) - 1
 #: Seconds without a step after which another process may take one.
 _STALE_S = 10
 
@@ -83,7 +85,7 @@ _move = Statement(
 )
 _select_heads = select(audit_chains.c.chain, audit_chains.c.seq)
 _select_segments = (
-    select(_S.first, _S.last, _S.since, _S.until, _S.lines)
+    select(_S.first, _S.last, _S.lines)
     .where(_S.chain == bindparam("of_chain"), _S.first > bindparam("after"))
     .order_by(_S.first)
     .limit(write_constant(_SEGMENTS))
@@ -245,10 +247,12 @@ class AuditIndex:
         for chain in chains:
             values = {"of_chain": chain, "after": state.positions.get(chain, 0)}
             rows = await self._backend.search(self._segments, values, principal=_NOBODY)
-            for first, last, since, until, lines in rows:
+            for first, last, stored in rows:
                 if records >= _MOST_RECORDS or size >= _MOST_BYTES:
                     return segments
-                segment = _Segment(chain, first, last, since, until, stored_bytes(lines))
+                lines = stored_bytes(stored)
+                since, until = read_times(lines) or _ANY_TIME
+                segment = _Segment(chain, first, last, since, until, lines)
                 segments.append(segment)
                 records += segment.last - segment.first + 1
                 size += len(segment.lines)

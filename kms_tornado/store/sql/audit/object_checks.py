@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, bindparam, func, select
 
 from ....audit.chain import ChainHead, hash_line
+from ....audit.indexing import read_times
 from ....audit.record import Origin
 from ...interface.object_checks import (
     Acceptance,
@@ -51,7 +52,7 @@ _C, _S = audit_chains.c, audit_segments.c
 _count = select(func.count()).select_from(objects)
 _select_heads = select(_C.chain, _C.seq, _C.head).where(_C.seq > 0)
 #: The columns of a segment for `parse_segment`.
-SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.lines, _S.mac)
+SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.since, _S.until, _S.lines, _S.mac)
 _serial = objects.c.serial
 _select_uids = (
     select(objects.c.uid)
@@ -237,11 +238,14 @@ def _read_moment(
 
 
 def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> StoredSegment:
-    """A segment. row: chain, first and last record, lines, MAC."""
-    chain, first, last, lines, mac = row
-    split = tuple(stored_bytes(lines).split(b"\n"))
-    code = segment_mac(authenticator, chain, first, last, hash_line(split[-1]))
-    return StoredSegment(chain, first, last, split, code == stored_bytes(mac))
+    """A segment. row: of SEGMENT_ROW."""
+    chain, first, last, since, until, stored, mac = row
+    octets = stored_bytes(stored)
+    lines = tuple(octets.split(b"\n"))
+    code = segment_mac(authenticator, chain, first, last, hash_line(lines[-1]))
+    # The code does not cover the times, which repeat those of the records.
+    is_ours = code == stored_bytes(mac) and read_times(octets) == (since, until)
+    return StoredSegment(chain, first, last, lines, is_ours)
 
 
 def _tell_code(row: Sequence[Any]) -> StoredRow:

@@ -103,6 +103,10 @@ class AuditPages(AuditIndex):
         for chain, (first, last) in page.ranges.items():
             values: Values = {"of_chain": chain, "low": first, "high": last}
             rows = await self._database.search(self._segments_of_page, values, principal=principal)
+            if not _follow_one_another(rows, first, last):
+                raise _altered(
+                    f"the index of the audit, or records {chain}/{first} to {chain}/{last}"
+                )
             find = partial(self._find, query, rows)
             found += await self._compute(find, principal=principal)
         return sorted(found, key=lambda record: record.place, reverse=True)
@@ -118,13 +122,22 @@ class AuditPages(AuditIndex):
         found: list[FoundRecord] = []
         for row in rows:
             segment = parse_segment(row, self._authenticator)
-            here = [*query.find(segment.chain, segment.first, segment.lines)]
-            if here and not _is_whole(segment):
+            # Whatever it holds by now: what was edited may be what the query looks for.
+            if not _is_whole(segment):
                 raise _altered(
                     f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} of the audit"
                 )
-            found += here
+            found += query.find(segment.chain, segment.first, segment.lines)
         return found
+
+
+def _follow_one_another(rows: Sequence[Sequence[Any]], first: int, last: int) -> bool:
+    """Whether the segments have the records from first to last, and no others. rows: of SEGMENT_ROW."""
+    for _, begin, end, *_ in rows:
+        if begin != first or not isinstance(end, int):
+            return False
+        first = end + 1
+    return first == last + 1
 
 
 def _is_whole(segment: StoredSegment) -> bool:

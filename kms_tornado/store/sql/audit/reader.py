@@ -11,7 +11,6 @@ from ....audit.chain import ChainHead, hash_line
 from ....audit.checkpoint import Checkpoint, read_checkpoint
 from ....audit.parsing import MalformedRecord, parse_object
 from ....audit.rollback import AuditPosition
-from ...interface.audit import EVER, Span
 from ...interface.object_checks import StoredSegment
 from ..backend import Backend
 from ..search.conditions import write_constant
@@ -64,8 +63,6 @@ _select_segments = (
         > tuple_(
             bindparam("of_chain", type_=_S.chain.type), bindparam("after", type_=_S.first.type)
         ),
-        _S.until >= bindparam("since_ms"),
-        _S.since < bindparam("until_ms"),
     )
     .order_by(_S.chain, _S.first)
     .limit(write_constant(_SEGMENTS))
@@ -139,16 +136,9 @@ class AuditReader:
         rows = await self._backend.search(self._checkpoints, {"after": after}, principal=_NOBODY)
         return [(number, stored_text(line)) for number, line in rows]
 
-    async def read_segments(
-        self, chain: int, after: int, span: Span = EVER
-    ) -> Sequence[StoredSegment]:
-        """A page of the segments after record `after` of the chain, in the order of chains and records.
-
-        span: a segment must have at least one record in this period.
-        """
-        values = {
-            "of_chain": chain, "after": after, "since_ms": span.since_ms, "until_ms": span.until_ms,
-        }  # fmt: skip
+    async def read_segments(self, chain: int, after: int) -> Sequence[StoredSegment]:
+        """A page of the segments after record `after` of the chain, in the order of chains and records."""
+        values = {"of_chain": chain, "after": after}
         rows = await self._backend.search(self._segments, values, principal=_NOBODY)
         return [parse_segment(row, self._authenticator) for row in rows]
 

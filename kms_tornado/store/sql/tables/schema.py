@@ -212,7 +212,8 @@ audit_chains = Table(
 )
 
 # The audit's records, those of one chain and transaction in one row. lines: one record each (`audit.record`).
-# since, until: milliseconds since the Unix epoch.
+# since, until: the times of the oldest and the newest record, in milliseconds since the Unix epoch. They are compared with
+# the records, and nothing is looked for by them.
 audit_segments = Table(
     "audit_segments",
     metadata,

@@ -263,8 +263,9 @@ def test_segment_that_was_edited_is_refused(place):
         ("UPDATE audit_pages SET page = 999", []),
         ("DELETE FROM audit_pages", []),
         ("UPDATE audit_pages SET ranges = '{}'", []),
-        ("UPDATE audit_pages SET ranges = '{\"77\":[1,9]}'", []),
-        ("UPDATE audit_pages SET ranges = '{\"1\":[9,1]}'", []),
+        ("UPDATE audit_pages SET ranges = '{\"77\":[1,9]}'", None),
+        ("UPDATE audit_pages SET ranges = '{\"1\":[9,1]}'", None),
+        ("UPDATE audit_pages SET ranges = '{\"1\":[1,9]}'", None),
         ("UPDATE audit_pages SET ranges = '[1]'", None),
         ("UPDATE audit_pages SET ranges = '{'", None),
         ("UPDATE audit_pages SET ranges = '{\"1\": 1}'", None),
@@ -415,3 +416,55 @@ def test_whoever_gets_objects_by_a_transfer_is_led_to_their_older_records(place,
     assert before == []
     assert new == [(None, 3), (ALICE, 2), (ALICE, 1)]
     assert old == [(ALICE, 2), (ALICE, 1)]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        "UPDATE audit_segments SET since = since + 1",
+        "UPDATE audit_segments SET until = until - 1",
+        "UPDATE audit_segments SET last = last + 1",
+        "DELETE FROM audit_segments",
+    ],
+)
+def test_page_whose_segments_were_edited_is_refused_whatever_is_looked_for(place, edit):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a"), read("b")])
+        await index_all(store)
+        assert await find(store, uid="a") == [(1, "000")]
+        write_behind(place, edit)
+        with pytest.raises(GeneralFailure):
+            await find(store, principal=ALICE, operation="Decrypt")
+
+    with_store(place, body)
+
+
+def test_record_that_was_renamed_is_not_left_out_without_a_word(place):
+    async def body(store):
+        await store.audit.open()
+        await store.audit.append([read("a"), read("b")])
+        await index_all(store)
+        ways = (
+            "CAST(replace(CAST(lines AS TEXT), {}) AS BLOB)",
+            "convert_to(replace(convert_from(lines, 'UTF8'), {}), 'UTF8')",
+        )
+        edit = ways[isinstance(place, str)].format('\'"uid":"a"\', \'"uid":"c"\'')
+        write_behind(place, f"UPDATE audit_segments SET lines = {edit}")
+        with pytest.raises(GeneralFailure):
+            await find(store, uid="a")
+
+    with_store(place, body)
+
+
+def test_times_of_a_page_are_those_of_its_records_whatever_their_rows_say(place):
+    async def body(store):
+        await store.audit.open()
+        await index_all(store)
+        await store.audit.append([read("a", 1), read("a", 7)])
+        write_behind(place, "UPDATE audit_segments SET since = 0, until = 0")
+        await index_all(store)
+        pages = await store.records.find_pages((), up_to=None, limit=9, principal=ALICE)
+        return [page.ceiling_ms >= NOW * 1000 + 7 for page in pages]
+
+    assert with_store(place, body) == [True]

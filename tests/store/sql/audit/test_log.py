@@ -236,21 +236,26 @@ def test_chain_that_another_process_took_is_left_to_it(place):
     assert len(chains) >= 2
 
 
-def test_head_that_something_else_moved_is_told_and_left_as_it_is(place):
+@pytest.mark.parametrize("seq", [1, 2])
+def test_head_that_something_else_moved_is_told_and_left_as_it_is(place, seq):
     async def body(store):
         altered = []
         store.audit.on_altered(lambda mine, found: altered.append((mine, found)))
         await store.audit.open()
         await store.audit.append([read("Get", "a")])
         await asyncio.to_thread(
-            write_behind, place, "UPDATE audit_chains SET seq = 1, head = :head", head="11" * 32
+            write_behind,
+            place,
+            "UPDATE audit_chains SET seq = :seq, head = :head",
+            seq=seq,
+            head="11" * 32,
         )
         await store.audit.append([read("Get", "b")])
         return altered, await store.audit.heads()
 
     altered, heads = with_store(place, body)
     ((mine, found),) = altered
-    assert (mine.seq, found.seq) == (2, 1)
+    assert (mine.seq, found.seq) == (2, seq)
     assert heads[1].hash == "11" * 32
     assert heads[2].seq == 2
 
