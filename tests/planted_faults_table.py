@@ -1250,8 +1250,8 @@ FAULTS: tuple[Fault, ...] = (
         "S11",
         "a revoked key is exported unasked",
         "client/cli/keys/exporting.py",
-        "if state not in _USABLE and not allows_revoked:",
-        "if state is None and not allows_revoked:",
+        "if state not in _USABLE and not options.allows_revoked:",
+        "if state is None and not options.allows_revoked:",
         ("client/cli/keys/test_exporting.py",),
     ),
     Fault(

@@ -54,40 +54,65 @@ def make_import(noun: Noun) -> click.Command:
         CERTIFICATE_ID is the identifier of the private key where there is one, else of the certificate that
         issued none of the others. All are linked to one another.
         """
-        _import_file(session, **options)
+        _import_file(session, _Options(**options))
 
     return import_
 
 
-def _import_file(
-    session: Session, *, file: str, identifier: str | None, file_format: str | None,
-    private_key_id: str | None, public_key_id: str | None, issuer_certificate_id: str | None,
-    password: str | None, password_file: str | None, replaces: bool, usages: tuple[str, ...],
-    sensitive: bool, name: str | None, tags: tuple[str, ...],
-) -> None:  # fmt: skip
-    options = ReadingOptions(password=read_password(password_file, password))
-    objects = read_asking(read_input(file), options, file_format, from_stdin=file == STREAM)
-    parts = _arrange(objects, identifier)
-    given = make_links(public_key_id, private_key_id, issuer_certificate_id)
-    if given and len(parts) > 1:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The values of the command's options, by the names that they have above."""
+
+    file: str
+    identifier: str | None
+    file_format: str | None
+    password: str | None
+    password_file: str | None
+    private_key_id: str | None
+    public_key_id: str | None
+    issuer_certificate_id: str | None
+    replaces: bool
+    usages: tuple[str, ...]
+    sensitive: bool
+    name: str | None
+    tags: tuple[str, ...]
+
+
+def _import_file(session: Session, options: _Options) -> None:
+    parts = _arrange(_read_objects(options), options.identifier)
+    stated_links = make_links(
+        options.public_key_id, options.private_key_id, options.issuer_certificate_id
+    )
+    if stated_links and len(parts) > 1:
         raise click.UsageError(
-            f"{file} holds {len(parts)} objects, which are linked to one another"
+            f"{options.file} holds {len(parts)} objects, which are linked to one another"
         )
+    # What describes the first, the private key or the certificate of one's own, is not for the others.
+    name: str | None = options.name
+    attributes = make_attributes(options.usages, sensitive=options.sensitive)
     imported: list[tuple[str, Object]] = []
     for part in parts:
-        # What describes the first, the private key or the certificate of one's own, is not for the others.
-        is_first = not imported
-        attributes = make_attributes(usages, sensitive=sensitive) if is_first else make_attributes()
         try:
             uid = import_one(
-                session, part.managed, attributes.replace(links=(*part.links, *given)),
-                identifier=part.identifier, replaces=replaces, name=name if is_first else None,
-                tags=tags,
-            )  # fmt: skip
+                session,
+                part.managed,
+                attributes.replace(links=(*part.links, *stated_links)),
+                identifier=part.identifier,
+                replaces=options.replaces,
+                name=name,
+                tags=options.tags,
+            )
         except KMSError as exc:
             raise _incomplete(exc, imported) from exc
         imported.append((uid, part.managed))
+        name, attributes = None, make_attributes()
     show_imported(session, imported)
+
+
+def _read_objects(options: _Options) -> tuple[Object, ...]:
+    reading = ReadingOptions(password=read_password(options.password_file, options.password))
+    octets = read_input(options.file)
+    return read_asking(octets, reading, options.file_format, from_stdin=options.file == STREAM)
 
 
 def _incomplete(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exception:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -73,45 +74,61 @@ def make_export(noun: Noun) -> click.Command:
                 "give the key and the file, or the file alone with --key-id or --tag"
             )
         key = name_of(names[0] if len(names) == 2 else None, key_id)
-        _export_file(session, noun, key, names[-1], **options)
+        _export_file(session, noun, key, names[-1], _Options(**options))
 
     return export
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The values of the command's options, by the names that they have above."""
+
+    tags: tuple[str, ...]
+    file_format: str
+    unwraps: bool
+    wrapping_key: str | None
+    wrapping_algorithm: str | None
+    allows_revoked: bool
+    replaces: bool
+
+
 def _export_file(
-    session: Session, noun: Noun, key: str | None, file: str, *, tags: tuple[str, ...],
-    file_format: str, unwraps: bool, wrapping_key: str | None, wrapping_algorithm: str | None,
-    allows_revoked: bool, replaces: bool,
-) -> None:  # fmt: skip
-    check_replaceable(file, replaces=replaces)
-    if wrapping_algorithm is not None and wrapping_key is None:
-        raise click.UsageError("--wrapping-algorithm goes with --wrap-key-id")
-    wrapping = None
-    if wrapping_key is not None:
-        if file_format not in {"json-ttlv", "raw", "base64"}:
-            raise click.UsageError("a wrapped key is written as json-ttlv, raw or base64")
-        wrapping_uid = resolve_key(session, wrapping_key, ())
-        key, tags = resolve_key(session, key, tags), ()
-        encoding = _choose_encoding(session, key, file_format)
-        wrapping = specify_wrapping(wrapping_uid, wrapping_algorithm, encoding)
-    response = _fetch(session, noun, key, tags, file_format, wrapping, unwraps=unwraps)
+    session: Session, noun: Noun, key: str | None, file: str, options: _Options
+) -> None:
+    check_replaceable(file, replaces=options.replaces)
+    response = _export(session, noun, key, options)
     state = response.attributes.state
     if response.object is None:
         raise click.ClickException("the object has no key material any more: it was destroyed")
-    if state not in _USABLE and not allows_revoked:
+    if state not in _USABLE and not options.allows_revoked:
         raise click.ClickException(
             f"the {noun.title} is {format_state(state)}: add --allow-revoked to export it nevertheless"
         )
-    managed = with_limits(response.object, response.attributes)
-    octets = write_key_file(managed, file_format, response.unique_identifier)
-    secret = _name_secret(response)
-    write_output(
-        file, octets, secret=secret, is_text=file_format in TEXT_FORMATS, replaces=replaces
-    )
     uid = response.unique_identifier
+    managed = with_limits(response.object, response.attributes)
+    octets = write_key_file(managed, options.file_format, uid)
+    secret = _name_secret(response)
+    is_text = options.file_format in TEXT_FORMATS
+    write_output(file, octets, secret=secret, is_text=is_text, replaces=options.replaces)
     described = secret or describe_object(uid, response.attributes)
     advice = ". Whoever has this file has the key." if secret else ""
     show_written(session, file, f"{file}: {described}{advice}", unique_identifier=uid)
+
+
+def _export(session: Session, noun: Noun, key: str | None, options: _Options) -> ExportResponse:
+    """Export the object, wrapped by another key if the options name one."""
+    file_format, unwraps = options.file_format, options.unwraps
+    if options.wrapping_key is None:
+        if options.wrapping_algorithm is not None:
+            raise click.UsageError("--wrapping-algorithm goes with --wrap-key-id")
+        return _fetch(session, noun, key, options.tags, file_format, None, unwraps=unwraps)
+    if file_format not in {"json-ttlv", "raw", "base64"}:
+        raise click.UsageError("a wrapped key is written as json-ttlv, raw or base64")
+    wrapping_uid = resolve_key(session, options.wrapping_key, ())
+    uid = resolve_key(session, key, options.tags)
+    encoding = _choose_encoding(session, uid, file_format)
+    wrapping = specify_wrapping(wrapping_uid, options.wrapping_algorithm, encoding)
+    return _fetch(session, noun, uid, (), file_format, wrapping, unwraps=unwraps)
 
 
 def _choose_encoding(session: Session, key: str, file_format: str) -> EncodingOption:

@@ -118,14 +118,7 @@ class AdditionWriter:
         may_be_done = False
         for attempt in range(ATTEMPTS):
             try:
-                if addition.drafts:
-                    await self._transactions.claim_chain(lock_timeout_ms=lock_timeout_ms)
-                with self._leases.use() as chain:
-                    async with self._connections.use() as connection:
-                        if may_be_done and await self._was_added(connection, addition):
-                            return
-                        await self._try(connection, prepared, chain, lock_timeout_ms)
-                        return
+                return await self._try(prepared, lock_timeout_ms, may_be_done=may_be_done)
             except ChainTaken as exc:
                 await self._transactions.look_at_chain(exc)
             except ConnectionLost as exc:
@@ -148,6 +141,18 @@ class AdditionWriter:
             raise make_unavailable("whether the last transaction was done is not known")
         raise NotAdded
 
+    async def _try(
+        self, prepared: PreparedAddition, lock_timeout_ms: int, *, may_be_done: bool
+    ) -> None:
+        """Add the objects, unless an earlier attempt turns out to have done it."""
+        if prepared.addition.drafts:
+            await self._transactions.claim_chain(lock_timeout_ms=lock_timeout_ms)
+        with self._leases.use() as chain:
+            async with self._connections.use() as connection:
+                if may_be_done and await self._was_added(connection, prepared.addition):
+                    return
+                await self._send_all(connection, prepared, chain, lock_timeout_ms)
+
     async def _was_added(
         self, connection: psycopg.AsyncConnection[Any], addition: Addition
     ) -> bool:
@@ -163,7 +168,7 @@ class AdditionWriter:
             raise make_unavailable("objects of the last transaction were changed meanwhile")
         return bool(found)
 
-    async def _try(
+    async def _send_all(
         self,
         connection: psycopg.AsyncConnection[Any],
         prepared: PreparedAddition,

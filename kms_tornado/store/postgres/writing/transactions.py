@@ -71,11 +71,9 @@ class TransactionRunner:
         while True:
             try:
                 with self.leases.use() as chain:
-                    async with self._connections.use() as connection:
-                        with pipelined(connection) as pipeline:
-                            return await run_job(
-                                pipeline, job, chain, lock_timeout_ms=lock_timeout_ms, undoes=undoes
-                            )
+                    return await self._try(
+                        job, chain, lock_timeout_ms=lock_timeout_ms, undoes=undoes
+                    )
             except ChainTaken as exc:
                 attempt += 1
                 if attempt == ATTEMPTS:
@@ -99,6 +97,20 @@ class TransactionRunner:
                 if judge_error(exc) is Meaning.BAD_VALUE:
                     raise InvalidField("a value cannot be stored") from None
                 raise translate_error(exc) from None
+
+    async def _try(
+        self,
+        job: Callable[[Runner], Result],
+        chain: ChainInUse,
+        *,
+        lock_timeout_ms: int,
+        undoes: bool,
+    ) -> Result:
+        async with self._connections.use() as connection:
+            with pipelined(connection) as pipeline:
+                return await run_job(
+                    pipeline, job, chain, lock_timeout_ms=lock_timeout_ms, undoes=undoes
+                )
 
     async def _settle(self, chain: ChainInUse) -> bool | None:
         """Whether a transaction was committed whose connection was lost during COMMIT; None where that is not known."""
