@@ -1,4 +1,4 @@
-"""Dialogs of the page, opened as its views open them."""
+"""What tests do on the page: sign in, go to a view, open a dialog as views do."""
 
 from __future__ import annotations
 
@@ -14,6 +14,32 @@ def enter(tab: Any, place: Place, name: str, path: str = "", **look: Any) -> Any
     paste_token(page, place.token(name))
     page.get_by_text("Sign out").wait_for()
     return page
+
+
+def show(page: Any, view: str) -> str:
+    """Go to the view, as "keys/my-key"; the text of its content, once it is complete."""
+    text = page.evaluate(_SHOW, view)
+    assert text is not None, f"{view!r} is not complete in time"
+    return str(text)
+
+
+# At once, as each question of Playwright's costs as much as a view does.
+_SHOW = """async (view) => {
+    const text = () => document.querySelector("main")?.innerText ?? "Loading";
+    const isNowhere = () => text().includes("There is no such view");
+    const isComplete = () =>
+        view === "nowhere"
+        ? isNowhere()
+        : !/There is no such view|Loading/.test(text()) && !document.querySelector("main .waiting");
+    for (const [address, isThere] of [["nowhere", isNowhere], [view, isComplete]]) {
+        location.hash = `#/${address}`;
+        for (const end = Date.now() + 60_000; !isThere(); ) {
+            if (Date.now() > end) return null;
+            await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+    }
+    return text();
+}"""
 
 
 def open_action(page: Any, module: str, function: str, argument: Any = None) -> Any:

@@ -20,7 +20,6 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 #: Where a person would say where a large file goes: the browser's own file system, which nobody sees.
 PICKER = """
-window.pauseMs = 0;
 window.showSaveFilePicker = async ({ suggestedName }) => {
   const root = await navigator.storage.getDirectory();
   const handle = await root.getFileHandle(suggestedName, { create: true });
@@ -30,7 +29,7 @@ window.showSaveFilePicker = async ({ suggestedName }) => {
     const write = writable.write.bind(writable);
     writable.write = async (data) => {
       if (window.isFull) throw new DOMException("the disk is full", "QuotaExceededError");
-      if (window.pauseMs) await new Promise((resolve) => setTimeout(resolve, window.pauseMs));
+      await window.pause;
       return write(data);
     };
     return writable;
@@ -198,19 +197,66 @@ def test_another_key_does_not_open_the_file(page: Any, client: KMSClient, sealed
     assert "Choose the key that it was encrypted for" in page.get_by_role("alert").inner_text()
 
 
+#: Beside the field; `names`: of the files that are dropped there together.
+DROP = """
+    const drop = (names) => {
+        const dataTransfer = new DataTransfer();
+        for (const name of names) dataTransfer.items.add(new File(["data"], name));
+        const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
+        document.querySelector("h1").dispatchEvent(event);
+        if (!event.defaultPrevented) throw new Error("the browser would open the file");
+    };
+"""
+
+
 def test_file_that_is_dropped_beside_the_field_is_taken_and_the_page_stays(page: Any) -> None:
     for names, words in ((["one"], "one, 4 bytes"), (["two", "three"], "One file at a time")):
-        page.evaluate(
-            """(names) => {
-                const dataTransfer = new DataTransfer();
-                for (const name of names) dataTransfer.items.add(new File(["data"], name));
-                const event = new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true });
-                document.querySelector("h1").dispatchEvent(event);
-                if (!event.defaultPrevented) throw new Error("the browser would open the file");
-            }""",
-            names,
-        )
+        page.evaluate(f"(names) => {{ {DROP} drop(names); }}", names)
         page.get_by_text(words).wait_for()
+
+
+def test_view_takes_a_file_as_soon_as_it_is_shown(page: Any) -> None:
+    go(page, "#/me")
+    page.evaluate(
+        f"""() => {{
+            {DROP}
+            return new Promise((resolve, reject) => {{
+                const main = document.querySelector("main");
+                new MutationObserver((_, observer) => {{
+                    if (document.querySelector("h1").textContent !== "Files") return;
+                    observer.disconnect();
+                    try {{ resolve(drop(["one"])); }} catch (error) {{ reject(error); }}
+                }}).observe(main, {{ childList: true, subtree: true, characterData: true }});
+                location.hash = "#/encrypt";
+            }});
+        }}"""
+    )
+    page.get_by_text("one, 4 bytes").wait_for()
+
+
+def test_no_button_takes_the_former_file_while_another_is_looked_at(page: Any, file: Path) -> None:
+    page.get_by_label("File", exact=True).set_input_files(file)
+    page.get_by_role("button", name="Encrypt").wait_for()
+    page.evaluate(
+        f"""() => {{
+            {DROP}
+            const read = Blob.prototype.arrayBuffer;
+            const arrived = new Promise((resolve) => {{ window.arrive = resolve; }});
+            Blob.prototype.arrayBuffer = () => arrived;
+            drop(["slow"]);
+            Blob.prototype.arrayBuffer = read;
+        }}"""
+    )
+    assert page.get_by_role("button", name="Encrypt").count() == 0
+    page.evaluate(f"() => {{ {DROP} drop(['quick']); }}")
+    page.get_by_text("quick, 4 bytes").wait_for()
+    page.evaluate(
+        """async () => {
+            arrive(new ArrayBuffer(4));
+            await new Promise((resolve) => setTimeout(resolve)); // by then all that follows has been done
+        }"""
+    )
+    assert page.get_by_text("quick, 4 bytes").is_visible()
 
 
 def test_text_names_ones_own_key_whatever_others_have_called_theirs(
@@ -297,10 +343,11 @@ def test_large_file_is_written_where_the_person_says_piece_by_piece(
     page.get_by_role("button", name="Decrypt").click()
     page.get_by_role("alert").get_by_text("cut off, or edited at its end").wait_for()
     assert page.evaluate("kept()") == ["large.kms"]
-    page.evaluate("() => { window.pauseMs = 50; }")
+    page.evaluate("() => { window.pause = new Promise((end) => { window.endPause = end; }); }")
     drop_kept(page, "large.kms", cut=0)
     page.get_by_role("button", name="Decrypt").click()
     page.get_by_role("button", name="Stop").click()
+    page.evaluate("endPause()")
     page.get_by_role("progressbar").wait_for(state="detached")
     assert page.evaluate("kept()") == ["large.kms"]
     page.evaluate("() => { window.isFull = true; }")

@@ -14,7 +14,7 @@ from ...keys import certificate, private_key
 from ...kms import User
 from ...operations.test_register import held_certificate, registered
 from ...server import eventually
-from .acting import enter
+from .acting import enter, show
 from .browser import find_violations
 from .conftest import ALICE, BOB, Place
 from .keys_to_show import HOSTILE, make_keys
@@ -47,32 +47,6 @@ def filled(place: Place) -> Place:
 @pytest.fixture(scope="module")
 def page(other_tab: Any, filled: Place) -> Any:
     return enter(other_tab, filled, ALICE)
-
-
-def show(page: Any, view: str) -> str:
-    """Go to the view; the text of its content, once it is complete."""
-    text = page.evaluate(_SHOW, view)
-    assert text is not None, f"{view!r} is not complete in time"
-    return str(text)
-
-
-# At once, as each question of Playwright's costs as much as a view does.
-_SHOW = """async (view) => {
-    const text = () => document.querySelector("main")?.innerText ?? "Loading";
-    const isNowhere = () => text().includes("There is no such view");
-    const isComplete = () =>
-        view === "nowhere"
-        ? isNowhere()
-        : !/There is no such view|Loading/.test(text()) && !document.querySelector("main .waiting");
-    for (const [address, isThere] of [["nowhere", isNowhere], [view, isComplete]]) {
-        location.hash = `#/${address}`;
-        for (const end = Date.now() + 60_000; !isThere(); ) {
-            if (Date.now() > end) return null;
-            await new Promise((resolve) => setTimeout(resolve, 10));
-        }
-    }
-    return text();
-}"""
 
 
 # --- what they show -------------------------------------------------------------------------------
@@ -228,6 +202,23 @@ def test_no_view_is_wider_than_the_window(tour: Tour) -> None:
 
 def test_no_view_makes_the_browser_complain(tour: Tour) -> None:
     assert tour.complaints == []
+
+
+def test_view_has_the_focus_as_soon_as_it_is_shown(page: Any) -> None:
+    """Else it would be taken from what the person has gone to meanwhile."""
+    show(page, "")
+    focused = page.evaluate(
+        """() => new Promise((resolve) => {
+            const watch = new MutationObserver(() => {
+                if (document.querySelector("h1").textContent !== "Keys") return;
+                watch.disconnect();
+                resolve([document.activeElement.tagName, document.title]);
+            });
+            watch.observe(document.querySelector("main"), { childList: true, subtree: true, characterData: true });
+            location.hash = "#/keys";
+        })"""
+    )
+    assert focused == ["H1", "Keys – kms_tornado"]
 
 
 def test_all_of_the_page_is_reached_by_the_keyboard(page: Any) -> None:

@@ -3,11 +3,13 @@
 // Text in html`…` is text: Preact sets it as such, and the page's policy forbids everything that would parse it.
 
 import { h, render } from "preact";
-import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import htm from "htm";
 
 export const html = htm.bind(h);
-export { render, useCallback, useEffect, useMemo, useRef, useState };
+// What a person's next key or drop may meet is done by useLayoutEffect, together with what is drawn: useEffect comes
+// up to a tenth of a second later.
+export { render, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState };
 
 // {waiting, value, error, again}: what `load(signal)` resolves to. It is called anew when one of `keys` changes, or
 // by `again()`; the value stays while it is fetched again. What is not wanted any more is aborted.

@@ -4,7 +4,7 @@
 // Content is a component that begins with <${Dialog}> or <${ActionDialog}> and is given `done(value)`. The browser's
 // own <dialog> keeps the focus inside, closes by Escape, and gives the focus back to what opened it.
 
-import { html, render, useEffect, useId, useRef, useState } from "../lib.js";
+import { html, render, useId, useLayoutEffect, useRef, useState } from "../lib.js";
 import { route } from "../router.js";
 import { session } from "../session.js";
 import { Failure } from "./page.js";
@@ -38,7 +38,7 @@ export const quote = (name) => `“\u2068${name}\u2069”`;
 export function Dialog({ title, isBusy = false, isReadFirst = false, done, children }) {
   const element = useRef(null);
   const id = useId();
-  useEffect(() => element.current.showModal(), []);
+  useLayoutEffect(() => element.current.showModal(), []);
   const cancel = (event) => {
     event.preventDefault();
     if (!isBusy) done();

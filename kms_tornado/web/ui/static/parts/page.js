@@ -1,15 +1,15 @@
 // What views are made of: the page with its title, notices, failures, and data that are on their way.
 
-import { html, useEffect, useRef } from "../lib.js";
+import { html, useLayoutEffect, useRef } from "../lib.js";
 
 // A view: its title becomes the document's and takes the focus, so that a screen reader says where one is.
 // actions: buttons beside the title. lead: a sentence below it.
 export function Page({ title, lead, actions, children }) {
   const heading = useRef(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = `${title} – kms_tornado`;
   }, [title]);
-  useEffect(() => heading.current.focus({ preventScroll: true }), []);
+  useLayoutEffect(() => heading.current.focus({ preventScroll: true }), []);
   return html`
     <div class="page-head">
       <div><h1 tabindex="-1" ref=${heading}>${title}</h1>${lead && html`<p class="lead">${lead}</p>`}</div>

@@ -4,7 +4,7 @@ import { hasWebCrypto } from "../files/container.js";
 import { readHeader } from "../files/encrypted_file.js";
 import { decryptFile, describeFailure, encryptFile } from "../files/converting.js";
 import { UntrueFile } from "../files/errors.js";
-import { html, useEffect, useId, useRef, useState } from "../lib.js";
+import { html, useEffect, useId, useLayoutEffect, useRef, useState } from "../lib.js";
 import { KeyField, resolveKey } from "../parts/key-field.js";
 import { Failure, Notice, Page } from "../parts/page.js";
 
@@ -16,9 +16,13 @@ export function Encrypt({ query, who }) {
   useEffect(() => () => state.abort?.abort(), [state.abort]);
   useEffect(() => () => state.made?.url && URL.revokeObjectURL(state.made.url), [state.made]);
 
+  const newest = useRef(null);
   const choose = async (file) => {
+    newest.current = file;
     setState({});
+    setChosen(null); // or a button pressed now would take the former file
     const looked = await look(file);
+    if (newest.current !== file) return;
     setChosen({ file, ...looked });
     setDecryption(looked.isEncrypted);
     if (looked.isEncrypted) setKey("");
@@ -90,7 +94,7 @@ function DropZone({ chosen, isDisabled, onFile }) {
     setMany(files.length > 1);
     if (files.length === 1) onFile(files[0]);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     const listeners = {
       dragover(event) {
         event.preventDefault();
