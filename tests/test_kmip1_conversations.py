@@ -1,7 +1,7 @@
 """What published clients of KMIP 1 say to a server, message by message, and what they need to hear.
 
 The messages were put together from what is known of these clients (protocol captures, their source, vendors'
-documentation); none of the clients runs here. The transport is POST /kmip.
+documentation); none of the clients runs here, and Ceph's gateway in kmip_server/test_ceph_rgw.py. The transport is POST /kmip.
 """
 
 from __future__ import annotations

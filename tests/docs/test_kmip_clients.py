@@ -52,8 +52,10 @@ def as_client(site: Site, user: str) -> ssl.SSLContext:
     return site.trust(site.authority.issue(user, user))
 
 
-def named_key(server: ServerProcess, token: str, title: str, *rights: str) -> str:
-    """A key of the token's user, with the rights of the page for cert:<title>."""
+def named_key(
+    server: ServerProcess, token: str, title: str, *rights: str, client: str | None = None
+) -> str:
+    """A key of the token's user, with the rights of the page for cert:<client>, which is called as the key unless told."""
     called = structure(
         "Name", text("NameValue", title), name("NameType", "UninterpretedTextString")
     )
@@ -63,7 +65,7 @@ def named_key(server: ServerProcess, token: str, title: str, *rights: str) -> st
     key: str = made.json()["value"][-1]["value"]
     body = {
         "unique_identifier": key,
-        "user_id": f"cert:{title}",
+        "user_id": f"cert:{client or title}",
         "operation_types": [*rights],
     }
     assert server.client.post("/access/grant", token=token, body=body).status == 200
