@@ -13,7 +13,7 @@ from pathlib import Path
 
 import click
 
-from kms_tornado.client.cli.main import COMMANDS
+from kms_tornado.client.cli.commands import COMMANDS
 from kms_tornado.client.cli.root import kmsctl
 
 PAGE = Path(__file__).parent.parent / "docs/kmsctl.md"

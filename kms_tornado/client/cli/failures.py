@@ -28,7 +28,7 @@ from ..errors import (
     TokenExpired,
     UnexpectedAnswer,
 )
-from .main import EXTRA, describe_missing_package
+from .extra import EXTRA, describe_missing_package
 from .output import Refused, visible
 
 REFUSED: Final = 1

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from .main import COMMANDS, SECTIONS
+from .commands import COMMANDS, SECTIONS
 from .session import Session
 
 #: How much of two names is the same where one is a misspelling of the other: "grnt" and "grant" 0.9, but

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from http.client import responses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado import version
 from tornado.httputil import (
@@ -21,6 +21,7 @@ from tornado.httputil import (
     format_timestamp,
 )
 from tornado.log import access_log
+from tornado.web import Application
 
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
@@ -30,8 +31,10 @@ from .fast_request import FastAnswer, FastRequest, FastResult, make_answer
 from .head_timeouts import AwaitedHead
 from .request_facts import HandlerFacts
 
-if TYPE_CHECKING:
-    from .fast_routes import BearerApplication
+#: A path → the handler of its fast route, and the groups of its pattern; None for one that is no fast route's.
+FindRoute = Callable[[str], tuple[type[FastRouteHandler], tuple[str, ...]] | None]
+#: (the server's connection, the request's connection) → what takes the request, as `Application.start_request`.
+StartRequest = Callable[[object, Any], HTTPMessageDelegate]
 
 log = logging.getLogger("kms_tornado.auth")
 
@@ -49,19 +52,24 @@ class FastExchange(HTTPMessageDelegate):
     """One request of a connection: looks at its head, and decides which way it goes."""
 
     __slots__ = (
-        "_app", "_arrived", "_chunks", "_connection", "_handler", "_head", "_headers", "_long_way", "_path",
-        "_path_args", "_principal", "_protocol", "_query", "_refusal", "_remote_ip", "_server_conn", "_start_line",
-        "_task",
+        "_app", "_arrived", "_chunks", "_connection", "_find_route", "_handler", "_head", "_headers",
+        "_long_way", "_path", "_path_args", "_principal", "_protocol", "_query", "_refusal", "_remote_ip",
+        "_server_conn", "_start_line", "_start_long_way", "_task",
     )  # fmt: skip
 
     def __init__(
         self,
-        app: BearerApplication,
+        app: Application,
+        find_route: FindRoute,
+        start_long_way: StartRequest,
         server_conn: object,
         connection: Any,
         head: AwaitedHead | None,
     ) -> None:
+        """start_long_way: called where the request does not go the fast way."""
         self._app = app
+        self._find_route = find_route
+        self._start_long_way = start_long_way
         self._server_conn = server_conn
         self._connection = connection
         self._head = head
@@ -72,7 +80,7 @@ class FastExchange(HTTPMessageDelegate):
             self._head.since = None
         if self._can_be_fast(start_line, headers) and self._check_token(headers):
             return None
-        self._long_way = self._app.start_long_way(self._server_conn, self._connection)
+        self._long_way = self._start_long_way(self._server_conn, self._connection)
         return self._long_way.headers_received(start_line, headers)
 
     def _can_be_fast(self, start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
@@ -80,7 +88,7 @@ class FastExchange(HTTPMessageDelegate):
         if len(target) > _LONGEST_TARGET:
             return False
         self._path, _, self._query = target.partition("?")
-        route = self._app.find_fast_route(self._path)
+        route = self._find_route(self._path)
         if (
             route is None
             or method not in route[0].functions

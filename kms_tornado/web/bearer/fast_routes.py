@@ -70,14 +70,15 @@ class BearerApplication(Application):
                     return spec.handler_class, tuple([group or "" for group in match.groups()])
             return None
 
-        #: A path → its handler and the groups of its pattern; None for one that is no fast route's.
-        self.find_fast_route = find
+        self._find_fast_route = find
         self._head_timeouts = HeadTimeouts()
 
     def start_request(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         """Called by Tornado for each request."""
         head = self._head_timeouts.start(server_conn, request_conn)
-        return FastExchange(self, server_conn, request_conn, head)
+        return FastExchange(
+            self, self._find_fast_route, self.start_long_way, server_conn, request_conn, head
+        )
 
     def start_long_way(self, server_conn: object, request_conn: Any) -> HTTPMessageDelegate:
         """What Tornado does for each request."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.client.cli.main import COMMANDS
+from kms_tornado.client.cli.commands import COMMANDS
 
 from .runner import COMMAND, Kmsctl
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ....kmip.enums import CryptographicAlgorithm, KeyWrapType, LinkType
+from ....kmip.enums import KeyWrapType, LinkType
 from ....kmip.objects import Object
 from ....kmip.structures import Link
 from ...key_files.errors import PasswordRequired
@@ -15,7 +15,6 @@ from ...key_files.kmip_objects import is_wrapped, summarise_object
 from ...key_files.reading import ReadingOptions, read_key_file
 from ..output import say, show_json, show_table, show_value
 from ..session import Session
-from .creating import ALGORITHMS
 from .passwords import ask_password
 
 if TYPE_CHECKING:
@@ -28,12 +27,6 @@ FILE_OPTIONS = (
     click.option("password_file", "--password-file", metavar="FILE", type=click.Path(),
                  help="Where the password of an encrypted file stands; else it is asked for."),
 )  # fmt: skip
-
-
-def algorithm_of(name: str) -> CryptographicAlgorithm:
-    """The algorithm with this name on the command line."""
-    kmip_name = ALGORITHMS[name][0]
-    return CryptographicAlgorithm[kmip_name.replace("-", "_").upper()]
 
 
 def read_asking(

@@ -12,36 +12,11 @@ import click
 from ..output import say, show_fields, show_json, show_value
 from ..parameters import NewName
 from ..session import Session
+from .algorithms import ALGORITHMS, CURVES, find_algorithm
 from .nouns import Noun
 from .options import describing, make_attributes, with_options
 from .passwords import ask_new_secret, warn_of_argument
 from .saving import read_input
-
-#: Algorithms of symmetric keys, as they are named here, with their usual length in bits.
-ALGORITHMS = {
-    "aes": ("AES", 256),
-    "chacha20": ("ChaCha20", 256),
-    "hmac-sha1": ("HMAC-SHA1", 160),
-    "hmac-sha224": ("HMAC-SHA224", 224),
-    "hmac-sha256": ("HMAC-SHA256", 256),
-    "hmac-sha384": ("HMAC-SHA384", 384),
-    "hmac-sha512": ("HMAC-SHA512", 512),
-}
-
-#: ckms's curve → KMIP's algorithm and curve. The brainpool curves have openssl's names.
-CURVES = {
-    "nist-p256": ("EC", "P-256"),
-    "nist-p384": ("EC", "P-384"),
-    "nist-p521": ("EC", "P-521"),
-    "ed25519": ("Ed25519", "CURVE25519"),
-    "x25519": ("ECDH", "CURVE25519"),
-    "ed448": ("Ed448", "CURVE448"),
-    "x448": ("ECDH", "CURVE448"),
-    "secp256k1": ("EC", "SECP256K1"),
-    "brainpoolp256r1": ("EC", "BRAINPOOLP256R1"),
-    "brainpoolp384r1": ("EC", "BRAINPOOLP384R1"),
-    "brainpoolp512r1": ("EC", "BRAINPOOLP512R1"),
-}
 
 #: The length of a seed that is made here.
 SEED_BYTES = 32
@@ -125,14 +100,13 @@ def _bring_octets(
     naming: Any,
 ) -> str:
     from ...key_files.kmip_objects import make_symmetric_key
-    from .bringing import algorithm_of
 
     try:
         octets = base64.b64decode(text, validate=True)
     except binascii.Error:
         raise click.UsageError("--bytes-b64 is not base64") from None
     uid: str = session.client.import_object(
-        make_symmetric_key(octets, algorithm_of(algorithm)),
+        make_symmetric_key(octets, find_algorithm(algorithm)),
         unique_identifier=identifier, attributes=attributes, **naming,
     )  # fmt: skip
     return uid

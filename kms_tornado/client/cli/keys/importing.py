@@ -35,15 +35,14 @@ from ...key_files.reading import FORMATS, ReadingOptions
 from ..key_names import resolve_key
 from ..parameters import NewName
 from ..session import Session
+from .algorithms import ALGORITHMS, find_algorithm
 from .bringing import (
     FILE_OPTIONS,
-    algorithm_of,
     import_one,
     make_links,
     read_asking,
     show_imported,
 )
-from .creating import ALGORITHMS
 from .nouns import CERTIFICATE, EC, RSA, SECRET, SYMMETRIC, Noun
 from .options import Decorator, describing, make_attributes, with_options
 from .passwords import read_password
@@ -160,7 +159,7 @@ def _import_file(session: Session, noun: Noun, options: _Options) -> None:
 def _read_objects(session: Session, noun: Noun, options: _Options) -> tuple[Object, ...]:
     reading = ReadingOptions(
         raw_type=_RAW_TYPES.get(noun),
-        algorithm=algorithm_of(options.algorithm) if options.algorithm else None,
+        algorithm=find_algorithm(options.algorithm) if options.algorithm else None,
         secret_type=SecretDataType[options.secret_kind or SecretDataType.PASSWORD.name],
         password=read_password(options.password_file),
     )
