@@ -25,7 +25,7 @@ from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUse
 from .auth import BearerAuth
 from .refusals import Hooks, end_failed, refuse, send_past_hooks
 from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
-from .web_sockets import close_at
+from .web_sockets import close_at, end_refused_calls
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
@@ -124,6 +124,8 @@ class BearerAuthMixin(RequestHandler):
         _check_methods(cls)
         # Asked of the class: a handler's own __getattr__ may need what its `prepare` sets.
         cls._is_web_socket = hasattr(cls, "get_websocket_protocol")
+        if cls._is_web_socket:
+            end_refused_calls(cast("type[WebSocketHandler]", cls))
         # A base class that stands before the mixin does not say who the user is: it would name somebody
         # else than the token. A subclass of the mixin may, on purpose.
         owner = next(base for base in cls.__mro__ if "current_user" in vars(base))

@@ -36,8 +36,11 @@ from ...errors import (
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
+from .web_sockets import end_web_socket
 
 if TYPE_CHECKING:
+    from tornado.websocket import WebSocketHandler
+
     from ...auth.request_auth import RequestAuth
     from .mixin import BearerAuthMixin
 
@@ -84,14 +87,18 @@ class Hooks:
 
 
 def refuse(handler: BearerAuthMixin, error: Exception) -> None:
-    """Answer the request in the handler's place, and log it in one line. Raises nothing.
+    """Answer the request in the handler's place, and log it in one line; close a web socket that is open. Raises nothing.
 
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
     with 503, TooManyRequests with 429, Tornado's HTTPError as it says. Anything else is a fault on this side, 500.
     """
+    hooks = Hooks()
     if not handler._finished:
-        hooks = Hooks()
         _answer(handler, _describe(handler, error, hooks), hooks)
+    elif handler._is_web_socket and handler.ws_connection is not None:  # type: ignore[attr-defined]
+        refusal = _describe(handler, error, hooks)
+        end_web_socket(cast("WebSocketHandler", handler), refusal.status, refusal.description)
+        _log(handler, refusal, _choose_request_id(handler, hooks), hooks.fault)
 
 
 def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:

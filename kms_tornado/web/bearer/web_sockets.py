@@ -1,11 +1,19 @@
-"""Web sockets end with the token that opened them: when it expires, or is put on the deny list."""
+"""How web sockets end: with the token that opened them, or when `requires` refuses what they are to do.
+
+The close code is one of those for applications (RFC 6455 §7.4.2): 4000 and the status that an HTTP request would get.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import inspect
 import time
 import weakref
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from tornado.web import Finish
 
 from ...auth.deny_list import DenyList
 from ...auth.principal import Principal
@@ -13,11 +21,16 @@ from ...auth.principal import Principal
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
 
-#: The close code, of those for applications (RFC 6455 §7.4.2): 4000 and the status of an HTTP request.
-TOKEN_REFUSED = 4401
-
+_CLOSE_CODES = 4000
+_TOKEN_REFUSED = 401
 _LONGEST_PAUSE_S = 60.0  # timers do not know when somebody sets the clock
 _FIRST_PAUSE_S = 1.0  # the web socket may not be open yet, and may never be
+#: What Tornado calls once the web socket is open, and `requires` may guard.
+_CALLBACKS = ("open", "on_message")
+
+
+class RefusedCall(Finish):
+    """Ends a method that `requires` has refused, and whatever has called that by ``super()``."""
 
 
 class WebSockets:
@@ -67,13 +80,64 @@ def _close_or_wait(reference: weakref.ref[WebSocketHandler], reason: str, pause_
             pause_s, _close_or_wait, reference, reason, min(2 * pause_s, _LONGEST_PAUSE_S)
         )
         return
+    end_web_socket(handler, _TOKEN_REFUSED, reason)
+
+
+def end_web_socket(handler: WebSocketHandler, status: int, reason: str) -> None:
+    """Close the handler's web socket, and hand it no further message.
+
+    status: of an HTTP request that is refused for the same reason. reason: 123 bytes at most (RFC 6455 §5.5).
+    """
     # Who has no web socket loads none of this. Its class, because the host's own `close` may do something else.
     from tornado.websocket import WebSocketHandler
 
     # Tornado waits five seconds for the client's half of the closing handshake, and would hand over what comes.
     vars(handler)["on_message"] = _drop
-    WebSocketHandler.close(handler, TOKEN_REFUSED, reason)
+    WebSocketHandler.close(handler, _CLOSE_CODES + status, reason)
 
 
 def _drop(message: str | bytes) -> None:
     """Ignore a message; takes the place of the handler's on_message."""
+
+
+# Tornado logs whatever these methods raise as a fault, and cuts the connection: the client might never read the close
+# code.
+def end_refused_calls(handler: type[WebSocketHandler]) -> None:
+    """Have a `RefusedCall` end in `open` and `on_message`, and not in Tornado."""
+    for name in _CALLBACKS:
+        method = getattr(handler, name)
+        # The function itself, not a flag: functools.wraps copies flags to a function that wraps this one.
+        if getattr(method, "_ends_refused", None) is not method:
+            setattr(handler, name, _end_refused(name, method))
+
+
+def _end_refused(name: str, method: Callable[..., Any]) -> Callable[..., Awaitable[None] | None]:
+    @functools.wraps(method)
+    def ending(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
+        result: Awaitable[None] | None
+        # Otherwise a subclass calls this by super(), and must not go on.
+        if getattr(type(self), name) is not ending:
+            result = method(self, *args, **kwargs)
+            return result
+        try:
+            result = method(self, *args, **kwargs)
+        except RefusedCall:
+            _end_call(self, name)
+            return None
+        return _end_awaited(self, name, result) if inspect.isawaitable(result) else result
+
+    ending._ends_refused = ending  # type: ignore[attr-defined]
+    return ending
+
+
+async def _end_awaited(handler: Any, name: str, result: Awaitable[None]) -> None:
+    try:
+        await result
+    except RefusedCall:
+        _end_call(handler, name)
+
+
+def _end_call(handler: Any, name: str) -> None:
+    """What was not opened is not closed either: as with any exception in `open`, on_close is not called."""
+    if name == "open":
+        vars(handler)["on_close"] = lambda: None

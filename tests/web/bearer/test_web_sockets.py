@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tornado.httpclient import HTTPRequest
 from tornado.httpserver import HTTPServer
 from tornado.testing import bind_unused_port
 from tornado.web import Application
 from tornado.websocket import WebSocketClientConnection, WebSocketHandler, websocket_connect
 
-from kms_tornado import BearerAuth, BearerAuthMixin, TokenPolicy
+from kms_tornado import BearerAuth, BearerAuthMixin, TokenPolicy, requires
 from kms_tornado.testing import TestIssuer
 from kms_tornado.web.bearer.web_sockets import close_at
 
+from ...rows import each_row
 from ...support import running
 
 ISSUER = TestIssuer()
@@ -149,18 +152,7 @@ def test_message_that_comes_after_the_close_is_not_handed_over(tmp_path: Path) -
 
     async def story() -> list[str]:
         async with serving(tmp_path / "deny") as (app, port):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            fields = {
-                "Host": "x",
-                "Upgrade": "websocket",
-                "Connection": "Upgrade",
-                "Sec-WebSocket-Version": "13",
-                "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-                **headers_as("alice"),
-            }
-            lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
-            writer.write(f"GET /socket HTTP/1.1\r\n{lines}\r\n".encode() + frame(1, b"before"))
-            await reader.readuntil(b"\r\n\r\n")
+            reader, writer = await open_socket(port, headers_as("alice"), frame(1, b"before"))
             assert (await reader.readexactly(8))[2:] == b"before"
             write(tmp_path / "deny", "sub=alice\n")
             head = await asyncio.wait_for(reader.readexactly(4), 30)
@@ -174,6 +166,134 @@ def test_message_that_comes_after_the_close_is_not_handed_over(tmp_path: Path) -
     assert asyncio.run(story()) == ["before"]
 
 
+async def open_socket(
+    port: int, headers: dict[str, str], first: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A web socket at /socket, byte by byte. first: what is sent behind the head."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    fields = {
+        "Host": "x",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        **headers,
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    writer.write(f"GET /socket HTTP/1.1\r\n{lines}\r\n".encode() + first)
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
 def frame(opcode: int, payload: bytes) -> bytes:
     """Of a client (RFC 6455 §5.2), masked with zeros."""
     return bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload
+
+
+class Guarded(BearerAuthMixin, WebSocketHandler):
+    """Notes what of it ran."""
+
+    @property
+    def ran(self) -> list[str]:
+        ran: list[str] = self.settings["ran"]
+        return ran
+
+    @requires(scope="chat")
+    def open(self) -> None:
+        self.ran.append("open")
+
+    def on_message(self, message: str | bytes) -> None:
+        self.ran.append("on_message")
+        self.write_message(message)
+
+    def on_close(self) -> None:
+        self.ran.append("on_close")
+
+
+class GuardedBySuper(Guarded):
+    async def open(self) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        super().open()
+        self.ran.append("open of the subclass")
+
+
+class Inherited(Guarded):
+    """Overrides nothing."""
+
+
+class GuardedPublic(Guarded):
+    public_methods = ("GET",)
+
+
+class GuardedMessages(Guarded):
+    def open(self) -> None:
+        self.ran.append("open")
+
+    @requires(scope="chat")
+    async def on_message(self, message: str | bytes) -> None:
+        self.ran.append("on_message")
+        self.write_message(message)
+
+
+@each_row(
+    ("handler", "scope", "code", "ran"),
+    [
+        pytest.param(Guarded, "mail", 4403, [], id="open"),
+        pytest.param(Inherited, "mail", 4403, [], id="open, inherited"),
+        pytest.param(GuardedBySuper, "mail", 4403, [], id="open, by super()"),
+        pytest.param(GuardedPublic, "chat", 4401, [], id="without a token"),
+        pytest.param(GuardedMessages, "mail", 4403, ["open", "on_close"], id="a message"),
+        pytest.param(Guarded, "chat", None, ["open", "on_message", "on_close"], id="the twin"),
+        pytest.param(
+            GuardedBySuper,
+            "chat",
+            None,
+            ["open", "open of the subclass", "on_message", "on_close"],
+            id="the twin by super()",
+        ),
+        pytest.param(
+            GuardedMessages,
+            "chat",
+            None,
+            ["open", "on_message", "on_close"],
+            id="a message's twin",
+        ),
+    ],
+)
+def test_a_web_socket_that_requires_refuses_is_closed_with_a_code(
+    caplog: pytest.LogCaptureFixture,
+    handler: type[Guarded],
+    scope: str,
+    code: int | None,
+    ran: list[str],
+) -> None:
+    """The client reads the code, and the log has one line, as for any other refusal, and no traceback."""
+    seen: list[str] = []
+    caplog.set_level(logging.INFO)
+    caplog.clear()
+
+    async def talk(port: int) -> bytes:
+        """The first frame that the server sends, and the end of the connection."""
+        headers = {"Authorization": f"Bearer {ISSUER.token('alice', scope=scope)}"}
+        reader, writer = await open_socket(port, headers, frame(1, b"hi"))
+        answer = (await reader.readexactly(2))[:1]
+        answer += await reader.readexactly(2)
+        writer.write(frame(8, (1000).to_bytes(2)))
+        await reader.read()  # until the server ends the connection
+        writer.close()
+        return answer
+
+    def make_app() -> Application:
+        return Application([("/socket", handler)], bearer_auth=ISSUER.auth(), ran=seen)
+
+    with running(make_app) as client:
+        answer = asyncio.run(talk(client.port))
+    assert answer == (b"\x81hi" if code is None else b"\x88" + code.to_bytes(2))
+    assert seen == ran
+    lines = [
+        one for one in caplog.records if one.name in ("kms_tornado.auth", "tornado.application")
+    ]
+    assert [one.levelname for one in lines] == (["INFO"] if code else [])
+    if code:
+        assert lines[0].message.startswith("refused GET /socket from 127.0.0.1: ")
+        assert lines[0].fields["status"] == code - 4000  # type: ignore[attr-defined]
