@@ -25,10 +25,11 @@ from .auth.credentials import Credentials
 from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from .auth.issuers.key_source import FetchResult, LoadedKeys
 from .auth.issuers.keyset import KeySet, parse_document
-from .auth.minting import ALGORITHM, DevSigner
+from .auth.minting import DevSigner
 from .auth.no_auth import InsecureNoAuth
 from .auth.principal import Claims, Principal
 from .auth.request_auth import RequestAuth
+from .auth.tokens.token_policy import DEV_ALGORITHM
 from .errors import MissingToken
 from .web.bearer.auth import BearerAuth
 from .web.bearer.jwks_fetch import JWKSFetch
@@ -98,7 +99,8 @@ class TestIssuer:
         for issuer in settings.issuers:
             if any(one.uri == self.uri for one in issuer.list_tenants()):
                 policy = replace(
-                    settings.policy, algorithms=settings.policy.algorithms | {ALGORITHM}
+                    settings.policy,
+                    algorithms=settings.policy.algorithms | {DEV_ALGORITHM},
                 )
                 return _AuthWithoutNetwork(
                     replace(settings, issuers=(issuer,), policy=policy), self

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from jose import jws
 
-ALGORITHM = "ES256"
+from .tokens.token_policy import DEV_ALGORITHM
+
 _COORDINATE_BYTES = 32
 
 
@@ -38,7 +39,7 @@ class DevSigner:
                     "y": _encode_coordinate(self._public.y),
                     "kid": self._kid,
                     "use": "sig",
-                    "alg": ALGORITHM,
+                    "alg": DEV_ALGORITHM,
                 }
             ]
         }
@@ -52,7 +53,7 @@ class DevSigner:
             claims,
             self._pem.decode("ascii"),
             headers={"kid": self._kid, **(header or {})},
-            algorithm=ALGORITHM,
+            algorithm=DEV_ALGORITHM,
         )
         return token
 

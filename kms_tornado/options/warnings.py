@@ -59,6 +59,9 @@ def find_warnings(settings: Settings, values: Mapping[str, OptionValue]) -> Iter
     tenants = values["jwt-tenants"]
     if tenants.value and not any(issuer.tenants for issuer in _list_issuers(settings)):
         yield warning("jwt-tenants", f"has no effect: no issuer has {TENANT_PLACE} in it")
+    if settings.dev and settings.policy.namespace_by_issuer and settings.service.data_dir:
+        text = "the issuer of --dev has another name after each start, and users with it: nobody finds their keys again"
+        yield warning("jwt-user-namespace", text)
     for name, text in _find_exposures(settings, values):
         yield warning(name, text)
     if settings.refresh.interval_s < settings.refresh.cooldown_s:
@@ -72,8 +75,10 @@ def _find_useless(
 ) -> Iterator[tuple[str, str]]:
     """(option that is set, why it has no effect) for those that another one turns off."""
     kmip = [name for name in values if name.startswith("kmip-") and name != "kmip-interop"]
+    of_remote_keys = ("jwks-ca-file", "jwks-allow-http")
     is_off = {
         **dict.fromkeys(kmip, (not settings.has_kmip, "without --kmip-port")),
+        **dict.fromkeys(of_remote_keys, (settings.dev, "with --dev, whose issuer is here")),
         "ui-client-id": (not settings.has_ui, "without --ui"),
         "jwt-dpop-nonce": (
             settings.policy.bound_tokens == "off",

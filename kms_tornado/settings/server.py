@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
 from ..auth.issuers.issuer_urls import is_loopback_host
-from ..auth.tokens.token_policy import TokenPolicy
+from ..auth.tokens.token_policy import DEV_ALGORITHM, TokenPolicy
 from ..errors import ConfigurationError
 from ..networks import Network, share_address
 from ..user_names import find_user_fault
@@ -154,6 +154,9 @@ def _find_trust_faults(settings: Settings) -> Iterator[ConfigurationError]:
         yield ConfigurationError(
             "brings its own token issuer, so no other can be configured", "dev", "trust"
         )
+    if settings.dev and DEV_ALGORITHM not in settings.policy.algorithms:
+        # None of its tokens would ever be accepted.
+        yield ConfigurationError(f"the issuer of --dev signs with {DEV_ALGORITHM}", "algorithms")
     if settings.dev and settings.insecure_no_auth:
         yield ConfigurationError(
             "not together with --dev, which starts a token issuer", "insecure_no_auth", "dev"

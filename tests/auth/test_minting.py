@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from kms_tornado.auth.minting import ALGORITHM, DevMint, DevSigner
+from kms_tornado.auth.minting import DevMint, DevSigner
 from kms_tornado.auth.tokens.compact import parse_token
+from kms_tornado.auth.tokens.token_policy import DEV_ALGORITHM
 from kms_tornado.errors import UnknownKey
 
 from .samples import ISSUER, good_claims, key_set, trust, verify
@@ -14,7 +15,7 @@ from .samples import ISSUER, good_claims, key_set, trust, verify
 def test_minted_token_verifies_with_the_published_key_set() -> None:
     signer = DevSigner()
     keys = {ISSUER: key_set(*signer.jwks()["keys"])}
-    settings = trust(algorithms=frozenset({ALGORITHM}))
+    settings = trust(algorithms=frozenset({DEV_ALGORITHM}))
     assert verify(signer.mint(good_claims(sub="bob")), settings, keys).name == "bob"
 
 

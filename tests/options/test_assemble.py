@@ -50,6 +50,12 @@ def test_one_more_issuer_is_written_once_more(toml):
             ["--dev", *TRUSTING], {}, "--dev (flag): brings its own token issuer", id="dev, issuer"
         ),
         pytest.param(
+            ["--dev", "--jwt-algorithms=RS256"],
+            {},
+            "--jwt-algorithms (flag): the issuer of --dev signs with ES256",
+            id="dev, tokens of another algorithm",
+        ),
+        pytest.param(
             ["--dev", "--insecure-no-auth"],
             {},
             "--insecure-no-auth (flag): not together with --dev",

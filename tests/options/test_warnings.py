@@ -68,6 +68,27 @@ EVERYBODY = (
         ),
         pytest.param(["--dev", "--kmip-user-from=san-uri"], {}, [], id="KMIP over TLS of --dev"),
         pytest.param(
+            ["--dev", "--jwks-allow-http=keycloak", "--jwt-tenants=x", "--jwt-leeway=1"],
+            {"KMS_JWKS_CA_FILE": __file__},
+            [
+                "--jwks-ca-file (environment KMS_JWKS_CA_FILE): has no effect with --dev, whose issuer is here",
+                "--jwks-allow-http (flag): has no effect with --dev, whose issuer is here",
+                "--jwt-tenants (flag): has no effect: no issuer has {tenantid} in it",
+            ],
+            id="what the issuer of --dev has no use for",
+        ),
+        pytest.param(
+            ["--dev", "--jwt-user-namespace=issuer", "--data-dir=kept"],
+            {},
+            [
+                "--jwt-user-namespace (flag): the issuer of --dev has another name after each start, and users "
+                "with it: nobody finds their keys again"
+            ],
+            id="kept keys of users that are named by the issuer of --dev",
+        ),
+        pytest.param(["--dev", "--jwt-user-namespace=issuer"], {}, [], id="keys that are not kept"),
+        pytest.param(["--dev", "--data-dir=kept"], {}, [], id="users without the issuer"),
+        pytest.param(
             [*TRUSTING, "--ui-client-id=page"],
             {},
             ["--ui-client-id (flag): has no effect without --ui"],

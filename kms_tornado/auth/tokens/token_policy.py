@@ -22,6 +22,9 @@ ALGORITHMS = (
     "EdDSA",
 )  # fmt: skip
 
+#: By which the issuers of --dev and of applications' tests sign.
+DEV_ALGORITHM = "ES256"
+
 #: RFC 9068 §2.1 and RFC 7519 §5.1; None stands for a header without ``typ``.
 DEFAULT_TOKEN_TYPES: frozenset[str | None] = frozenset({None, "jwt", "at+jwt"})
 

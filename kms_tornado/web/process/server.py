@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...auth.issuers.kept_keys import KeptKeys
-from ...auth.minting import ALGORITHM
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
 from ...errors import ConfigurationError
@@ -290,15 +289,9 @@ class Server:
         )
 
     def _start_dev_issuer(self) -> DevIssuer:
-        """Start the issuer of --dev.
-
-        Raises ConfigurationError where the server would not accept the issuer's tokens.
-        """
         from .dev.issuer import DevIssuer
 
         settings = self.settings
-        if ALGORITHM not in settings.policy.algorithms:
-            raise ConfigurationError(f"the issuer of --dev signs with {ALGORITHM}", "algorithms")
         self.dev_issuer = DevIssuer(settings.hostname)
         self.dev_issuer.start()
         self._stack.push_async_callback(self.dev_issuer.stop)
