@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from kms_tornado.kmip.codecs import binary_codec
+from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
 from kms_tornado.kmip.kmip1.names import NAMES
-from kms_tornado.kmip.ttlv import ItemType, Node, children_of, structure
+from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structure
 from kms_tornado.kmip.version_gate import GATES
 from kms_tornado.kmip.versions import ProtocolVersion
 
@@ -502,6 +502,25 @@ def test_kmip_go_registers_keys_on_curves_in_formats_of_their_algorithm(
     assert newer.payload[2] == key_on_curve(tag, new, algorithm)
 
 
+@pytest.mark.parametrize("algorithm", ["ECDSA", "ECDH", "ECMQV"])
+def test_old_formats_of_keys_on_curves_have_their_names_in_json(kms, algorithm):
+    user = kms.user(path="/kmip")
+    tag, old = "PublicKey", {"ECDSA": 0x0F, "ECDH": 0x11, "ECMQV": 0x13}[algorithm]
+    sent = key_on_curve(tag, old, 14)
+    usage = template(attribute("Cryptographic Usage Mask", 2))
+    root = binary_codec.parse(
+        message(V12, item(Operation.REGISTER, OBJECT[ObjectType.PUBLIC_KEY], usage, sent))
+    )
+    body = json_codec.format(root, Dialect.OASIS)
+    assert f'"value":"Transparent{algorithm}PublicKey"'.encode() in body.replace(b": ", b":")
+    (registered,) = user.ask_message(body)
+    key = registered["ResponsePayload", "UniqueIdentifier"]
+    root = binary_codec.parse(message(V12, item(Operation.GET, uid(key))))
+    (got,) = user.ask_message(json_codec.format(root, Dialect.OASIS))
+    format_path = "ResponsePayload", tag, "KeyBlock", "KeyFormatType"
+    assert got[format_path] == "TransparentECDHPublicKey"
+
+
 def test_mysql_enterprise_writes_every_index(exchange):
     attributes = [
         structure(each.tag, children_of(each)[0], number("AttributeIndex", 0), children_of(each)[1])
@@ -641,12 +660,70 @@ def test_attribute_is_changed_and_deleted_by_a_number_that_it_has(exchange):
     assert left.payload[1:] == (contact,)
 
 
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_reason_is_the_one_that_the_table_of_the_operation_has(exchange, version):
+    """KMIP 1.4 §11.2, §11.15, §11.16, §11.17, §11.19 and §11.20."""
+    taken = f"taken in {version}"
+    ask_one(exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(128), name(taken)))
+    key = ask_one(
+        exchange,
+        version,
+        Operation.CREATE,
+        SYMMETRIC,
+        template(*aes(128), name(f"own {version}")),
+    ).uid
+    gone, active, reader = (
+        ask_one(
+            exchange,
+            version,
+            Operation.CREATE,
+            SYMMETRIC,
+            template(*aes(128, mask=mask)),
+        ).uid
+        for mask in (12, 12, 8)
+    )
+    ask_one(exchange, version, Operation.DESTROY, uid(gone))
+    for each in (active, reader):
+        ask_one(exchange, version, Operation.ACTIVATE, uid(each))
+    count = Node("UsageLimitsCount", ItemType.LONG_INTEGER, 1)
+    contact = attribute("Contact Information", "a")
+    for reason, operation, *payload in (
+        (ResultReason.INVALID_FIELD, Operation.MODIFY_ATTRIBUTE, uid(key), contact),
+        (ResultReason.INVALID_FIELD, Operation.MODIFY_ATTRIBUTE, uid(key), attribute("x-A", "b", 2)),
+        (ResultReason.ITEM_NOT_FOUND, Operation.MODIFY_ATTRIBUTE, uid(key), name("b", 2)),
+        (ResultReason.ITEM_NOT_FOUND, Operation.MODIFY_ATTRIBUTE, uid("nothing"), contact),
+        (ResultReason.ILLEGAL_OPERATION, Operation.MODIFY_ATTRIBUTE, uid(key), name(taken)),
+        (ResultReason.ILLEGAL_OPERATION, Operation.ADD_ATTRIBUTE, uid(key), name(taken)),
+        (ResultReason.INVALID_FIELD, Operation.CREATE, SYMMETRIC, template(*aes(128), name(taken))),
+        (ResultReason.ITEM_NOT_FOUND, Operation.DELETE_ATTRIBUTE, uid(key),
+         text("AttributeName", "Contact Information")),
+        (ResultReason.ILLEGAL_OPERATION, Operation.GET_USAGE_ALLOCATION, uid(active), count),
+        (ResultReason.ILLEGAL_OPERATION, Operation.GET_USAGE_ALLOCATION, uid(reader), count),
+        (ResultReason.PERMISSION_DENIED, Operation.GET_USAGE_ALLOCATION, uid(key), count),
+        (ResultReason.PERMISSION_DENIED, Operation.ACTIVATE, uid(gone)),
+        (ResultReason.ITEM_NOT_FOUND, Operation.GET, uid(gone)),
+    ):  # fmt: skip
+        (refused,) = ask(exchange, version, item(operation, *payload))
+        assert refused.reason is reason, (reason, operation)
+
+
 def test_value_that_is_given_twice_is_refused(exchange):
     for twice in (attribute("x-A", "1"), attribute("Object Group", "g"), name("twice")):
         new = item(Operation.CREATE, SYMMETRIC, template(*aes(128), twice, twice))
-        (refused,) = ask(exchange, V10, new)
-        assert refused.reason is ResultReason.INVALID_FIELD
-        assert str(refused["ResultMessage"]).endswith("has the same value twice")
+        key = uid(f"imported-{children_of(twice)[0].value}")
+        imported = item(
+            Operation.IMPORT,
+            key,
+            SYMMETRIC,
+            *aes(128),
+            twice,
+            twice,
+            symmetric_key(b"k" * 16),
+        )
+        for version, asked in ((V10, new), (V14, imported)):
+            (refused,) = ask(exchange, version, asked)
+            assert refused.reason is ResultReason.INVALID_FIELD
+            assert str(refused["ResultMessage"]).endswith("has the same value twice")
 
 
 def test_custom_attribute_of_several_values_is_found_by_each_of_them(exchange):
@@ -759,6 +836,33 @@ def test_message_without_its_minor_version_is_answered_in_the_newest_of_the_majo
     assert refused["ResultMessage"] == "ProtocolVersionMinor is missing in ProtocolVersion"
 
 
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [item(Operation.QUERY)],
+        [structure("RequestHeader", number("BatchCount", 1)), item(Operation.QUERY)],
+        [
+            structure("RequestHeader", text("ProtocolVersion", "1.2")),
+            item(Operation.QUERY),
+        ],
+        [number("RequestHeader", 1), item(Operation.QUERY)],
+        [],
+    ],
+    ids=[
+        "no header",
+        "no version",
+        "a version of another type",
+        "no structure",
+        "nothing",
+    ],
+)
+def test_message_in_binary_that_tells_no_version_is_answered_in_1_0(exchange, parts):
+    """Nearly all clients that use binary TTLV speak KMIP 1, and all of these know 1.0."""
+    sent = binary_codec.format(structure("RequestMessage", *parts))
+    (refused,) = read_answer(exchange(sent), V10)
+    assert refused.reason is ResultReason.INVALID_MESSAGE
+
+
 def test_data_in_parts_is_of_1_3(exchange):
     """An older version has no Correlation Value in its answer, by which the next part would be sent."""
     key = ask_one(exchange, V12, Operation.CREATE, SYMMETRIC, template(*aes(256))).uid
@@ -865,6 +969,46 @@ def test_attributes_are_wrapped_with_a_key_and_come_back(exchange, version):
     assert found.attributes["x-A"] == "b"
     plain = ask_one(exchange, version, Operation.GET, uid(again), choice("KeyWrapType", 1))
     assert plain.payload[-1] == symmetric_key(b"k" * 16)
+
+
+def test_key_that_is_wrapped_bare_is_not_given_to_1_0(exchange):
+    """1.0 has no EncodingOption, and its client would take what it unwraps for TTLV."""
+    usage = template(*aes(128, mask=0x30))
+    wrapping_key = ask_one(
+        exchange, V11, Operation.REGISTER, SYMMETRIC, usage, symmetric_key(b"w" * 16)
+    ).uid
+    ask_one(exchange, V11, Operation.ACTIVATE, uid(wrapping_key))
+    plain = ask_one(
+        exchange,
+        V11,
+        Operation.REGISTER,
+        SYMMETRIC,
+        template(*aes(128)),
+        symmetric_key(b"k" * 16),
+    ).uid
+    bare, in_ttlv = (
+        specification(wrapping_key, choice("EncodingOption", option)) for option in (1, 2)
+    )
+    wrapped = ask_one(exchange, V11, Operation.GET, uid(plain), bare).payload[-1]
+    assert "EncodingOption" in names_of(wrapped)
+    stored = ask_one(
+        exchange,
+        V11,
+        Operation.REGISTER,
+        SYMMETRIC,
+        template(attribute("x-A", "b")),
+        wrapped,
+    ).uid
+    for payload in ((uid(stored),), (uid(plain), bare)):
+        (refused,) = ask(exchange, V10, item(Operation.GET, *payload))
+        assert refused.reason is ResultReason.FEATURE_NOT_SUPPORTED
+        assert refused["ResultMessage"] == (
+            "KMIP 1.0 has no EncodingOption NoEncoding, which the answer cannot do without: ask in a newer version"
+        )
+        assert ask_one(exchange, V11, Operation.GET, *payload)
+    told = ask_one(exchange, V10, Operation.GET, uid(plain), in_ttlv).payload[-1]
+    assert "KeyWrappingData" in names_of(told)
+    assert "EncodingOption" not in names_of(told)
 
 
 def test_dates_are_whole_seconds(exchange):

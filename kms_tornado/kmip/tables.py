@@ -50,6 +50,18 @@ ADDITIONS: Mapping[str, Mapping[str, int]] = {
     },
 }
 
+#: Names of values that KMIP 2 dropped. They are translated before a class would read them (`kmip1.key_formats`).
+DROPPED: Mapping[str, Mapping[str, int]] = {
+    "KeyFormatType": {
+        "Transparent ECDSA Private Key": 0x0E,
+        "Transparent ECDSA Public Key": 0x0F,
+        "Transparent ECDH Private Key": 0x10,
+        "Transparent ECDH Public Key": 0x11,
+        "Transparent ECMQV Private Key": 0x12,
+        "Transparent ECMQV Public Key": 0x13,
+    },
+}
+
 #: Further spellings in loose form that `loosen` does not derive from any other.
 ALIASES: Mapping[str, Mapping[str, int]] = {
     "CryptographicAlgorithm": {"threedes": 2, "tripledes": 2, "page166of230mceliece": 0x34},
@@ -150,8 +162,9 @@ def _read_specification() -> dict[str, dict[str, int]]:
         names = {name: int(digits, 16) for name, digits in rows.items() if name != "(Reserved)"}
         if names or title == "Opaque Data Type":
             enumerations[normalise(title)] = names
-    for name, added in ADDITIONS.items():
-        enumerations.setdefault(name, {}).update(added)
+    for table in (ADDITIONS, DROPPED):
+        for name, added in table.items():
+            enumerations.setdefault(name, {}).update(added)
     return enumerations
 
 

@@ -14,7 +14,8 @@ an answer it is removed, together with the parts around it that make no sense wi
 #   - else its field is left out, if the field is optional;
 #   - else the structure around it is, if that is optional in the structure around it, and so on: a
 #     Link of a type that the client does not know is no Link;
-#   - a payload that is left with nothing to say fails instead, before anything is committed.
+#   - a payload that is left with nothing to say fails instead, before anything is committed;
+#   - so does one with a value that decides how what stands beside it is read, and KeyWrappingData is never left out.
 #
 # The value of a vendor attribute is its owner's: it is shown whole or, with its attribute, not at all.
 
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 
 from ..errors import FeatureNotSupported, InvalidField, OperationNotSupported
 from .attributes import Attributes
+from .enums import EncodingOption
 from .required_fields import ATTRIBUTE_SETS, Required, collect_required
 from .schema import Declared
 from .tables import ENUMERATIONS, OPERATION_TAGS, SHARED_ENUMERATIONS, TAG_NUMBERS
@@ -146,12 +148,19 @@ class VersionGate:
         children = children_of(item)
         if not any(child.tag == "ResultReason" for child in children):
             return item
+        operation = OPERATION_TAGS.get(_operation_of(item), "")
         return item._replace(
             value=tuple(
-                self._restrict_leaf(child) if child.tag == "ResultReason" else child
+                self._replace_reason_of(operation, child) if child.tag == "ResultReason" else child
                 for child in children
             )
         )
+
+    def _replace_reason_of(self, operation: str, reason: Node) -> Node:
+        """The reason, which may have another stand-in in the answer of this operation than in all others."""
+        assert isinstance(reason.value, int)
+        stand_in = self.stand_ins.get((operation, reason.value))
+        return self._restrict_leaf(reason) if stand_in is None else reason._replace(value=stand_in)
 
     def _restrict(self, name: str, node: Node, required: Required) -> Node:
         """The structure without the parts that the version lacks. Raises _CannotLeaveOutError."""
@@ -171,6 +180,8 @@ class VersionGate:
     def _restrict_field(self, name: str, child: Node, required: Required) -> Node | None:
         """The part that is shown of a field of the structure with this name; None where the field is left out."""
         absent, tag = self.absent, child.tag
+        if (name, tag) in absent.fields and (tag, child.value) in _DECISIVE:
+            raise _CannotLeaveOutError(child)
         if (
             tag in absent.tags
             or (name, tag) in absent.fields
@@ -180,7 +191,7 @@ class VersionGate:
         try:
             return self._restrict_child(child, required)
         except _CannotLeaveOutError:
-            if tag in required.get(name, ()):
+            if tag in required.get(name, ()) or tag == "KeyWrappingData":
                 raise
             return None
 
@@ -218,6 +229,9 @@ class VersionGate:
         for child in children_of(node):
             self._check_whole(child)
 
+
+#: Octets that are wrapped bare would be read as TTLV, which is what KMIP 1.0 wraps (§2.1.4).
+_DECISIVE = frozenset({("EncodingOption", int(EncodingOption.NO_ENCODING))})
 
 _REQUIRED_OF_ATTRIBUTES = collect_required(Attributes, "Attributes")
 

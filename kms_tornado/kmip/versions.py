@@ -98,8 +98,12 @@ HISTORY: Mapping[ProtocolVersion, Changes] = {
 #: In order of preference, the newest first: as Discover Versions lists them.
 SUPPORTED_VERSIONS: Sequence[ProtocolVersion] = tuple(HISTORY)[::-1]
 
-#: The version of an answer to a message whose own version is not known or not supported.
+#: The version of an answer to a message whose own version is newer than all, or to one in JSON that tells none.
 DEFAULT_VERSION = SUPPORTED_VERSIONS[0]
+
+#: That of an answer to a message in binary that tells none: nearly all clients that use it speak KMIP 1, each has 1.0,
+#: and a refusal says the same in all versions.
+OLDEST_VERSION = SUPPORTED_VERSIONS[-1]
 
 
 def check_supported(version: ProtocolVersion) -> None:
@@ -109,13 +113,16 @@ def check_supported(version: ProtocolVersion) -> None:
 
 
 def choose_answer_version(version: ProtocolVersion) -> ProtocolVersion:
-    """The version to answer in: this one, else the newest one with the same major version, else DEFAULT_VERSION.
+    """The version to answer in: this one, else the newest one with the same major version.
 
-    A client that uses KMIP 1 may not even be able to read a refusal in KMIP 2.
+    One that is newer than all is answered in DEFAULT_VERSION, one that is older in OLDEST_VERSION. A client that uses
+    KMIP 1 may not even be able to read a refusal in KMIP 2.
     """
     if version in HISTORY:
         return version
     major = version.protocol_version_major
+    if major < OLDEST_VERSION.protocol_version_major:
+        return OLDEST_VERSION
     peers = (other for other in SUPPORTED_VERSIONS if other.protocol_version_major == major)
     return next(peers, DEFAULT_VERSION)
 

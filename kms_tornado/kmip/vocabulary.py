@@ -63,7 +63,8 @@ class Changes:
     taken_early: the part of `added` that is nevertheless accepted in requests of earlier versions, because clients send
     it; the answers to them are without it all the same.
     stand_ins: for values among `added` that no answer can do without, their replacements in earlier versions: (name of
-    the enumeration, number) → number. If the replacement is too new as well, its own row says more.
+    the enumeration, number) → number. If the replacement is too new as well, its own row says more. (Tag of an
+    operation, number) → number is a result reason's replacement in the answer of that operation.
     """
 
     added: Vocabulary = field(default_factory=Vocabulary)

@@ -95,7 +95,7 @@ class Message:
         if size > context.max_message_size:
             raise MessageTooLong(
                 f"the message is longer than {format_size(context.max_message_size)} (--max-body-size): "
-                "send the data in parts"
+                "send the data in parts, as KMIP 1.3 can"
             )
         principal = await context.callers.authenticate(
             connection.certificate, connection.named, find_authentication(start), time.time()

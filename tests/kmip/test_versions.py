@@ -54,7 +54,7 @@ def test_unsupported_version_is_answered_with_those_to_try(unsupported):
         pytest.param((1, 7), (1, 4), id="the newest of its major version"),
         pytest.param((2, 9), (2, 1), id="the newest of all"),
         pytest.param((3, 0), (2, 1), id="no such major version"),
-        pytest.param((0, 0), (2, 1), id="none"),
+        pytest.param((0, 9), (1, 0), id="older than all"),
     ],
 )
 def test_refusal_is_in_a_version_that_the_client_may_know(asked, answered):

@@ -25,6 +25,7 @@ def _row(
     values: Mapping[str, Iterable[int]] | None = None,
     taken_early: Mapping[str, Iterable[int]] | None = None,
     reasons: Mapping[ResultReason, ResultReason] | None = None,
+    reasons_by_operation: Mapping[tuple[str, ResultReason], ResultReason] | None = None,
     formats: Mapping[KeyFormatType, int] | None = None,
     **more: Any,
 ) -> Changes:
@@ -34,6 +35,7 @@ def _row(
     late_fields: the same, but not accepted early: the answer of an older version would lack what they ask for.
     values, taken_early: {name of the enumeration: numbers}.
     reasons, formats: {new value: its replacement in answers of older versions}.
+    reasons_by_operation: {(tag of the operation, new reason): its replacement there}, where it is another one.
     """
     pairs, late_pairs = _field_pairs(fields or {}), _field_pairs(late_fields or {})
     early = _pairs(taken_early or {})
@@ -54,6 +56,10 @@ def _row(
         taken_early=Vocabulary(fields=pairs, values=early),
         stand_ins={
             **{("ResultReason", int(new)): int(older) for new, older in (reasons or {}).items()},
+            **{
+                (operation, int(new)): int(older)
+                for (operation, new), older in (reasons_by_operation or {}).items()
+            },
             **{("KeyFormatType", int(new)): older for new, older in (formats or {}).items()},
         },
     )
@@ -213,6 +219,16 @@ _REASONS_OF_2_0 = {
     _R.UNSUPPORTED_PROTOCOL_VERSION: _R.INVALID_MESSAGE,
 }
 
+#: Where the table of an operation has another reason (1.4 §11.15, §11.16, §11.19, §11.20).
+_REASONS_BY_OPERATION = {
+    ("AddAttribute", _R.NON_UNIQUE_NAME_ATTRIBUTE): _R.ILLEGAL_OPERATION,
+    ("ModifyAttribute", _R.NON_UNIQUE_NAME_ATTRIBUTE): _R.ILLEGAL_OPERATION,
+    ("ModifyAttribute", _R.ATTRIBUTE_NOT_FOUND): _R.INVALID_FIELD,
+    ("GetUsageAllocation", _R.ATTRIBUTE_NOT_FOUND): _R.ILLEGAL_OPERATION,
+    ("GetUsageAllocation", _R.INCOMPATIBLE_CRYPTOGRAPHIC_USAGE_MASK): _R.ILLEGAL_OPERATION,
+    ("Activate", _R.OBJECT_DESTROYED): _R.PERMISSION_DENIED,
+}
+
 CHANGES_IN_2_0: Changes = _row(
     attributes=(
         "ShortUniqueIdentifier KeyFormatType ProtectionLevel ProtectionPeriod "
@@ -264,4 +280,5 @@ CHANGES_IN_2_0: Changes = _row(
         **{reason: _R.GENERAL_FAILURE for reason in _R if 0x19 <= reason < 0x4A},
         **_REASONS_OF_2_0,
     },
+    reasons_by_operation=_REASONS_BY_OPERATION,
 )

@@ -19,7 +19,7 @@ from ..schema import Declared, from_node, to_node
 from ..suggestions import suggest_root
 from ..tables import OPERATION_TAGS
 from ..ttlv import Dialect, Node
-from ..versions import DEFAULT_VERSION, ProtocolVersion, choose_answer_version
+from ..versions import DEFAULT_VERSION, OLDEST_VERSION, ProtocolVersion, choose_answer_version
 from .batch_items import Payloads
 from .requests import RequestMessage, read_message, read_parts, refuse_message
 from .salvage import Encoded, open_binary, open_json, salvage_message
@@ -81,8 +81,8 @@ def parse_binary_message(octets: bytes, payloads: Payloads) -> RequestMessage:
         return _read_damaged(open_binary(octets), Dialect.BINARY, payloads, version)
     if root.tag != "RequestMessage":
         error = InvalidMessage(f"a RequestMessage is expected here, not {root.tag}")
-        return refuse_message(error, Dialect.BINARY)
-    return read_message(root, Dialect.BINARY, payloads)
+        return refuse_message(error, Dialect.BINARY, OLDEST_VERSION)
+    return read_message(root, Dialect.BINARY, payloads, OLDEST_VERSION)
 
 
 def _recognise_other(octets: bytes) -> str | None:
@@ -105,7 +105,7 @@ def find_version(octets: bytes) -> ProtocolVersion:
     """The version in which to answer a message that cannot be read, if it at least begins like one."""
     start = _VERSION_START.match(octets)
     if start is None:
-        return DEFAULT_VERSION
+        return OLDEST_VERSION
     major, minor = (int.from_bytes(number, "big") for number in start.groups())
     return choose_answer_version(ProtocolVersion(major, minor))
 

@@ -119,19 +119,24 @@ def refuse_credential(message: RequestMessage) -> RequestMessage:
     return refuse_message(error, message.dialect, message.version)
 
 
-def read_message(root: Node, dialect: Dialect, payloads: Payloads) -> RequestMessage:
+def read_message(
+    root: Node,
+    dialect: Dialect,
+    payloads: Payloads,
+    otherwise: ProtocolVersion = DEFAULT_VERSION,
+) -> RequestMessage:
     """The message; one that cannot be read is returned as refused, and nothing is raised.
 
-    payloads: of the operations that are offered.
+    payloads: of the operations that are offered. otherwise: as for `read_parts`.
     """
     try:
         parts = _split_message(root)
     except InvalidMessage as exc:
         headers = (child for child in children_of(root) if child.tag == "RequestHeader")
         header = next(headers, None)
-        version = DEFAULT_VERSION if header is None else _guess_version(header)
+        version = otherwise if header is None else _guess_version(header, otherwise)
         return refuse_message(exc, dialect, version)
-    return read_parts(parts, dialect, payloads)
+    return read_parts(parts, dialect, payloads, otherwise)
 
 
 def read_parts(
@@ -177,9 +182,7 @@ def _split_message(root: Node) -> MessageParts:
     return MessageParts(headers[0], len(items), items)
 
 
-def _guess_version(
-    header: Node | Damaged, otherwise: ProtocolVersion = DEFAULT_VERSION
-) -> ProtocolVersion:
+def _guess_version(header: Node | Damaged, otherwise: ProtocolVersion) -> ProtocolVersion:
     """The version to refuse a message in, by as much of its ProtocolVersion as can be read: at least the major one.
 
     A client of KMIP 1 may be unable to read even a refusal of KMIP 2.

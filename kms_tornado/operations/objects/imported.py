@@ -10,6 +10,7 @@ import dataclasses
 from typing import Any
 
 from ...crypto.keys.formats import read_public
+from ...domain.attribute_changes import check_distinct
 from ...domain.attribute_rules import check_quantum_safe
 from ...domain.dates import apply_dates, has_come
 from ...domain.import_rules import (
@@ -62,7 +63,7 @@ def make_imported_object(
     """A new object of the caller's, its material sealed, with the attributes and the state that it came with.
 
     incoming: the object as it was sent, of which `parsed` was made.
-    Raises InvalidAttribute, InvalidAttributeValue, InvalidField, KeyFormatTypeNotSupported.
+    Raises AttributeSingleValued, InvalidAttribute, InvalidAttributeValue, InvalidField, KeyFormatTypeNotSupported.
     """
     check_material_size(parsed.material)
     shown = _choose_format(object_type, parsed).replace(key_value_present=True)
@@ -96,6 +97,7 @@ def _make_unsealed(
     check_object_type(object_type, supplied)
     check_importable(supplied)
     check_references(supplied)
+    check_distinct(supplied)
     check_matches(supplied, shown)
     has_material = bool(shown.key_value_present)
     state = choose_state(supplied, has_material=has_material, now=call.now)

@@ -24,7 +24,9 @@ def check_data(request: object) -> None:
     """Raises InvalidField where the request carries more data than one operation accepts."""
     data = getattr(request, "data", None)
     if isinstance(data, bytes) and len(data) > MAX_DATA_BYTES:
-        raise InvalidField(f"Data has at most {format_size(MAX_DATA_BYTES)}: send more in parts")
+        raise InvalidField(
+            f"Data has at most {format_size(MAX_DATA_BYTES)}: send more in parts, as KMIP 1.3 can"
+        )
 
 
 def has_many_values(response: Any) -> bool:

@@ -33,6 +33,7 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.messages.bodies import (
     find_authentication,
     format_bare_response,
+    parse_binary_message,
     parse_request,
 )
 from kms_tornado.kmip.objects import KeyBlock, KeyMaterialField, KeyValue, SymmetricKey
@@ -47,6 +48,7 @@ from kms_tornado.kmip.payloads import (
 from kms_tornado.kmip.schema import from_node, to_node
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
+from kms_tornado.kmip.versions import ProtocolVersion
 
 from ...rows import each_row
 from ..payload_table import PAYLOADS
@@ -345,6 +347,24 @@ def test_payload_of_an_operation_that_is_not_offered_is_not_looked_at():
         parse_request(body, {Operation.GET: PAYLOADS[Operation.GET]})
     with pytest.raises(InvalidField, match="Data is not supported"):
         parse_request(body, {Operation.ACTIVATE: PAYLOADS[Operation.ACTIVATE]})
+
+
+def test_octets_that_tell_no_version_are_refused_in_1_0():
+    """Whatever says a version in a place where it can be found is refused in that one."""
+    message = structure_of(
+        "RequestMessage",
+        structure_of("RequestHeader", to_node(ProtocolVersion(1, 2), "ProtocolVersion")),
+    )
+    whole = binary_codec.format(message)
+    for octets, version in (
+        (whole[:-1], (1, 2)),
+        (whole[8:], (1, 0)),
+        (b"", (1, 0)),
+        (b"{}", (1, 0)),
+    ):
+        refused = parse_binary_message(octets, PAYLOADS)
+        assert refused.header is None
+        assert refused.version == ProtocolVersion(*version)
 
 
 def binary_message(*children):
