@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
@@ -30,14 +31,14 @@ async def run(context: CommandContext) -> int:
 
     Exit code 0: the file is whole; 1: it is, but something other than a server wrote some rows.
     """
-    is_check: bool = context.arguments["check"]
-    file = _name_file(context.arguments["file"], is_check=is_check)
-    if is_check:
+    target: Path = context.arguments["file"]
+    if context.arguments["check"]:
+        file = _find_newest(target)
         dump = check_file(context, file)
         print(f"{file} is whole: {format_count(dump.rows, 'row')}, as of {dump.header.made}")
         return 0
     async with open_database(context) as (store, ring):
-        with _new_file(file) as stream, Progress("rows") as progress:
+        with _new_file(target) as (file, stream), Progress("rows") as progress:
             dumped = await store.dump(DumpWriter(stream, ring.row_mac), progress.update)
             detail = {"file": str(file), "objects": dumped.objects}
             # Before the file has its name: no backup is there of which no record tells.
@@ -52,18 +53,13 @@ async def run(context: CommandContext) -> int:
     return 1 if dumped.altered else 0
 
 
-def _name_file(path: Path, *, is_check: bool) -> Path:
-    """The path; if it is a directory, a file in it: a new one, or the newest one if it is to be checked.
-
-    Raises ConfigurationError.
-    """
-    if not path.is_dir():
-        return path
-    if not is_check:
-        return path / f"kms-{datetime.now(UTC):%Y-%m-%dT%H%M%SZ}.backup"
-    names = sorted(path.glob("kms-*.backup"))
+def _find_newest(target: Path) -> Path:
+    """The target; if it is a directory, the newest backup in it that was named by its time. Raises ConfigurationError."""
+    if not target.is_dir():
+        return target
+    names = sorted(target.glob("kms-*.backup"))
     if not names:
-        raise ConfigurationError(f"{path}: there is no backup in it that was named by its time")
+        raise ConfigurationError(f"{target}: there is no backup in it that was named by its time")
     return names[-1]
 
 
@@ -79,17 +75,43 @@ def _remove_drafts(path: Path) -> None:
             draft.unlink(missing_ok=True)
 
 
-@contextmanager
-def _new_file(path: Path) -> Iterator[BinaryIO]:
-    """A file that appears under its name once it is whole and on disk. Raises ConfigurationError."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+def _name_by_time(directory: Path, now: datetime) -> Path:
+    """The file of the first second that no backup has, neither a whole one nor one that is being written."""
+    while True:
+        path = directory / f"kms-{now:%Y-%m-%dT%H%M%SZ}.backup"
+        if not os.path.lexists(path) and not any(directory.glob(f".{path.name}.*")):
+            return path
+        now += timedelta(seconds=1)
+
+
+def _open_draft(target: Path) -> tuple[Path, Path, BinaryIO]:
+    """(the path of the backup, of its draft, the draft). target: of the backup, or a directory. Raises OSError."""
+    directory = target if target.is_dir() else target.parent
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # others choose their names when this one's draft is there
+        path = _name_by_time(target, datetime.now(UTC)) if directory == target else target
         if os.path.lexists(path):
             raise FileExistsError
         _remove_drafts(path)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        with os.fdopen(os.open(draft, flags, 0o600), "wb") as stream:
-            yield stream
+        return path, draft, os.fdopen(os.open(draft, flags, 0o600), "wb")
+    finally:
+        os.close(lock)
+
+
+@contextmanager
+def _new_file(target: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """A file that appears under its path once it is whole and on disk. target: its path, or a directory.
+
+    Raises ConfigurationError.
+    """
+    path, draft = target, None
+    try:
+        path, draft, stream = _open_draft(target)
+        with stream:
+            yield path, stream
             stream.flush()
             os.fsync(stream.fileno())
         os.link(draft, path)  # never overwrites
@@ -102,4 +124,5 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
         text = (exc.strerror or type(exc).__name__).lower()
         raise ConfigurationError(f"{path}: cannot be written: {text}") from exc
     finally:
-        draft.unlink(missing_ok=True)
+        if draft is not None:
+            draft.unlink(missing_ok=True)

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import ConfigurationError
+from ..audit.record import COMMAND, make_draft
+from ..errors import ConfigurationError, GeneralFailure
 from ..service.auditing.anchor_file import AnchorFile
 from ..service.auditing.audit import Audit
-from ..service.auditing.signing_key import KEY_FILE, load_audit_key
-from ..settings.service import ServiceSettings
+from ..service.auditing.signing_key import (
+    KEY_FILE,
+    check_configured_audit_key,
+    load_audit_key,
+)
 from ..store.data_dir import make_data_dir
-from ..store.interface.audit import AuditStore
+from ..store.dump import BadDump
+from ..store.interface.audit import ALTERED_IDENTIFIER, Restored
 from ..store.opening import describe_database, open_store
 from ..wording import format_count
 from .dump_file import check_file, naming_faults
@@ -26,15 +31,29 @@ async def run(context: CommandContext) -> int:
     settings = context.settings.service
     if settings.data_dir is None:
         raise ConfigurationError("name a directory that is kept", "data_dir")
+    check_configured_audit_key(settings.audit_key_file)
     data_dir = make_data_dir(settings.data_dir)
+    anchor_file = AnchorFile(settings.master_key_file, data_dir)
+    anchor = anchor_file.read()
+    restored = Restored(
+        make_draft(COMMAND, "Restore", detail={"made": dump.header.made}),
+        0 if anchor is None else max(anchor.checkpoint.heads, default=0),
+        dump.bundle.row_mac,
+    )
     store = open_store(settings.database_url, data_dir)
     with naming_faults(file), Progress("rows", dump.header.rows) as progress:
         # Read again, and so checked again: it may be another file by now. Nothing is there before the end.
         rows = dump.reader.read_rows(dump.bundle.row_mac)
-        await store.fill(dump.header, rows, progress.update)
+        # In the same transaction: no restored database is there of which no record tells.
+        try:
+            segments = await store.fill(dump.header, rows, progress.update, restored)
+        except GeneralFailure:
+            raise BadDump(f"it was made like this: {ALTERED_IDENTIFIER}") from None
     async with open_database(context) as (opened, _):
+        opened.audit.announce(segments)
         number = sum((await opened.count_envelopes()).values())
-        await _record(opened.audit, settings, data_dir, dump.header.made)
+        key = load_audit_key(settings.audit_key_file, data_dir / KEY_FILE)
+        await Audit(opened.audit, key, anchor_file, records_reads=True).accept_restored(anchor)
     name = describe_database(settings.database_url, data_dir)
     content = format_count(dump.rows, "row")
     sealed = format_count(number, "sealed object")
@@ -43,12 +62,3 @@ async def run(context: CommandContext) -> int:
         "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
     )
     return 0
-
-
-async def _record(store: AuditStore, settings: ServiceSettings, data_dir: Path, made: str) -> None:
-    """Record the restore, and set the anchor to it. made: the time of the backup."""
-    anchor_file = AnchorFile(settings.master_key_file, data_dir)
-    anchor = anchor_file.read()
-    key = load_audit_key(settings.audit_key_file, data_dir / KEY_FILE)
-    audit = Audit(store, key, anchor_file, records_reads=True)
-    await audit.record_restore(anchor, {"made": made})

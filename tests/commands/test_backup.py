@@ -12,6 +12,7 @@ import re
 import shutil
 import stat
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import pytest
 import sqlalchemy
 
 from kms_tornado import __main__
-from kms_tornado.commands import running
+from kms_tornado.commands import backup, running
+from kms_tornado.service.auditing.anchor_file import AnchorFile
+from kms_tornado.store.sql.audit.log import AuditLog
 
 from .. import postgres
+from ..audit_rows import find_records
 from ..server import NO_AUTH, ServerProcess, check_refused, eventually, run, serving
 from ..service.kill import count_steps, kill_at, spread
 from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
@@ -126,6 +130,19 @@ def test_backup_in_a_directory_is_named_by_the_time_and_the_newest_is_checked(
     _, newest = sorted(path.name for path in tmp_path.iterdir())
     assert re.fullmatch(r"kms-20\d\d-\d\d-\d\dT\d{6}Z\.backup", newest)
     assert f"{newest} is whole: " in run(*command, "--check", cwd=template.directory).stdout
+
+
+def test_backups_of_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+    moment = datetime(2026, 11, 29, 2, 30, 59, tzinfo=UTC)
+    taken = ["kms-2026-11-29T023059Z.backup", f".kms-2026-11-29T023100Z.backup.{'a' * 16}"]
+    for name in taken:
+        (tmp_path / name).touch()
+    assert backup._name_by_time(tmp_path, moment).name == "kms-2026-11-29T023101Z.backup"
+    with backup._new_file(tmp_path) as (first, _), backup._new_file(tmp_path) as (second, _):
+        pass
+    assert sorted(path.name for path in tmp_path.glob("kms-2*")) == sorted(
+        [taken[0], first.name, second.name]
+    )
 
 
 def test_drafts_of_backups_that_were_killed_are_removed_by_a_later_one(
@@ -254,7 +271,10 @@ def test_restore_that_is_killed_leaves_nothing_in_the_way_of_the_next(
     template: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "harden_process", lambda: None)
-    steps = [(sqlalchemy.Connection, "execute"), (sqlalchemy.Connection, "exec_driver_sql")]
+    steps = [
+        (sqlalchemy.Connection, "execute"), (sqlalchemy.Connection, "exec_driver_sql"),
+        (AuditLog, "announce"), (AuditLog, "make_checkpoint"), (AnchorFile, "write"),
+    ]  # fmt: skip
 
     def work(place: Place) -> None:
         os.chdir(place.directory)
@@ -280,4 +300,6 @@ def test_restore_that_is_killed_leaves_nothing_in_the_way_of_the_next(
         if finished.returncode == 2:  # it was killed when all was done
             assert "is not empty" in finished.stderr
         assert place.sql("SELECT * FROM objects") == rows
-    assert outcomes[0] == 0
+        # Also where the database was there, and the command went on, when it was killed.
+        assert len(find_records(place.directory / "data" / "kms.db", operation="Restore")) == 1
+    assert set(outcomes) == {0, 2}

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...audit.chain import ChainHead
 from ...audit.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from ...audit.parsing import parse_object
-from ...audit.record import COMMAND, SERVER, make_draft
+from ...audit.record import SERVER, make_draft
 from ...audit.signing import AuditKey
 from ...errors import Unavailable
 from ...store.interface.audit import AuditStore
@@ -106,16 +106,8 @@ class Audit:
         await self._make_checkpoint(rollback=rollback)
         self._keeper = self._loop.create_task(self._keep(), name="kms-audit-keeper")
 
-    async def record_restore(self, anchor: Anchor | None, detail: dict[str, object]) -> None:
-        """Record, as a command, that this database was made from a backup. It then counts, whatever the anchor knows.
-
-        The new records begin in other places than those made after the backup, so that no two records share one.
-        """
-        named = 0 if anchor is None else max(anchor.checkpoint.heads, default=0)
-        await self._store.retire_chains(named)
-        self._trail.add(make_draft(COMMAND, "Restore", detail=detail))
-        await self._trail.flush()
-        self._trail.check()
+    async def accept_restored(self, anchor: Anchor | None) -> None:
+        """Sign a checkpoint of a database that was made from a backup. It then counts, whatever the anchor knows."""
         await self._make_checkpoint(rollback=None if anchor is None else anchor.checkpoint.number)
 
     async def stop(self) -> None:

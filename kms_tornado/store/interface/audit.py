@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ...audit.chain import ChainHead, Segment
 from ...audit.checkpoint import Checkpoint
 from ...audit.record import Draft
 from ...audit.rollback import AuditPosition
+from .master_keys import RowMAC
 from .object_checks import StoredSegment
 
 #: Why a database is not opened whose identifier has no code of this server's, or is gone.
 ALTERED_IDENTIFIER = "the identifier of the database was changed by something else than this server; restore a backup"
+
+
+class Restored(NamedTuple):
+    """What is recorded of a restore.
+
+    draft: of the record.
+    named: the highest chain that an anchor names, so that no two records share a place.
+    row_mac: of the database.
+    """
+
+    draft: Draft
+    named: int
+    row_mac: RowMAC
 
 
 class AuditStore(Protocol):
@@ -35,6 +49,9 @@ class AuditStore(Protocol):
         The second argument is False where it is not known whether the transaction was committed. `open` does not cause
         a call.
         """
+
+    def announce(self, segments: Sequence[Segment]) -> None:
+        """Have the observer of `on_recorded` called with what another store added to this database."""
 
     async def open(self) -> int:
         """Begin, once the store can check its rows. Returns how many objects of an older version were recorded."""

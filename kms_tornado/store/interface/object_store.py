@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
+from ...audit.chain import Segment
 from ...domain.managed_object import UniqueIdentifier
 from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseLoad, DatabaseStatus
-from .audit import AuditStore
+from .audit import AuditStore, Restored
 from .audit_records import AuditRecords
 from .lists import GrantedObject, ObjectPages, OwnedObject
 from .master_keys import CheckValues, Reseal, ResealedPage, RowMAC
@@ -137,9 +138,16 @@ class ObjectStore(Objects, Protocol):
     async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
         """Write all rows as they are at one moment. Meanwhile they may be changed."""
 
-    async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
+    async def fill(
+        self,
+        header: DumpHeader,
+        rows: Iterable[DumpRow],
+        report: Report,
+        restored: Restored | None = None,
+    ) -> Sequence[Segment]:
         """Fill a new database with a dump, completely or not at all. It takes the place of `start`.
 
+        restored: what is recorded in the same transaction, which is returned.
         Raises ConfigurationError where the database is not empty or is in use, or the dump is of a newer version, and
         the errors of reading the rows.
         """

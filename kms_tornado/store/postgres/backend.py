@@ -129,12 +129,12 @@ class PostgresBackend:
             raise make_unavailable(NOT_OPEN)
         return await run_on_snapshot(self._engine, job)
 
-    async def fill(self, job: ConnectionJob) -> None:
-        def fill(connection: Connection) -> None:
+    async def fill(self, job: ConnectionJob) -> Any:
+        def fill(connection: Connection) -> Any:
             refuse_served(connection, self.name)
-            job(connection)
+            return job(connection)
 
-        await run_exclusively(self._engine, fill, self.name)
+        return await run_exclusively(self._engine, fill, self.name)
 
     @property
     def name(self) -> str:

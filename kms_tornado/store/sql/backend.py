@@ -87,8 +87,8 @@ class Backend(Protocol):
     async def run_on_snapshot(self, job: ConnectionJob) -> Any:
         """Run the job in a transaction that reads a single state of the database, however long it takes."""
 
-    async def fill(self, job: ConnectionJob) -> None:
-        """Have the job fill a new database, in one transaction. Called before `start`.
+    async def fill(self, job: ConnectionJob) -> Any:
+        """Have the job fill a new database, in one transaction, and return what it returns. Called before `start`.
 
         Raises what the job raises, ConfigurationError where a server uses the database, and errors as `start` does.
         """

@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from functools import cached_property, partial
 from typing import Any
 
+from sqlalchemy import Connection
+
+from ...audit.chain import Segment
 from ...audit.record import Draft
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
@@ -16,6 +19,7 @@ from ...user_names import EVERYONE
 from ..bounds import check_tags_of_changes
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseHealth, DatabaseLoad, DatabaseStatus
+from ..interface.audit import Restored
 from ..interface.changes import Change, Groups, ReserveNonces
 from ..interface.compute import Compute, compute_in_slices, compute_on_any_thread
 from ..interface.lists import GrantedObject, OwnedObject
@@ -30,7 +34,7 @@ from .commits import Commit, GroupCommit
 from .queries import bind_groups, prepare_queries
 from .search.object_pages import SQLObjectPages
 from .search.object_search import ObjectSearch
-from .statements import Prepared, Rows, Values
+from .statements import Prepared, Rows, SQLAlchemyRunner, Values
 from .tables.bundles import add_bundles, parse_bundles, remove_bundle
 from .tables.grants import check_index_rows, parse_grants, rights_of
 from .tables.naming import change_naming, parse_naming, settle_naming
@@ -298,11 +302,24 @@ class SQLStore:
         )
         return dumped
 
-    async def fill(self, header: DumpHeader, rows: Iterable[DumpRow], report: Report) -> None:
+    async def fill(
+        self,
+        header: DumpHeader,
+        rows: Iterable[DumpRow],
+        report: Report,
+        restored: Restored | None = None,
+    ) -> Sequence[Segment]:
         name = self.backend.name
-        await self.backend.fill(
-            lambda connection: fill_rows(connection, header, rows, report, name=name)
-        )
+
+        def fill(connection: Connection) -> Sequence[Segment]:
+            fill_rows(connection, header, rows, report, name=name)
+            if restored is None:
+                return ()
+            self._authenticator.use(restored.row_mac)
+            return self.audit.record_restore(SQLAlchemyRunner(connection), restored)
+
+        segments: Sequence[Segment] = await self.backend.fill(fill)
+        return segments
 
     @cached_property  # commands alone need its statements
     def _envelopes(self) -> EnvelopeRewriter:

@@ -155,8 +155,8 @@ class SQLiteBackend:
         if not reading.cancelled():
             reading.exception()  # its caller may be gone
 
-    async def fill(self, job: ConnectionJob) -> None:
-        await asyncio.to_thread(self.file.fill, job)
+    async def fill(self, job: ConnectionJob) -> Any:
+        return await asyncio.to_thread(self.file.fill, job)
 
     @property
     def name(self) -> str:

@@ -165,8 +165,8 @@ class SQLiteFile:
         except DATABASE_ERRORS as exc:
             raise translate_error(exc) from exc
 
-    def fill(self, job: Callable[[Connection], None]) -> None:
-        """Have the job fill a new database, in one transaction.
+    def fill(self, job: Callable[[Connection], Any]) -> Any:
+        """Have the job fill a new database, in one transaction, and return what it returns.
 
         Raises what the job raises, ConfigurationError where a process serves the database, and errors as `prepare`
         does.
@@ -177,10 +177,11 @@ class SQLiteFile:
             self._make_private()
             with self._writers.connect() as connection:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-                job(connection)
+                result = job(connection)
                 connection.exec_driver_sql("COMMIT")
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             self._close_to_others()
+            return result
 
     def open_writer(self) -> Connection:
         """A connection in autocommit mode: only an explicit BEGIN starts a transaction. Raises Unavailable."""

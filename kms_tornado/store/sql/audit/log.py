@@ -13,6 +13,7 @@ from ....audit.chain import NOTHING, ChainHead, Segment, hash_line
 from ....audit.checkpoint import Checkpoint, hash_checkpoint, read_checkpoint
 from ....audit.parsing import MalformedRecord, parse_object
 from ....audit.record import SERVER, Draft, make_draft
+from ...interface.audit import Restored
 from ...progress import LoggedProgress
 from ..backend import Backend
 from ..queries import any_object
@@ -94,7 +95,7 @@ class AuditLog(AuditReader):
         self.chains.database = _parse_id(rows[0][0], self._authenticator)
         return adopted
 
-    def _begin(self, runner: Any) -> int:
+    def _begin(self, runner: Runner) -> int:
         if runner.select(Statement(select_id), NO_VALUES):  # another server was faster
             return 0
         text = secrets.token_hex(16)
@@ -170,13 +171,30 @@ class AuditLog(AuditReader):
         named: the highest chain that an anchor names.
         """
 
-        def retire(runner: Runner) -> None:
-            highest = max(runner.select(_any_chain, NO_VALUES)[0][0] or 0, named)
-            runner.change(_retire, {"session": "retired", "seen": RETIRED})
-            row = {"chain": highest + 1, "session": None, "seen": 0, "seq": 0, "head": "0" * 64}
-            runner.change(_insert_chain, row)
+        await self._backend.submit(partial(_retire_chains, named=named))
 
-        await self._backend.submit(retire)
+    def record_restore(self, runner: Runner, restored: Restored) -> Sequence[Segment]:
+        """Record in new chains that this database was filled with a backup, in the transaction that fills it.
+
+        Returns what was added. Raises AlteredRow.
+        """
+        self._begin(runner)  # where a version without an audit made the backup
+        value = runner.select(Statement(select_id), NO_VALUES)[0][0]
+        self.chains.database = _parse_id(value, self._authenticator)
+        _retire_chains(runner, restored.named)
+        lease, segments = self.chains.append(runner, None, [([restored.draft], {})])
+        self.chains.release(runner, [lease.session])
+        return segments
+
+    def announce(self, segments: Sequence[Segment]) -> None:
+        self.chains.on_recorded(segments, True)
+
+
+def _retire_chains(runner: Runner, named: int) -> None:
+    highest = max(runner.select(_any_chain, NO_VALUES)[0][0] or 0, named)
+    runner.change(_retire, {"session": "retired", "seen": RETIRED})
+    row = {"chain": highest + 1, "session": None, "seen": 0, "seq": 0, "head": NOTHING}
+    runner.change(_insert_chain, row)
 
 
 _newest_statement = Statement(select_newest_checkpoint)
