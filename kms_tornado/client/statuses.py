@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from ..errors import ExpiredToken, KMSError, NonceNeeded
+from ..errors import ExpiredToken, InvalidField, KMSError, NonceNeeded
 from ..wording import make_printable
 from .errors import (
     AccessDenied,
@@ -59,6 +59,8 @@ def make_error(answer: urllib3.BaseHTTPResponse) -> KMSError:
         return AuthenticationFailed(
             f"the server does not accept the token: {description}", description
         )
+    if status == 400:  # a parameter of a list
+        return InvalidField(description)
     if status == 403 and "WWW-Authenticate" not in answer.headers:
         return AccessDenied(f"the server refuses this: {description}")
     if status == 403:

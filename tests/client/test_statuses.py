@@ -8,6 +8,7 @@ from kms_tornado.client import (
     AccessDenied,
     AuthenticationFailed,
     ClientError,
+    InvalidField,
     KMIPError,
     KMSClient,
     KMSError,
@@ -62,6 +63,12 @@ def test_error_of_the_server_has_its_exception_and_its_description(
     failure = failure_of(refusal(status, description, **CHALLENGE))
     assert type(failure) is error
     assert text in str(failure)
+
+
+def test_parameter_that_the_server_refuses_is_an_invalid_field() -> None:
+    failure = failure_of(refusal("400 No", "since: a date or a time of RFC 3339"))
+    assert type(failure) is InvalidField
+    assert "since: a date" in str(failure)
 
 
 def test_description_of_a_refused_token_is_an_attribute() -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from .data import read_part
 from .output import show_json, show_table
 from .session import Session
 
@@ -39,7 +40,7 @@ def batch(session: Session, file: BinaryIO, continuation: str | None) -> int:
 
     name = getattr(file, "name", "<stdin>")
     try:
-        text = file.read().decode("utf-8-sig")
+        text = read_part(file).decode("utf-8-sig")
         body = make_message(text, continuation and continuation.capitalize())
     except UnicodeDecodeError:
         raise click.UsageError(f"{name}: the file is no text in UTF-8") from None

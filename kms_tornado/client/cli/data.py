@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
@@ -29,6 +30,17 @@ class Part(NamedTuple):
         return bool(self.final_indicator) or is_whole
 
 
+@contextmanager
+def naming_file(name: str) -> Iterator[None]:
+    """An error of reading says which file it was, which Python tells only of one that cannot be opened."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.filename is None:
+            exc.filename = name
+        raise
+
+
 def open_data(file: BinaryIO | None, data: bytes | None) -> BinaryIO:
     """The data: from the option if it is given, else from the file, else from stdin."""
     if data is not None:
@@ -43,7 +55,7 @@ def send_in_parts(source: BinaryIO, send: Callable[[Part], Any]) -> Any:
 
     send: sends one part, and returns the response with its correlation_value.
     """
-    part, following = source.read(PART_BYTES), source.read(PART_BYTES)
+    part, following = read_part(source, PART_BYTES), read_part(source, PART_BYTES)
     if not following:
         return send(Part(part, None, None, None))
     correlation_value, is_first = None, True
@@ -53,4 +65,10 @@ def send_in_parts(source: BinaryIO, send: Callable[[Part], Any]) -> Any:
         if is_last:
             return answer
         correlation_value, is_first = answer.correlation_value, False
-        part, following = following, source.read(PART_BYTES)
+        part, following = following, read_part(source, PART_BYTES)
+
+
+def read_part(source: BinaryIO, most_bytes: int = -1) -> bytes:
+    """As `read`; an error names the source."""
+    with naming_file(getattr(source, "name", "<data>")):
+        return source.read(most_bytes)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from .data import naming_file
 from .key_names import Key, use_key
 from .output import show_value
 from .parameters import HexBytes, KMIPName, NewName
@@ -179,10 +180,19 @@ def _derivation_parameters(
 def _read_password(password: str | None, file: TextIO | None) -> str | None:
     if password is not None and file is not None:
         raise click.UsageError("--password and --password-file exclude one another")
-    text = file.readline().rstrip("\r\n") if file is not None else password
+    text = password if file is None else _read_line(file)
     if text == "":
         raise click.UsageError("the password is empty")
     return text
+
+
+def _read_line(file: TextIO) -> str:
+    name = getattr(file, "name", "<stdin>")
+    try:
+        with naming_file(name):
+            return file.readline().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.UsageError(f"{name}: the file is no text in UTF-8") from None
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from .data import Part, open_data, send_in_parts
+from .data import Part, open_data, read_part, send_in_parts
 from .key_names import key_finder
 from .output import Refused, show_value
 from .parameters import HexBytes, KMIPName
@@ -49,7 +49,7 @@ def _run(
     if correlation_value is None and not init_indicator:
         return send_in_parts(source, send)
     return send(
-        Part(source.read(), correlation_value, init_indicator or None, final_indicator or None)
+        Part(read_part(source), correlation_value, init_indicator or None, final_indicator or None)
     )
 
 

@@ -52,6 +52,7 @@ FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (KMSError, REFUSED, ""),
     (Refused, REFUSED, ""),
     (OSError, REFUSED, ""),
+    (UnicodeEncodeError, REFUSED, ""),
 )
 
 #: What to do where the server refuses a token for what it is bound to: its description, and the advice.
@@ -105,6 +106,10 @@ def _text(error: Exception) -> str:
         return "the token has expired"
     if isinstance(error, KMIPError) and type(error) is not KMIPError:
         return f"{error.reason_with_underscores}: {error}"
+    if isinstance(error, UnicodeEncodeError):  # of an argument: what is printed is escaped
+        return "a text of the request is not UTF-8: nothing was sent"
+    if isinstance(error, OSError) and error.filename == "":
+        return "the name of a file is empty: is a variable of the shell not set?"
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     # What is printed has no file's name.

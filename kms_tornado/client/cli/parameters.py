@@ -78,6 +78,12 @@ class NewName(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
+class WholeNumber(click.IntRange):
+    """click's, which calls what is none "no valid integer range"."""
+
+    name = "whole number"
+
+
 class HexBytes(click.ParamType):  # type: ignore[type-arg]
     """Bytes in hexadecimal, as in ckms."""
 

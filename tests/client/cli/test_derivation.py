@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,7 @@ def test_password_leaves_the_server_when_the_derivation_fails(
         pytest.param(["k", "--password", "p"], "exclude one another", id="two bases"),
         pytest.param(["k", "-k", "k"], "twice", id="key twice"),
         pytest.param(["--password", ""], "empty", id="empty password"),
+        pytest.param(["--password-file", sys.executable], "no text in UTF-8", id="a program"),
         pytest.param(["k", "-n", "00"], "PBKDF2 takes no --info", id="info for PBKDF2"),
         pytest.param(["k", "-m", "scrypt"], "the values are PBKDF2", id="no such method"),
     ],

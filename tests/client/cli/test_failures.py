@@ -264,6 +264,10 @@ def test_every_exception_of_the_client_has_its_line(kind: type[Exception]) -> No
         ("create", "\udcff"),
         ("share", "\udcff", "bob@example.com", "get"),
         ("share", "a-key", "\udcff", "get"),
+        ("create", "a-name", "--tag", "\udcff"),
+        ("locate", "--tag", "\udcff"),
+        ("audit", "--principal", "\udcff"),
+        ("secret-data", "create", "--value", "\udcff"),
     ],
     ids=lambda argv: " ".join(argv).replace("\udcff", "ÿ"),
 )
@@ -273,9 +277,48 @@ def test_argument_that_is_not_utf_8_is_told(
     (tmp_path / "f").touch()
     outcome = alice(*(str(tmp_path / "f") if word == "FILE" else word for word in argv))
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert outcome.stderr == (
-        "kmsctl: Invalid_Field: a text of the request is not UTF-8: nothing was sent\n"
-    )
+    assert outcome.stderr.endswith("a text of the request is not UTF-8: nothing was sent\n")
+
+
+# --- files --------------------------------------------------------------------------------------
+
+
+@each_row(
+    "argv",
+    [
+        ("batch", "FILE"),
+        ("hash", "FILE"),
+        ("hash", "FILE", "--init-indicator"),
+        ("sym", "keys", "import", "FILE"),
+        ("sym", "keys", "import", "-", "--password-file", "FILE"),
+        ("derive-key", "--salt", "00", "--password-file", "FILE"),
+    ],
+)
+def test_file_that_cannot_be_read_is_named(alice: Kmsctl, argv: tuple[str, ...]) -> None:
+    unreadable = "/proc/self/mem"  # it opens, and its first page is nobody's
+    outcome = alice(*(unreadable if word == "FILE" else word for word in argv))
+    assert outcome.code in {1, 2}
+    assert outcome.stderr.startswith(f"kmsctl: {unreadable}"), outcome.stderr
+    assert "Input/output error" in outcome.stderr
+
+
+@each_row(
+    "argv",
+    [
+        ("sym", "keys", "import", ""),
+        ("sym", "keys", "import", "-", "--password-file", ""),
+        ("secret-data", "create", "--value-file", ""),
+        ("rsa", "sign-verify", "--key-id", "a-key", "", ""),
+        ("encrypt", "", "--for", "a-key"),
+        ("rsa", "sign", "--key-id", "a-key", ""),
+        ("rsa", "sign", "--key-id", "a-key", "."),
+    ],
+)
+def test_name_that_is_no_files_is_told(alice: Kmsctl, argv: tuple[str, ...]) -> None:
+    outcome = alice(*argv)
+    assert outcome.code in {1, 2}
+    (line,) = outcome.stderr.splitlines()
+    assert "the name of a file is empty" in line or "no output can be named after" in line
 
 
 # --- --kmip-json --------------------------------------------------------------------------------

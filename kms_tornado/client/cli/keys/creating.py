@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import os
 from typing import Any
 
 import click
 
 from ..output import say, show_fields, show_json, show_value
-from ..parameters import NewName
+from ..parameters import NewName, WholeNumber
 from ..session import Session
 from .algorithms import ALGORITHMS, CURVES, find_algorithm
 from .nouns import Noun
@@ -32,7 +31,7 @@ def make_create_sym(noun: Noun) -> click.Command:
         "length",
         "--number-of-bits",
         "-l",
-        type=click.IntRange(8, 65536),
+        type=WholeNumber(8, 65536),
         metavar="BITS",
         help="The length of the key; 256 for AES.",
     )
@@ -103,7 +102,7 @@ def _bring_octets(
 
     try:
         octets = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         raise click.UsageError("--bytes-b64 is not base64") from None
     uid: str = session.client.import_object(
         make_symmetric_key(octets, find_algorithm(algorithm)),

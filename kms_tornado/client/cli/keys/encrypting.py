@@ -134,4 +134,9 @@ def make_parameters(algorithm: str | None, digest: str | None) -> CryptographicP
 
 def default_output(file: str, suffix: str) -> str:
     """The input's name with another suffix, as in ckms; stdout for stdin."""
-    return STREAM if file == STREAM else str(Path(file).with_suffix(f".{suffix}"))
+    if file == STREAM:
+        return STREAM
+    try:
+        return str(Path(file).with_suffix(f".{suffix}"))
+    except ValueError:  # "", / and .
+        raise click.UsageError(f"no output can be named after {file!r}: name a file") from None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import click
 
 from ..output import warn
+from .saving import read_input
 
 
 def read_password(file: str | None, argument: str | None = None) -> bytes | None:
@@ -17,7 +17,7 @@ def read_password(file: str | None, argument: str | None = None) -> bytes | None
         return argument.encode()
     if file is None:
         return None
-    return Path(file).read_bytes().removesuffix(b"\n").removesuffix(b"\r")
+    return read_input(file).removesuffix(b"\n").removesuffix(b"\r")
 
 
 def ask_password(what: str) -> bytes:

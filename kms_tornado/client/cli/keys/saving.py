@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from ..data import naming_file
 from ..output import confirm, say, show_json
 from ..session import Session
 
@@ -22,11 +23,13 @@ STREAM = "-"
 
 def read_input(path: str, *, most_bytes: int | None = MOST_BYTES) -> bytes:
     """The bytes of a file, or of stdin for "-"."""
+    count = -1 if most_bytes is None else most_bytes + 1
     if path == STREAM:
-        octets = sys.stdin.buffer.read(-1 if most_bytes is None else most_bytes + 1)
+        with naming_file("stdin"):
+            octets = sys.stdin.buffer.read(count)
     else:
-        with open(path, "rb") as file:
-            octets = file.read(-1 if most_bytes is None else most_bytes + 1)
+        with naming_file(path), open(path, "rb") as file:
+            octets = file.read(count)
     if most_bytes is not None and len(octets) > most_bytes:
         raise click.UsageError(f"{path} is larger than {most_bytes >> 20} MiB: that is no key file")
     return octets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -11,10 +12,13 @@ import click
 
 from ..key_names import find_named
 from ..output import Cell, show_json, show_table
+from ..parameters import WholeNumber
 from ..session import Session
 
 #: The most records of one request, a limit of the server.
 _PAGE = 1000
+
+RESULTS = ("Success", "Failed", "Refused", "Undone")
 
 
 @click.command("audit")
@@ -22,12 +26,17 @@ _PAGE = 1000
 @click.option("--principal", metavar="USER", help="Only what USER did.")
 @click.option("--operation", metavar="NAME", help="Only this operation, such as Decrypt.")
 @click.option(
-    "--result", metavar="RESULT", help="Only what ended so: Success, Failed, Refused or Undone."
+    "--result", type=click.Choice(RESULTS, case_sensitive=False), help="Only what ended so."
 )
 @click.option("--since", metavar="TIME", help="From then on: 2026-11-29 or 2026-11-29T11:45:00Z.")
 @click.option("--until", metavar="TIME", help="Up to then.")
 @click.option(
-    "--limit", type=click.IntRange(1), default=100, show_default=True, help="Records at most."
+    "--limit",
+    type=WholeNumber(1, sys.maxsize),
+    metavar="N",
+    default=100,
+    show_default=True,
+    help="Records at most.",
 )
 @click.pass_obj
 def audit(session: Session, /, key: str | None, limit: int, **filters: str | None) -> None:

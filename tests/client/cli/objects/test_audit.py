@@ -10,6 +10,7 @@ import pytest
 
 from kms_tornado.client import KMSClient
 
+from ....rows import each_row
 from ....server import eventually
 from ..conftest import ALICE, BOB, Place
 from ..runner import Kmsctl
@@ -67,10 +68,23 @@ def test_refusal_is_one_line(place: Place, tmp_path: Path) -> None:
     assert outcome.stderr.count("\n") == 1
 
 
-def test_parameter_that_makes_no_sense_is_refused_in_one_line(alice: Kmsctl) -> None:
-    outcome = alice("audit", "--since", "yesterday")
-    assert outcome.code != 0
-    assert "since: a date or a time" in outcome.stderr
+@each_row(
+    ("option", "value", "code", "words"),
+    [
+        ("--since", "yesterday", 1, "since: a date or a time"),
+        ("--operation", "*", 1, "operation: a name"),
+        ("--result", "Good", 2, "'Good' is not one of"),
+        ("--limit", "0", 2, "--limit"),
+        ("--limit", "99999999999999999999", 2, "--limit"),
+    ],
+)
+def test_parameter_that_makes_no_sense_is_refused_in_one_line(
+    alice: Kmsctl, option: str, value: str, code: int, words: str
+) -> None:
+    outcome = alice("audit", option, value)
+    assert outcome.code == code
+    assert outcome.stderr.count("\n") == 1
+    assert words in outcome.stderr
 
 
 def test_last_use_of_the_own_keys_is_listed(alice: Kmsctl, client: KMSClient, key: str) -> None:
