@@ -1,7 +1,8 @@
 """What all workers of pytest-xdist would compile, each for itself, compiled once before they begin.
 
 In a new clone nothing is compiled: each worker would rewrite the assertions of five hundred files, for ten seconds.
-What is found compiled is left alone, and what is missed here the workers compile as ever.
+What is found compiled is left alone, and what is missed here the workers compile as ever. PYTHONDONTWRITEBYTECODE,
+which would have each worker do so in every run, holds for no process of tests.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ _FEW = 20
 
 def compile_all(config: pytest.Config) -> None:
     """The tests in the directories that the command line names, and the package, by a process for each core."""
+    sys.dont_write_bytecode = False
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     tests = [path for path in _find_tests(config) if not _rewritten(path).exists()]
-    if len(tests) <= _FEW or sys.dont_write_bytecode:
+    if len(tests) <= _FEW:
         return
     others = [path for path in TESTS.rglob("*.py") if not _is_rewritten(path)]
     files = [*tests, *others, *PACKAGE.rglob("*.py")]
