@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from . import scratch
+
 USER = "kms"
 _START_S = 60.0
 _numbers = itertools.count(1)
@@ -65,8 +67,9 @@ class Cluster:
 
     def __init__(self, programs_dir: Path | None = None) -> None:
         programs_dir = programs_dir or programs()
-        # Not in memory, where its hundred databases would take most: it syncs nothing.
-        self.directory = Path(tempfile.mkdtemp(prefix="kms-postgres-", dir="/tmp"))
+        self.directory = Path(
+            tempfile.mkdtemp(prefix="kms-postgres-", dir=scratch.choose_for_databases())
+        )
         self._as_somebody = self._user()
         self._initialise(programs_dir)
         self._process = self._start(programs_dir)

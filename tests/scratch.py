@@ -10,21 +10,30 @@ from pathlib import Path
 _IN_MEMORY = Path("/dev/shm")
 #: What three processes of tests have there at one time is a third of it.
 _ROOM_BYTES = 1536 * 2**20
+#: PostgreSQL's hundred databases take another gigabyte.
+_ROOM_WITH_DATABASES_BYTES = 3 * 2**30
 
 
 def choose_directory() -> Path:
     """TMPDIR where it is set, else a directory in memory, else the system's for temporary files."""
-    if "TMPDIR" not in os.environ and _is_fit(_IN_MEMORY):
+    if "TMPDIR" not in os.environ and _is_fit(_IN_MEMORY, _ROOM_BYTES):
         return _IN_MEMORY
     return Path(tempfile.gettempdir())
 
 
-def _is_fit(directory: Path) -> bool:
+def choose_for_databases() -> Path:
+    """In memory where tests write there, and PostgreSQL's databases have room, too; else on the disk."""
+    is_in_memory = Path(tempfile.gettempdir()) == _IN_MEMORY
+    fits = is_in_memory and _is_fit(_IN_MEMORY, _ROOM_WITH_DATABASES_BYTES)
+    return _IN_MEMORY if fits else Path("/tmp")
+
+
+def _is_fit(directory: Path, room_bytes: int) -> bool:
     """Tests run programs from there, and of a container's 64 MiB a single database would take most."""
     return (
         os.access(directory, os.W_OK | os.X_OK)
         and not os.statvfs(directory).f_flag & os.ST_NOEXEC
-        and shutil.disk_usage(directory).free >= _ROOM_BYTES
+        and shutil.disk_usage(directory).free >= room_bytes
     )
 
 
