@@ -17,7 +17,7 @@ from ..transport.accepting import Acceptor
 from ..transport.connections import Connections
 from ..transport.descriptors import count_open
 from ..transport.in_flight import wait_for_answers
-from ..transport.streams import TLSStream, limit_sending
+from ..transport.streams import TLSStream, prepare_socket
 from .connection import KMIPConnection
 from .context import KMIPContext
 
@@ -85,9 +85,7 @@ class KMIPListener:
 
     def _serve(self, connection: socket.socket, address: Any, client: str | None) -> None:
         try:
-            limit_sending(connection, self._send_timeout_s)
-            # Answers are sent whole; to wait for more of one, which never comes, would take 40 ms.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            prepare_socket(connection, self._send_timeout_s)
             secured = self._tls.wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )

@@ -277,6 +277,42 @@ def test_all_that_has_come_is_read_at_once_and_what_is_put_back_comes_first():
     asyncio.run(run())
 
 
+def test_loop_goes_on_listening_while_the_body_that_came_with_its_head_is_read():
+    async def run():
+        stream, client = await make_pair()
+        changes = []
+        stream.io_loop.update_handler = lambda *change: changes.append(change)
+        with contextlib.closing(stream), client:
+            for _ in range(3):
+                head = stream.read_until_regex(b"\r?\n\r?\n")
+                client.send(b"GET / HTTP/1.1\r\n\r\nbody")
+                await head
+                assert await stream.read_bytes(4) == b"body"
+        assert changes == []
+
+    asyncio.run(run())
+
+
+def test_what_is_sent_while_nobody_reads_is_not_taken_from_the_kernel():
+    async def run():
+        stream, client = await make_pair()
+        client.setblocking(False)
+        with contextlib.closing(stream), client:
+            head = stream.read_until_regex(b"\r?\n\r?\n")
+            client.send(b"GET / HTTP/1.1\r\n\r\nfirst ")
+            await head
+            sent = b""
+            for number in range(50):
+                with contextlib.suppress(BlockingIOError):
+                    piece = bytes([number]) * 1024
+                    sent += piece[: client.send(piece)]
+                await asyncio.sleep(0)
+                assert stream.unread == len(b"first ")
+            assert await stream.read_bytes(6 + len(sent)) == b"first " + sent
+
+    asyncio.run(run())
+
+
 def test_connection_over_tls_that_was_closed_meanwhile_ends_as_one_that_is_closed():
     async def read():
         ours, theirs = socket.socketpair()

@@ -162,6 +162,10 @@ SERVER = (
     InternalName(
         _STREAM, "_handle_events", "overridden: a half-closed connection is not listened to"
     ),
+    InternalName(
+        _STREAM, "_handle_read", "overridden: a stream is listened to until more comes than is read"
+    ),
+    InternalName(_STREAM, "_read_max_bytes", "one read gets what has come unasked", "__init__"),
     InternalName(_STREAM, "_state", "a half-closed connection is not listened to", "__init__"),
     InternalName(_STREAM, "_read_buffer_size", "tells a head that does not end", "__init__"),
     InternalName(

@@ -17,7 +17,7 @@ from ...transport.accepting import Acceptor
 from ...transport.connections import Connections
 from ...transport.descriptors import count_free, count_open, read_limit
 from ...transport.in_flight import wait_for_answers
-from ...transport.streams import ServedStream, TLSStream, limit_sending
+from ...transport.streams import ServedStream, TLSStream, prepare_socket
 from ..answers import JSON_ERROR, render_error_body
 from ..trusted_proxies import TrustedProxies
 
@@ -122,7 +122,7 @@ class HTTPFront:
         self._server.handle_stream(stream, address)
 
     def _make_stream(self, connection: socket.socket, client: str | None) -> ServedStream:
-        limit_sending(connection, self._send_timeout_s)
+        prepare_socket(connection, self._send_timeout_s)
         options: dict[str, Any] = {
             "client": client,
             "on_close": self._connections.remove,
