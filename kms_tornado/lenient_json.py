@@ -32,12 +32,12 @@ class LenientObject(dict[str, Any]):
         super().__init__(pairs)
         self.repeated: dict[str, bool] = {}
         if len(self) != len(pairs):
-            seen: dict[str, Any] = {}
+            members: dict[str, Any] = {}
             for name, value in pairs:
-                if name in seen:
-                    is_same = isinstance(value, str) and value == seen[name]
+                if name in members:
+                    is_same = isinstance(value, str) and value == members[name]
                     self.repeated[name] = is_same and self.repeated.get(name, True)
-                seen[name] = value
+                members[name] = value
 
 
 @dataclass(frozen=True, slots=True)

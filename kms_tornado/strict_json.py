@@ -151,8 +151,8 @@ def read_any(data: bytes, *, max_depth: int, put_back: Callable[[Any], Any] | No
         at = f"{exc.msg} at character {exc.pos}"
         raise ValueError(f"not JSON: {recognise(data) or at}") from None
     except UnicodeDecodeError:
-        found = recognise(data)
-        raise ValueError("not UTF-8" if found is None else f"not JSON: {found}") from None
+        form = recognise(data)
+        raise ValueError("not UTF-8" if form is None else f"not JSON: {form}") from None
     except ValueError as exc:
         if "digits" in str(exc):  # Python's own text tells how to lift its limit of 4300
             raise ValueError("a number has too many digits") from None

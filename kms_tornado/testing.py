@@ -210,11 +210,13 @@ class BearerTestMixin(AsyncHTTPTestCase):
         app: object = self._app
         if not isinstance(app, Application):
             raise TypeError("BearerTestMixin needs a tornado.web.Application from get_app()")
-        given = app.settings.get("bearer_auth")
-        self.issuer = TestIssuer.of(given) if isinstance(given, BearerAuth) else TestIssuer()
-        if given is None or isinstance(given, BearerAuth):
-            app.settings["bearer_auth"] = self.issuer.auth(given)
-            self.addCleanup(app.settings.__setitem__, "bearer_auth", given)
+        configured = app.settings.get("bearer_auth")
+        self.issuer = (
+            TestIssuer.of(configured) if isinstance(configured, BearerAuth) else TestIssuer()
+        )
+        if configured is None or isinstance(configured, BearerAuth):
+            app.settings["bearer_auth"] = self.issuer.auth(configured)
+            self.addCleanup(app.settings.__setitem__, "bearer_auth", configured)
 
     def headers_as(self, user: str, **claims: Any) -> dict[str, str]:
         """The headers of a request with a good token of this user, and these claims."""

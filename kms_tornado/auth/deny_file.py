@@ -53,36 +53,36 @@ class DenyFile:
     def look(self) -> None:
         """Read the file again if it may have changed. A fault in it is logged once."""
         try:
-            found = self._read()
+            new = self._read()
         except (OSError, ValueError) as exc:
             self._seen = None
             text = f"cannot read {self._path}: {_explain(exc)}"
             self._note(f"{text}; the list that was read last stays in force")
         else:
-            if found is not None:
-                self._take(found)
+            if new is not None:
+                self._take(new)
 
     def _read(self) -> DenyList | None:
         """The contents; None where the file is still the one that was read last. Raises OSError, ValueError."""
-        seen = _describe(os.stat(self._path))
-        if seen == self._seen:
+        version = _describe(os.stat(self._path))
+        if version == self._seen:
             return None
-        found = parse_deny_list(read_regular_file(self._path, MAX_DENY_FILE_BYTES))
-        self._seen = seen if time.time() - seen[-1] / 1e9 > _CLOCK_STEP_S else None
-        return found
+        contents = parse_deny_list(read_regular_file(self._path, MAX_DENY_FILE_BYTES))
+        self._seen = version if time.time() - version[-1] / 1e9 > _CLOCK_STEP_S else None
+        return contents
 
-    def _take(self, found: DenyList) -> None:
-        if not found.faults:
-            if found != self.list or self._problem is not None:
+    def _take(self, new: DenyList) -> None:
+        if not new.faults:
+            if new != self.list or self._problem is not None:
                 log.info(
                     "deny list %s: %s",
                     self._path,
-                    format_count(len(found.entries), "entry", "entries"),
+                    format_count(len(new.entries), "entry", "entries"),
                 )
-            self.list, self._problem = found, None
+            self.list, self._problem = new, None
             return
-        self.list = DenyList(self.list.entries | found.entries)
-        self._note(f"{self._path}: {_name_faults(found)}; what was denied before stays denied, too")
+        self.list = DenyList(self.list.entries | new.entries)
+        self._note(f"{self._path}: {_name_faults(new)}; what was denied before stays denied, too")
 
     def _note(self, problem: str) -> None:
         if problem != self._problem:
@@ -98,9 +98,9 @@ def _describe(stat: os.stat_result) -> tuple[int, ...]:
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns, stat.st_mtime_ns
 
 
-def _name_faults(found: DenyList) -> str:
-    more = len(found.faults) - _MOST_TOLD
-    return "; ".join([*found.faults[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
+def _name_faults(contents: DenyList) -> str:
+    more = len(contents.faults) - _MOST_TOLD
+    return "; ".join([*contents.faults[:_MOST_TOLD], *([f"and {more} more"] if more > 0 else [])])
 
 
 def _explain(error: OSError | ValueError) -> str:

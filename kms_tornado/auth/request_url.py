@@ -51,18 +51,18 @@ def _remove_dots(path: str) -> str:
     """Resolve the segments ``.`` and ``..`` of an absolute path (RFC 3986 §5.2.4)."""
     if "/." not in path:
         return path
-    kept: list[str] = []
+    resolved: list[str] = []
     *segments, last = path.split("/")[1:]
     for segment in segments:
-        _walk(kept, segment)
+        _walk(resolved, segment)
     is_directory = last in (".", "..")
-    _walk(kept, last)
-    return "/" + "/".join(kept) + ("/" if is_directory and kept else "")
+    _walk(resolved, last)
+    return "/" + "/".join(resolved) + ("/" if is_directory and resolved else "")
 
 
-def _walk(kept: list[str], segment: str) -> None:
+def _walk(resolved: list[str], segment: str) -> None:
     if segment == "..":
-        if kept:
-            kept.pop()
+        if resolved:
+            resolved.pop()
     elif segment != ".":
-        kept.append(segment)
+        resolved.append(segment)

@@ -55,13 +55,15 @@ def adjust_vendor_attribute(
     attributes: Attributes, vendor: str, name: str, kind: AdjustmentType, amount: int | None
 ) -> AttributeInstance:
     """As `adjust_attribute`. Raises AttributeNotFound for an absent one, because its type is not known."""
-    found = [value for value in attributes.vendor_attributes if value.key == (vendor, name)]
-    if not found:
+    present_values = [
+        value for value in attributes.vendor_attributes if value.key == (vendor, name)
+    ]
+    if not present_values:
         raise AttributeNotFound(f"the object has no {name} of this vendor")
-    present = found[0].attribute_value._replace(tag=name)
-    value = found[0].attribute_value._replace(value=_adjust(present, kind, amount))
+    present = present_values[0].attribute_value._replace(tag=name)
+    value = present_values[0].attribute_value._replace(value=_adjust(present, kind, amount))
     return AttributeInstance(
-        "vendor_attributes", dataclasses.replace(found[0], attribute_value=value)
+        "vendor_attributes", dataclasses.replace(present_values[0], attribute_value=value)
     )
 
 

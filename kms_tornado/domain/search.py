@@ -134,8 +134,8 @@ def choose_placeholder(page: LocatedPage) -> UniqueIdentifier | None:
 
     None where there are several, because the next operation must fail rather than work on a wrong object.
     """
-    found = [located.uid for located in page.objects if located.standing is page.addressable]
-    return found[0] if len(found) == 1 else None
+    uids = [located.uid for located in page.objects if located.standing is page.addressable]
+    return uids[0] if len(uids) == 1 else None
 
 
 def build_filter(

@@ -41,27 +41,27 @@ class UserNaming:
 
 
 def find_naming_fault(
-    kept: UserNaming, configured: UserNaming, issuers: Collection[str] = ()
+    stored: UserNaming, configured: UserNaming, issuers: Collection[str] = ()
 ) -> tuple[str, str] | None:
     """(what is wrong, the setting to change) where users would lose the names that own objects; None otherwise.
 
-    kept: the naming of the objects in the database. issuers: the configured ones.
+    stored: the naming of the objects in the database. issuers: the configured ones.
     """
-    if kept.former is not None:
-        namespace = "issuer" if kept.by_issuer else "shared"
+    if stored.former is not None:
+        namespace = "issuer" if stored.by_issuer else "shared"
         return (
             "a move of the objects to other names of users has not ended: run kms-tornado transfer --naming again, "
-            f"with the same arguments, the namespace {namespace} and the user claim {kept.claim}",
+            f"with the same arguments, the namespace {namespace} and the user claim {stored.claim}",
             "namespace_by_issuer",
         )
-    if kept.by_issuer and not configured.by_issuer:
+    if stored.by_issuer and not configured.by_issuer:
         return (
             "the objects in the database belong to users who are named <issuer>#<name>, and by their names "
             "alone they would find none of their keys; set it to issuer, or move the objects: kms-tornado "
             "transfer --naming",
             "namespace_by_issuer",
         )
-    if configured.by_issuer and not kept.by_issuer:
+    if configured.by_issuer and not stored.by_issuer:
         return (
             "the objects in the database belong to users who are named without their issuer, and as "
             "<issuer>#<name> they would find none of their keys; set it to shared if a name means the same "
@@ -69,14 +69,14 @@ def find_naming_fault(
             "--naming --issuer URI",
             "namespace_by_issuer",
         )
-    if kept.claim != configured.claim:
+    if stored.claim != configured.claim:
         return (
-            f"the objects in the database belong to users who are named by the claim {kept.claim!r}, and by "
-            f"{configured.claim!r} they would find none of their keys; set it to {kept.claim}, or move the objects: "
+            f"the objects in the database belong to users who are named by the claim {stored.claim!r}, and by "
+            f"{configured.claim!r} they would find none of their keys; set it to {stored.claim}, or move the objects: "
             "kms-tornado transfer --naming --map FILE",
             "user_claim",
         )
-    for issuer, claim, now in kept.list_changes(configured, issuers):
+    for issuer, claim, now in stored.list_changes(configured, issuers):
         return (
             f"users of the issuer {issuer} are named by the claim {claim!r} in the database, and by {now!r} they would "
             f"find none of their keys; set user-claim of its [[kms.issuer]] to {claim}, or move the objects: "

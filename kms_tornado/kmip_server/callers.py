@@ -51,31 +51,31 @@ class Callers:
     async def authenticate(
         self,
         certificate: bytes | None,
-        named: Principal | None,
+        holder: Principal | None,
         authentication: Node | None,
         now: float,
     ) -> Principal:
         """The sender of a message. The certificate or the token may have expired since the last message.
 
-        certificate: of the connection, in DER; named: the principal whom it names; None without one.
+        certificate: of the connection, in DER; holder: the principal whom it names; None without one.
         authentication: the field in the message's header.
         now: seconds since the Unix epoch.
         Raises AuthenticationError, and Unavailable where the keys of the token's issuer are out of reach.
         """
-        if named is not None and now >= named.expires_at:
+        if holder is not None and now >= holder.expires_at:
             raise InvalidCertificate("notAfter has passed", "the client certificate has expired")
         if authentication is None:
-            if named is None:
+            if holder is None:
                 raise MissingCredential
-            return named
+            return holder
         username, password = _read_credential(authentication)
         user = await self._check_token(password, certificate)
         bare_name = user.name.removeprefix(f"{user.issuer}#")
         if username not in ("", user.name, bare_name):
             raise InvalidCredential("", "the Credential's Username is not the user of its token")
-        if named is not None and named.name.removeprefix(CERTIFICATE_PREFIX) != bare_name:
+        if holder is not None and holder.name.removeprefix(CERTIFICATE_PREFIX) != bare_name:
             raise InvalidCredential(
-                f"certificate of {named.name!r}, token of {user.name!r}",
+                f"certificate of {holder.name!r}, token of {user.name!r}",
                 "the client certificate and the token name different users",
             )
         return user

@@ -86,9 +86,9 @@ def assign_words(
     for argument in command.arguments:
         if not argument.is_positional:
             continue
-        taken = len(rest) if argument.repeatable else 1
+        count = len(rest) if argument.repeatable else 1
         if rest:
-            assigned[argument.field], rest = rest[:taken], rest[taken:]
+            assigned[argument.field], rest = rest[:count], rest[count:]
         elif argument.is_required and not faults.lines:
             text = f"is missing: kms-tornado {command.usage}"
             faults.add(argument.label, "argument", text)

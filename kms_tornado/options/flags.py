@@ -133,10 +133,10 @@ def _add_arguments(parser: Any, command: Command) -> None:
     argparse would treat them as present although they are not, if an option comes first.
     """
     positional = [argument for argument in command.arguments if argument.is_positional]
-    told = "; ".join(f"{argument.label}: {argument.help}" for argument in positional)
+    description = "; ".join(f"{argument.label}: {argument.help}" for argument in positional)
     if not command.arguments:
         return
-    group = parser.add_argument_group("arguments", told or None)
+    group = parser.add_argument_group("arguments", description or None)
     for argument in command.arguments:
         if argument.is_positional:
             continue

@@ -161,12 +161,12 @@ class KMS:
         A server calls it before it serves. An application that mounts the KMS names its users itself.
         Raises ConfigurationError, and Unavailable while the KMS is not open.
         """
-        kept = await self._settle_naming(naming, issuers)
-        if fault := find_naming_fault(kept, naming, issuers):
+        stored = await self._settle_naming(naming, issuers)
+        if fault := find_naming_fault(stored, naming, issuers):
             raise ConfigurationError(*fault)
-        if (remembered := kept.remember(naming)) != kept:
+        if (remembered := stored.remember(naming)) != stored:
             try:
-                await self.store.change_naming(kept, remembered)
+                await self.store.change_naming(stored, remembered)
             except Conflict:  # another server, or worker, which may have remembered something else
                 await self.check_user_naming(naming, issuers)
 

@@ -35,5 +35,5 @@ def log_request(
             fields_of_all["key_id"] = key_id
     for entry in entries:
         fields = {name: cut_value(value) for name, value in entry.items()}
-        told = "".join([f" {name}={quote_value(value)}" for name, value in fields.items()])
-        log.log(level, "%s%s", line, told, extra={"fields": {**fields_of_all, **fields}})
+        field_text = "".join([f" {name}={quote_value(value)}" for name, value in fields.items()])
+        log.log(level, "%s%s", line, field_text, extra={"fields": {**fields_of_all, **fields}})

@@ -70,9 +70,9 @@ class PublicURL:
             return f"{protocol}://{_format_host(self._hostname or 'localhost')}"
         local_host, port = local
         host = local_host if self._hostname in _EVERY_INTERFACE else self._hostname
-        if asked := _HOST.fullmatch(request.host):
-            name = asked[1].strip("[]").lower()
-            asked_port = int(asked[2] or _DEFAULT_PORTS[protocol])
+        if host_match := _HOST.fullmatch(request.host):
+            name = host_match[1].strip("[]").lower()
+            asked_port = int(host_match[2] or _DEFAULT_PORTS[protocol])
             if asked_port == port and self._is_listened_for(name, local_host, names):
                 host = name
         suffix = "" if port == _DEFAULT_PORTS[protocol] else f":{port}"

@@ -26,9 +26,9 @@ def read_proxy_headers(connection: Any, headers: HTTPHeaders, proxies: TrustedPr
     """Use what a trusted proxy says about the request; whether a trusted proxy sent it."""
     if not proxies.apply(connection.context, headers):
         return False
-    given = headers.get(HEADER, "")
-    if is_request_id(given):
-        _name(connection, given)
+    request_id = headers.get(HEADER, "")
+    if is_request_id(request_id):
+        _name(connection, request_id)
     return True
 
 

@@ -159,11 +159,11 @@ def _check_request(claims: Mapping[str, Any], request: ProvenRequest) -> None:
     if _require_text(claims, "htm") != request.method:
         raise WrongProofMethod("htm is another method")
     proven = normalise_url(_require_text(claims, "htu"), removes_dots=True)
-    asked = _normalise_asked(request.url)
-    if proven is None or proven != asked:
+    request_url = _normalise_asked(request.url)
+    if proven is None or proven != request_url:
         known = (
-            f"htu is not {asked}"
-            if asked
+            f"htu is not {request_url}"
+            if request_url
             else "the URL by which clients reach this server is not known"
         )
         raise WrongProofURL(known)

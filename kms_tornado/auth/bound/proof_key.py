@@ -81,12 +81,12 @@ def parse_proof_header(
         raise ProofAlgorithmNotAllowed("alg is not in the allow-list")
     if not isinstance(jwk, dict):
         raise MalformedProof("jwk is absent or not an object")
-    found = _read_thumbprint(jwk)
-    if thumbprint is not None and found != thumbprint:  # neither is secret
+    header_thumbprint = _read_thumbprint(jwk)
+    if thumbprint is not None and header_thumbprint != thumbprint:  # neither is secret
         # This is checked before the key is loaded, which takes ten times as long: a thief of a token can make any
         # number of keys.
         raise WrongProofKey("the proof's key is not the one in cnf")
-    return ProofKey(found, _build_verify(jwk, normalise_algorithm(alg)))
+    return ProofKey(header_thumbprint, _build_verify(jwk, normalise_algorithm(alg)))
 
 
 def _read_thumbprint(jwk: Mapping[str, Any]) -> str:

@@ -49,9 +49,9 @@ class ProofNonces:
         time, code = octets[:_TIME], octets[_TIME:]
         if not hmac.compare_digest(code, self._compute_code(time)):
             return None
-        made = int.from_bytes(time, "big")
-        end = made + NONCE_LIFETIME_S + self._leeway_s
-        return end if made - self._leeway_s <= now < end else None
+        made_at = int.from_bytes(time, "big")
+        end = made_at + NONCE_LIFETIME_S + self._leeway_s
+        return end if made_at - self._leeway_s <= now < end else None
 
     def is_old(self, nonce: str, now: float) -> bool:
         """Whether a good nonce has used up more than half of its time, so that the client is given a new one."""

@@ -79,9 +79,9 @@ class KeptKeys:
         A warning in the log says why a file is not used.
         """
         try:
-            kept = self._read()
-            age_s = self._check(kept)
-            key_set = parse_document(kept.document)
+            stored = self._read()
+            age_s = self._check(stored)
+            key_set = parse_document(stored.document)
             if not isinstance(key_set, KeySet):
                 raise _NotUsable("it holds no key set")
         except FileNotFoundError:
@@ -151,19 +151,19 @@ class KeptKeys:
 
     def _is_as_good(self, key_set: KeySet, fetched_at: float) -> bool:
         """Whether the file holds the same keys, or some that were fetched later."""
-        kept = self._find_valid()
-        return kept is not None and (
-            kept.fetched_at > fetched_at or _has_same_keys(kept.document, key_set)
+        stored = self._find_valid()
+        return stored is not None and (
+            stored.fetched_at > fetched_at or _has_same_keys(stored.document, key_set)
         )
 
     def _find_valid(self) -> _Kept | None:
         """The contents of the file, if `load` would use them."""
         try:
-            kept = self._read()
-            self._check(kept)
+            stored = self._read()
+            self._check(stored)
         except (_NotUsable, OSError):
             return None
-        return kept
+        return stored
 
     def _read(self) -> _Kept:
         """Raises _NotUsable for a file that this server did not write, OSError for one that cannot be read."""
@@ -176,16 +176,16 @@ class KeptKeys:
         header, _, document = message.partition(b"\n")
         return _Kept(**json.loads(header), document=document)
 
-    def _check(self, kept: _Kept) -> float:
+    def _check(self, stored: _Kept) -> float:
         """The age of the keys in seconds.
 
         Raises _NotUsable where they are another issuer's, too old, or from the future.
         """
-        if kept.issuer != self._issuer.uri:
+        if stored.issuer != self._issuer.uri:
             raise _NotUsable("they are another issuer's")
-        if kept.jwks_uri != self._issuer.jwks_uri:
+        if stored.jwks_uri != self._issuer.jwks_uri:
             raise _NotUsable("they were fetched from another key set URI than the configured one")
-        age_s = self._now() - kept.fetched_at
+        age_s = self._now() - stored.fetched_at
         if age_s < 0:
             raise _NotUsable(
                 "by the clock of this host they were fetched in the future, so their age is unknown"

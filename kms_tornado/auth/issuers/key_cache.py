@@ -147,10 +147,10 @@ class KeyCache:
         """
         if self._kept is None or self._key_set is not None:
             return
-        found = await asyncio.to_thread(self._kept.load)
-        if found is None:
+        stored = await asyncio.to_thread(self._kept.load)
+        if stored is None:
             return
-        self._key_set, age_s = found
+        self._key_set, age_s = stored
         self._generation += 1
         self._succeeded_at = self._clock() - age_s
         self._is_from_former_run = True

@@ -160,16 +160,16 @@ class KeySource:
     def _check_discovery(self, document: Discovery, url: str) -> None:
         """The document must name the configured issuer (OpenID Connect Discovery §4.3)."""
         configured = self._issuer.uri
-        named = document.issuer
-        if named != configured:
-            if isinstance(named, str) and named.rstrip("/") == configured.rstrip("/"):
+        issuer = document.issuer
+        if issuer != configured:
+            if isinstance(issuer, str) and issuer.rstrip("/") == configured.rstrip("/"):
                 raise KeySetError(
-                    f"{url} names the issuer {named!r}, but {configured!r} is configured: they "
+                    f"{url} names the issuer {issuer!r}, but {configured!r} is configured: they "
                     "differ in the slash at the end; configure it as the issuer writes it",
                     "another issuer",
                 )
             raise KeySetError(
-                f"{url} names the issuer {named!r:.200}, but {configured!r} is configured: "
+                f"{url} names the issuer {issuer!r:.200}, but {configured!r} is configured: "
                 "configure that issuer, or the key set URI of your issuer",
                 "another issuer",
             )

@@ -113,13 +113,13 @@ class KeySet:
         issuers: the spellings of the token's issuer; keys that are bound to another issuer are left out.
         tenant: the token's ``tid``, for keys whose issuer contains ``{tenantid}``.
         """
-        found = self._verifiers.get((kid, alg), ())
-        if len(found) == 1 and found[0][1] is None:  # as nearly always
-            return found[0][:1]
+        entries = self._verifiers.get((kid, alg), ())
+        if len(entries) == 1 and entries[0][1] is None:  # as nearly always
+            return entries[0][:1]
         verifiers = tuple(
             [
                 verify
-                for verify, bound_to in found
+                for verify, bound_to in entries
                 if bound_to is None or _fill_in(bound_to, tenant) in issuers
             ]
         )

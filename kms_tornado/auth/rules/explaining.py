@@ -94,14 +94,14 @@ def explain_keys(reading: Reading, key_set: KeySet) -> list[Step]:
     if unverified is None or issuer is None:
         return []
     kid = unverified.header.kid
-    named = "no kid" if kid is None else f"the kid {show(kid)}"
+    kid_text = "no kid" if kid is None else f"the kid {show(kid)}"
     keys = format_count(key_set.size, "key")
     try:
         candidates = find_keys(unverified, issuer, key_set)
     except AuthenticationError as exc:
-        step = Step("key", f"{exc.detail}: the token has {named}, the key set {keys}", exc)
+        step = Step("key", f"{exc.detail}: the token has {kid_text}, the key set {keys}", exc)
         return [step, skip("signature")]  # fmt: skip
-    text = f"the token has {named}; of {keys} {len(candidates)} may have signed it"
+    text = f"the token has {kid_text}; of {keys} {len(candidates)} may have signed it"
     return [
         Step("key", text),
         _check("signature", lambda: check_signature(unverified, candidates), "one of them has"),
@@ -259,10 +259,10 @@ def show_name(name: str) -> str:
 def _check(name: str, check: Callable[[], object], text: str = "") -> Step:
     """Run a check and make its step. text: what the check found; where it is left out, the check returns the text."""
     try:
-        found = check()
+        result = check()
     except AuthenticationError as exc:
         return Step(name, exc.detail, exc)
-    return Step(name, text or str(found))
+    return Step(name, text or str(result))
 
 
 def _show_type(typ: str | None) -> str:

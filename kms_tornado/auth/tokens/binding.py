@@ -51,15 +51,15 @@ def read_binding(claims: Mapping[str, Any], rule: str) -> Binding | None:
     confirmation = claims["cnf"]
     if not isinstance(confirmation, dict) or not confirmation:
         raise UnknownBinding("cnf is not an object with a member")
-    found: dict[str, str] = {}
+    confirmations: dict[str, str] = {}
     for name, value in confirmation.items():
         field = _MEMBERS.get(name)
         if field is None:
             raise UnknownBinding("cnf has a member beside x5t#S256 and jkt")
         if not isinstance(value, str) or not _DIGEST.fullmatch(value):
             raise UnknownBinding(f"{name} in cnf is not a SHA-256 digest in base64url")
-        found[field] = value
-    return Binding(**found)
+        confirmations[field] = value
+    return Binding(**confirmations)
 
 
 _MEMBERS = {"x5t#S256": "certificate", "jkt": "key"}

@@ -196,9 +196,9 @@ def _make_claims(claims: object) -> tuple[RequiredClaim, ...]:
     """
     several = (claims,) if isinstance(claims, RequiredClaim) else claims
     if isinstance(several, Iterable) and not isinstance(several, (str, bytes, Mapping)):
-        found = tuple(several)
-        if all(isinstance(claim, RequiredClaim) for claim in found):
-            return found
+        entries = tuple(several)
+        if all(isinstance(claim, RequiredClaim) for claim in entries):
+            return entries
     raise WrongArgumentType(
         'write each as RequiredClaim("scope", "orders:read")', "required_claims"
     )

@@ -42,11 +42,11 @@ def read_audit(
     since, until: dates or times of RFC 3339. cursor: of the records before, asked for with the same other
     arguments. There may be further ones even where no record is returned.
     """
-    given = {
+    parameters = {
         "uid": uid, "principal": principal, "operation": operation, "result": result,
         "since": since, "until": until, "limit": limit, "cursor": cursor,
     }  # fmt: skip
-    query = urlencode({name: value for name, value in given.items() if value is not None})
+    query = urlencode({name: value for name, value in parameters.items() if value is not None})
     return Exchange(
         "GET",
         f"/audit?{query}" if query else "/audit",

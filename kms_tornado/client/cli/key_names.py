@@ -56,13 +56,13 @@ def key_finder(
 ) -> Callable[[P], T]:
     """A finder for several actions in a row: the first one finds the key, and its answer contains the identifier."""
     _stated_key(name, tags)
-    found: list[str] = []
+    uids: list[str] = []
 
     def act(argument: P) -> T:
-        if found:
-            return action(found[0], argument)
+        if uids:
+            return action(uids[0], argument)
         answer: Any = use_key(session, name, tags, lambda key: action(_identify(key), argument))
-        found.append(answer.unique_identifier)
+        uids.append(answer.unique_identifier)
         return cast(T, answer)
 
     return act
@@ -114,12 +114,12 @@ def _name_other_half(
             "the private one",
             LinkType.PRIVATE_KEY_LINK,
         )
-    named, found, needed, link_type = halves
-    if attributes.object_type != named:
+    wrong_type, wrong_half, right_half, link_type = halves
+    if attributes.object_type != wrong_type:
         return None
     other = [link for link in attributes.links if link.link_type is link_type]
     where = f": name {other[0].linked_object_identifier}" if other else ""
-    return f"{name or ', '.join(tags)} is {found}, and this takes {needed}{where}"
+    return f"{name or ', '.join(tags)} is {wrong_half}, and this takes {right_half}{where}"
 
 
 def _identify(key: Key) -> str:
@@ -169,18 +169,18 @@ def find_named(session: Session, name: str) -> str:
     second one. Raises click.UsageError where it fits several.
     """
     _refuse_empty(name, "name")
-    found = session.client.locate(name=name)  # the caller's own first
-    if not found or (_is_identifier(session, name) and _is_owned(session, name)):
+    uids = session.client.locate(name=name)  # the caller's own first
+    if not uids or (_is_identifier(session, name) and _is_owned(session, name)):
         return name
-    fitting = [*takewhile(lambda one: _is_owned(session, one), found)]
-    if not fitting:
+    candidates = [*takewhile(lambda one: _is_owned(session, one), uids)]
+    if not candidates:
         obtained = (granted.unique_identifier for granted in session.client.list_obtained())
-        fitting = [*dict.fromkeys([*found, *(one for one in obtained if one == name)])]
-    if len(fitting) > 1:
+        candidates = [*dict.fromkeys([*uids, *(one for one in obtained if one == name)])]
+    if len(candidates) > 1:
         raise click.UsageError(
-            f"{len(fitting)} objects have the Name {name!r}: give one of the identifiers {', '.join(fitting)}"
+            f"{len(candidates)} objects have the Name {name!r}: give one of the identifiers {', '.join(candidates)}"
         )
-    return fitting[0]
+    return candidates[0]
 
 
 def _is_identifier(session: Session, text: str) -> bool:

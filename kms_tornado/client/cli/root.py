@@ -42,14 +42,14 @@ def _check_given_once(ctx: click.Context, args: list[str]) -> None:
     be repeated: one after the command overrides that of an alias.
     """
     try:
-        _, _, given = ctx.command.make_parser(ctx).parse_args(list(args))
+        _, _, parameters = ctx.command.make_parser(ctx).parse_args(list(args))
     except click.UsageError:
         return  # told when click parses
-    for param in given:
+    for param in parameters:
         takes_one = isinstance(param, click.Option) and not (
             param.multiple or param.is_flag or param.count or param.callback is _store
         )
-        if takes_one and given.count(param) > 1:
+        if takes_one and parameters.count(param) > 1:
             raise click.UsageError(f"{param.opts[0]} takes one value: give it once", ctx)
 
 
@@ -92,10 +92,10 @@ class LazyGroup(Group):
         attach_global_options(command)
         return command
 
-    def make_command(self, name: str, found: Any) -> click.Command:
+    def make_command(self, name: str, loaded: Any) -> click.Command:
         """The command, made from the object that the table refers to."""
-        assert isinstance(found, click.Command)
-        return found
+        assert isinstance(loaded, click.Command)
+        return loaded
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -171,9 +171,9 @@ def attach_global_options(command: click.Command) -> None:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             attach_global_options(child)
-    taken = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
+    own_flags = {flag for param in command.params for flag in (*param.opts, *param.secondary_opts)}
     command.params.extend(
-        option for option in _global_options(hidden=True) if not taken & set(option.opts)
+        option for option in _global_options(hidden=True) if not own_flags & set(option.opts)
     )
 
 

@@ -71,7 +71,9 @@ class Session:
         from ..configuration.file import load_configuration
 
         return load_configuration(
-            self.environ, given=self.options.configuration_file, server_url=self.options.server_url
+            self.environ,
+            conf_file=self.options.configuration_file,
+            server_url=self.options.server_url,
         )
 
     @cached_property

@@ -244,8 +244,8 @@ def _proxy(values: TOMLValues) -> ProxySettings | None:
 def _oauth2(values: TOMLValues) -> OAuth2Configuration | None:
     table = "http_config.oauth2_conf"
     members = {name: values.get(table, name) for name in KEYS[table]}
-    given = {name: value for name, value in members.items() if value not in (None, [])}
-    if not given:
+    fields = {name: value for name, value in members.items() if value not in (None, [])}
+    if not fields:
         return None
-    given["scopes"] = tuple(given.get("scopes", ()))
-    return OAuth2Configuration(**given)
+    fields["scopes"] = tuple(fields.get("scopes", ()))
+    return OAuth2Configuration(**fields)

@@ -40,10 +40,10 @@ def _edit_table(document: tomlkit.TOMLDocument, name: str, values: Mapping[str, 
     parent: Any = document
     if "http_config" not in document and OLD_ROOT in document:
         parent = document[OLD_ROOT]
-    given = {key: value for key, value in values.items() if value is not None}
+    settings = {key: value for key, value in values.items() if value is not None}
     for part in name.split("."):
         if part not in parent:
-            if not given:
+            if not settings:
                 return
             parent[part] = tomlkit.table()
         parent = parent[part]

@@ -40,16 +40,16 @@ def default_file() -> Path:
 
 
 def find_configuration_file(
-    environ: Mapping[str, str], given: Path | None = None
+    environ: Mapping[str, str], conf_file: Path | None = None
 ) -> NamedFile | None:
     """The first file of the search order that is named or exists; None where there is none.
 
-    given: the value of --conf.
+    conf_file: the value of --conf.
     If the user's own default file is unreadable, reading it raises an error; the file for the whole machine is ignored
     by users who may not read it.
     """
-    if given is not None:
-        return NamedFile(given, "--conf")
+    if conf_file is not None:
+        return NamedFile(conf_file, "--conf")
     if own := environ.get("KMSCTL_CONF"):
         return NamedFile(Path(own), "KMSCTL_CONF")
     if os.path.exists(default_file()):
@@ -99,13 +99,13 @@ def read_text(file: NamedFile) -> tuple[str, Configuration]:
 
 
 def load_configuration(
-    environ: Mapping[str, str], *, given: Path | None = None, server_url: str | None = None
+    environ: Mapping[str, str], *, conf_file: Path | None = None, server_url: str | None = None
 ) -> Configuration:
     """The configuration of this run: the file, over it the environment, over both the flags.
 
-    given, server_url: the values of --conf and --url. The user is warned about what they should know.
+    conf_file, server_url: the values of --conf and --url. The user is warned about what they should know.
     """
-    file = find_configuration_file(environ, given)
+    file = find_configuration_file(environ, conf_file)
     configuration = Configuration() if file is None else read_configuration(file)
     for text in configuration.warnings:
         warnings.warn(text, UserWarning, stacklevel=2)

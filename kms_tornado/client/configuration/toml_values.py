@@ -91,9 +91,9 @@ class TOMLValues:
 
     def _keep(self, table: str, name: str, key: Key, written: str, value: object) -> None:
         if not is_of_type(value, key.type):
-            found = "another list" if isinstance(value, list) else name_toml_type(value)
+            type_name = "another list" if isinstance(value, list) else name_toml_type(value)
             article = "an" if key.type == "integer" else "a"
-            raise self.error(table, written, f"must be {article} {key.type}, not {found}")
+            raise self.error(table, written, f"must be {article} {key.type}, not {type_name}")
         self._values[table, name] = value
 
     def describe_warnings(self) -> tuple[str, ...]:

@@ -252,6 +252,6 @@ class _Reader:
         end = self.offset + count
         if end > len(self._data):
             raise UntrueFile("a field of the file's header is longer than the header")
-        taken = self._data[self.offset : end]
+        octets = self._data[self.offset : end]
         self.offset = end
-        return taken
+        return octets

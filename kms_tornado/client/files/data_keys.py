@@ -66,14 +66,14 @@ def unwrap_data_key(
     """
     if key is not None:
         return _unwrap(client, header, key)
-    named = header.wrapped.key_identifier
+    identifier = header.wrapped.key_identifier
     try:
         if header.wrapped.wrapping is Wrapping.PUBLIC_KEY:
-            return _unwrap(client, header, find_private_key(client, named))
-        return _unwrap(client, header, named)
+            return _unwrap(client, header, find_private_key(client, identifier))
+        return _unwrap(client, header, identifier)
     except ItemNotFound as exc:
         raise FileError(
-            f"the file is for the key {_shown(named)}, which this server does not have, or not for you: ask its owner "
+            f"the file is for the key {_shown(identifier)}, which this server does not have, or not for you: ask its owner "
             "to share it (kmsctl share), or name another key with --with"
         ) from exc
 

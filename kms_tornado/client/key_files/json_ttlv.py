@@ -78,11 +78,11 @@ def _without_attributes_of_servers(managed: Object) -> Object:
     if not isinstance(value, KeyValue) or value.attributes is None:
         return managed
     fields = value.attributes.set_fields()
-    kept = _select_limiting(value.attributes).replace(
+    attributes = _select_limiting(value.attributes).replace(
         **{name: fields[name] for name in _KEPT if name in fields}
     )
-    tags = {tag for tag in parse_search_tags(kept) if tag and not tag.startswith("_")}
-    value = dataclasses.replace(value, attributes=with_user_tags(kept, tags))
+    tags = {tag for tag in parse_search_tags(attributes) if tag and not tag.startswith("_")}
+    value = dataclasses.replace(value, attributes=with_user_tags(attributes, tags))
     block = dataclasses.replace(managed.key_block, key_value=value)
     return dataclasses.replace(managed, key_block=block)
 

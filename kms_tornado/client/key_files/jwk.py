@@ -74,8 +74,10 @@ def _read_key(tree: Any, symmetric_algorithm: CryptographicAlgorithm | None, whi
     try:
         key = JWKRegistry.import_key(tree)
         if isinstance(key, OctKey):
-            named = _MAC_ALGORITHMS.get(str(tree.get("alg")))
-            return make_symmetric_key(key.raw_value, symmetric_algorithm or named or _A.AES)
+            stated_algorithm = _MAC_ALGORITHMS.get(str(tree.get("alg")))
+            return make_symmetric_key(
+                key.raw_value, symmetric_algorithm or stated_algorithm or _A.AES
+            )
         if isinstance(key, RSAKey | ECKey | OKPKey):
             if key.private_key is not None:
                 return make_private_key(key.private_key)

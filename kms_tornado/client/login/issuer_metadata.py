@@ -91,11 +91,11 @@ def fetch_key_set(session: Any, metadata: IssuerMetadata) -> Mapping[str, Any] |
 
 def parse_metadata(answer: Any, issuer: str) -> IssuerMetadata:
     document = _read_document(answer, "the issuer's metadata")
-    named = text(document, "issuer")
-    if named != issuer:
+    stated_issuer = text(document, "issuer")
+    if stated_issuer != issuer:
         # Another issuer's metadata would send codes and refresh tokens there: RFC 8414 §3.3.
         raise LoginFailed(
-            f"the metadata at {issuer} is that of {one_line(str(named))}: configure the issuer "
+            f"the metadata at {issuer} is that of {one_line(str(stated_issuer))}: configure the issuer "
             "exactly as it names itself"
         )
     algorithms = strings(document, "id_token_signing_alg_values_supported")

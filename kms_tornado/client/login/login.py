@@ -126,11 +126,12 @@ def sign_in_with_browser(
     state, nonce = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     verifier = secrets.token_urlsafe(64)  # RFC 7636 §4.1: 43 to 128 characters
     with LoopbackRedirect(state=state, port=issuer.settings.redirect_port) as redirect:
-        asked: dict[str, str] = _audience(issuer) | _resource(issuer)
+        parameters: dict[str, str] = _audience(issuer) | _resource(issuer)
         if OFFLINE_ACCESS in issuer.scopes and "prompt=" not in issuer.url("authorize_url"):
-            asked["prompt"] = "consent"  # OpenID Connect Core 1.0 §11 demands it
+            parameters["prompt"] = "consent"  # OpenID Connect Core 1.0 §11 demands it
         if issuer.proof_key is not None:
-            asked["dpop_jkt"] = issuer.proof_key.thumbprint  # RFC 9449 §10: binds the code, too
+            # RFC 9449 §10: binds the code, too.
+            parameters["dpop_jkt"] = issuer.proof_key.thumbprint
         url, _ = issuer.session.create_authorization_url(
             issuer.url("authorize_url"),
             state=state,
@@ -138,13 +139,13 @@ def sign_in_with_browser(
             nonce=nonce,
             scope=" ".join(issuer.scopes),
             redirect_uri=redirect.redirect_uri,
-            **asked,
+            **parameters,
         )
         show_url(url)
         answer = redirect.wait_for_answer(timeout_s)
     check_answer(answer, issuer=issuer.metadata.issuer, names_issuer=issuer.metadata.names_itself)
     with _explained():
-        given = issuer.session.fetch_token(
+        token_answer = issuer.session.fetch_token(
             issuer.url("token_url"),
             grant_type="authorization_code",
             code=answer["code"],
@@ -152,7 +153,7 @@ def sign_in_with_browser(
             code_verifier=verifier,
             **_resource(issuer),
         )
-    return _checked_tokens(issuer, given, nonce=nonce)
+    return _checked_tokens(issuer, token_answer, nonce=nonce)
 
 
 def start_device_sign_in(issuer: Issuer) -> DevicePrompt:
@@ -164,19 +165,22 @@ def start_device_sign_in(issuer: Issuer) -> DevicePrompt:
         auth=session.client_auth(session.token_endpoint_auth_method),
         headers={"Accept": "application/json"},
     )
-    given = json_object(answer, "the answer of the device authorization endpoint")
-    if "error" in given:
-        raise LoginFailed(describe_refusal(str(given["error"]), text(given, "error_description")))
+    members = json_object(answer, "the answer of the device authorization endpoint")
+    if "error" in members:
+        raise LoginFailed(
+            describe_refusal(str(members["error"]), text(members, "error_description"))
+        )
     prompt = DevicePrompt(
-        verification_uri=one_line(text(given, "verification_uri") or ""),
+        verification_uri=one_line(text(members, "verification_uri") or ""),
         verification_uri_complete=(
-            one_line(complete) if (complete := text(given, "verification_uri_complete")) else None
+            one_line(complete) if (complete := text(members, "verification_uri_complete")) else None
         ),
-        user_code=one_line(text(given, "user_code") or ""),
-        device_code=text(given, "device_code") or "",
-        interval_s=read_seconds(given.get("interval"), DEFAULT_INTERVAL_S),
+        user_code=one_line(text(members, "user_code") or ""),
+        device_code=text(members, "device_code") or "",
+        interval_s=read_seconds(members.get("interval"), DEFAULT_INTERVAL_S),
         expires_in_s=min(
-            read_seconds(given.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S), MAX_DEVICE_LIFETIME_S
+            read_seconds(members.get("expires_in"), DEFAULT_DEVICE_LIFETIME_S),
+            MAX_DEVICE_LIFETIME_S,
         ),
     )
     for uri in filter(None, (prompt.verification_uri, prompt.verification_uri_complete)):
@@ -199,7 +203,7 @@ def wait_for_device_sign_in(
     while now() < ends_at:
         sleep(max(0.0, min(interval_s, ends_at - now())))
         try:
-            given = issuer.session.fetch_token(
+            answer = issuer.session.fetch_token(
                 issuer.url("token_url"),
                 grant_type=DEVICE_CODE_GRANT_TYPE,
                 device_code=prompt.device_code,
@@ -217,7 +221,7 @@ def wait_for_device_sign_in(
         except ValueError:
             raise _no_json() from None
         else:
-            return _checked_tokens(issuer, given, nonce=None)
+            return _checked_tokens(issuer, answer, nonce=None)
     raise LoginFailed("the code has expired before anybody entered it: run kmsctl login again")
 
 
@@ -229,10 +233,10 @@ def refresh(issuer: Issuer, tokens: Tokens) -> Tokens:
     if tokens.is_bound or tokens.proof_key is not None:
         issuer = bind_tokens(issuer, load_proof_key(tokens))
     with _explained(is_refresh=True):
-        given = issuer.session.refresh_token(
+        answer = issuer.session.refresh_token(
             issuer.url("token_url"), refresh_token=tokens.refresh_token, **_resource(issuer)
         )
-    renewed = _parse_tokens(issuer, given)
+    renewed = _parse_tokens(issuer, answer)
     if renewed.refresh_token is None:
         renewed = replace(renewed, refresh_token=tokens.refresh_token)
     if renewed.id_token is None:  # it need not come again
@@ -278,9 +282,9 @@ def _resource(issuer: Issuer) -> dict[str, str]:
     return {"resource": issuer.settings.resource} if issuer.settings.resource else {}
 
 
-def _checked_tokens(issuer: Issuer, given: Mapping[str, Any], *, nonce: str | None) -> Tokens:
+def _checked_tokens(issuer: Issuer, answer: Mapping[str, Any], *, nonce: str | None) -> Tokens:
     """The tokens of a sign-in. If there is an ID token, it is verified with the issuer's key set."""
-    tokens = _parse_tokens(issuer, given)
+    tokens = _parse_tokens(issuer, answer)
     if tokens.id_token is not None:
         _check_id_token(issuer, tokens, fetch_key_set(issuer.session, issuer.metadata), nonce=nonce)
     return tokens
@@ -307,9 +311,11 @@ def _check_id_token(
     )
 
 
-def _parse_tokens(issuer: Issuer, given: Mapping[str, Any]) -> Tokens:
+def _parse_tokens(issuer: Issuer, answer: Mapping[str, Any]) -> Tokens:
     must_be_bound = issuer.settings.dpop == "always"
-    return parse_token_answer(given, issuer.proof_key, must_be_bound=must_be_bound, now=time.time())
+    return parse_token_answer(
+        answer, issuer.proof_key, must_be_bound=must_be_bound, now=time.time()
+    )
 
 
 @contextmanager

@@ -102,9 +102,9 @@ def check_answer(answer: Mapping[str, str], *, issuer: str | None, names_issuer:
     another issuer (RFC 9207 §2.4).
     """
     if issuer is not None and (names_issuer or "iss" in answer) and answer.get("iss") != issuer:
-        named = one_line(answer["iss"]) if "iss" in answer else "no issuer"
+        stated_issuer = one_line(answer["iss"]) if "iss" in answer else "no issuer"
         raise LoginFailed(
-            f"the answer names {named} and the sign-in was at {issuer}: check the issuer in the "
+            f"the answer names {stated_issuer} and the sign-in was at {issuer}: check the issuer in the "
             "configuration"
         )
     if "error" in answer:

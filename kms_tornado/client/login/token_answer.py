@@ -16,7 +16,7 @@ LATEST = 253_402_300_800
 
 
 def parse_token_answer(
-    given: Mapping[str, Any],
+    answer: Mapping[str, Any],
     key: ProofKey | None = None,
     *,
     must_be_bound: bool = False,
@@ -29,17 +29,17 @@ def parse_token_answer(
     Raises LoginFailed where there is no access token, where it is bound although no proof was sent, and where it is not
     bound although it must be.
     """
-    access_token = text(given, "access_token")
+    access_token = text(answer, "access_token")
     if not access_token:
         raise LoginFailed("the issuer's answer has no access token: try again")
-    lifetime_s = read_seconds(given.get("expires_in"), 0.0)
+    lifetime_s = read_seconds(answer.get("expires_in"), 0.0)
     tokens = Tokens(
         access_token=access_token,
-        refresh_token=text(given, "refresh_token"),
-        id_token=text(given, "id_token"),
+        refresh_token=text(answer, "refresh_token"),
+        id_token=text(answer, "id_token"),
         expires_at=now + lifetime_s if lifetime_s else _expiry(access_token),
-        scopes=tuple((text(given, "scope") or "").split()),
-        token_type=text(given, "token_type") or "Bearer",
+        scopes=tuple((text(answer, "scope") or "").split()),
+        token_type=text(answer, "token_type") or "Bearer",
         proof_key=None if key is None else key.to_pem().decode(),
     )
     if tokens.is_bound and key is None:

@@ -78,19 +78,19 @@ class BERReader:
         """Whether an element with this tag comes next. A string may be in parts."""
         if not self.remaining:
             return False
-        found = self._octets[self._at]
-        return found == tag or (
-            found | CONSTRUCTED == tag | CONSTRUCTED and tag not in _PRIMITIVE_TAGS
+        next_tag = self._octets[self._at]
+        return next_tag == tag or (
+            next_tag | CONSTRUCTED == tag | CONSTRUCTED and tag not in _PRIMITIVE_TAGS
         )
 
     def read_all(self, most: int | None = None) -> list[Element]:
         """The remaining elements. most: how many there may be."""
-        found: list[Element] = []
+        elements: list[Element] = []
         while self.remaining:
-            if len(found) == most:
+            if len(elements) == most:
                 raise MalformedBER
-            found.append(self.read_any())
-        return found
+            elements.append(self.read_any())
+        return elements
 
     def _find_end(self, at: int) -> int:
         """The position of the end mark of the contents that begin here."""

@@ -77,9 +77,9 @@ def read_entity(name: Element, alternative_names: list[bytes], most: int) -> Ent
     """
     left_out: dict[str, str] = {}
     parts: Mapping[str, tuple[str, ...]] = {}
-    told: bytes | None = name.raw
+    octets: bytes | None = name.raw
     if len(name.raw) > MAX_NAME_BYTES:
-        told, left_out[NAME] = None, f"it has {len(name.raw)} bytes"
+        octets, left_out[NAME] = None, f"it has {len(name.raw)} bytes"
     else:
         try:
             parts = _collect_parts(name, left_out)
@@ -92,7 +92,7 @@ def read_entity(name: Element, alternative_names: list[bytes], most: int) -> Ent
         left_out[ALTERNATIVE_NAMES] = str(exc)
     except MalformedBER:
         left_out[ALTERNATIVE_NAMES] = "the extension is malformed"
-    return Entity(told, alternatives, parts, left_out)
+    return Entity(octets, alternatives, parts, left_out)
 
 
 def _collect_parts(name: Element, left_out: dict[str, str]) -> Mapping[str, tuple[str, ...]]:

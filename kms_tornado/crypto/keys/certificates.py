@@ -235,19 +235,19 @@ _UNREADABLE_NAMES = [b""]  # it is not a SEQUENCE, and so is reported as malform
 
 def _find_alternative_names(extensions: bytes) -> tuple[list[bytes], list[bytes]]:
     """The values of the extensions (of the subject, of the issuer), one for each time that they occur."""
-    found: dict[bytes, list[bytes]] = {_SUBJECT_NAMES: [], _ISSUER_NAMES: []}
+    names: dict[bytes, list[bytes]] = {_SUBJECT_NAMES: [], _ISSUER_NAMES: []}
     if extensions:
         try:
             for extension in read_single(extensions, SEQUENCE).read_all(most=_MAX_EXTENSIONS):
                 fields = BERReader(extension.content)
                 oid = fields.read(OID).content
-                if oid in found:
-                    if len(found[oid]) == _MAX_OCCURRENCES:
+                if oid in names:
+                    if len(names[oid]) == _MAX_OCCURRENCES:
                         raise MalformedBER
-                    found[oid].append(_read_value(fields))
+                    names[oid].append(_read_value(fields))
         except MalformedBER:
             return _UNREADABLE_NAMES, _UNREADABLE_NAMES
-    return found[_SUBJECT_NAMES], found[_ISSUER_NAMES]
+    return names[_SUBJECT_NAMES], names[_ISSUER_NAMES]
 
 
 def _read_value(fields: BERReader) -> bytes:

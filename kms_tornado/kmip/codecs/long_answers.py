@@ -93,6 +93,6 @@ def _shorten(node: Node, mark: bytes, long_values: list[bytes]) -> Node:
         return node._replace(value=mark + number)
     if not isinstance(value, tuple):
         return node
-    found = len(long_values)
+    before = len(long_values)
     children = tuple([_shorten(child, mark, long_values) for child in value])
-    return node if len(long_values) == found else node._replace(value=children)
+    return node if len(long_values) == before else node._replace(value=children)

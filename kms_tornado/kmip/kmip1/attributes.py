@@ -41,11 +41,11 @@ def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
     check_structure(node)
     name = value = None
     index = 0
-    seen = set()
+    tags = set()
     for child in children_of(node):
-        if child.tag in seen:
+        if child.tag in tags:
             raise InvalidField(f"{child.tag} is given twice in Attribute")
-        seen.add(child.tag)
+        tags.add(child.tag)
         if child.tag == "AttributeName":
             name = read_name(child)
         elif child.tag == "AttributeIndex":

@@ -89,8 +89,8 @@ def _recognise_other(octets: bytes) -> str | None:
     """What was posted as binary TTLV by mistake; None where the octets resemble nothing else."""
     if octets.lstrip().startswith(b"{"):
         return "not binary TTLV but JSON: post it with Content-Type: application/json"
-    found = strict_json.recognise(octets)
-    return None if found is None else f"not binary TTLV: {found}"
+    form = strict_json.recognise(octets)
+    return None if form is None else f"not binary TTLV: {form}"
 
 
 def refuse_binary_message(octets: bytes, error: KMIPError) -> RequestMessage:

@@ -151,9 +151,9 @@ def read_parts(
     """
     version = None
     try:
-        asked = _read_version(parts.header)
-        version = choose_answer_version(asked)
-        check_supported(asked)
+        requested = _read_version(parts.header)
+        version = choose_answer_version(requested)
+        check_supported(requested)
         gate = GATES[version]
         header = _read_header(parts.header, gate)
         _check_header(header, parts.number_of_items)
@@ -254,10 +254,10 @@ def _translate_header(header: Node) -> Node:
     fields = {child.tag: child for child in (_STOP, *children_of(header))}
     indicator = fields.get("AsynchronousIndicator")
     is_allowed = indicator is not None and indicator.type is ItemType.BOOLEAN
-    kept = [child for child in children_of(header) if not (is_allowed and child is indicator)]
+    children = [child for child in children_of(header) if not (is_allowed and child is indicator)]
     if fields[_STOP.tag] is _STOP:
-        kept.append(_STOP)
-    return header._replace(value=tuple(kept))
+        children.append(_STOP)
+    return header._replace(value=tuple(children))
 
 
 _STOP = Node(

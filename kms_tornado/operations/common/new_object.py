@@ -92,9 +92,10 @@ def _find_first_attributes(
     Most keys that are made in one second have no names, links or tags, and equal attributes. These are then made and
     checked once, and, as they are one object, also formatted once. That saves a third of a Create.
     """
-    asked, determined = tuple(vars(requested).items()), tuple(vars(server_attributes).items())
-    if all(isinstance(value, int) for _, value in asked + determined):
-        return _recall_first_attributes(object_type, asked, determined, *more)
+    requested_fields = tuple(vars(requested).items())
+    determined = tuple(vars(server_attributes).items())
+    if all(isinstance(value, int) for _, value in requested_fields + determined):
+        return _recall_first_attributes(object_type, requested_fields, determined, *more)
     return _make_checked_attributes(object_type, requested, server_attributes, *more)
 
 
@@ -104,9 +105,9 @@ _Fields = tuple[tuple[str, int], ...]
 
 @lru_cache(maxsize=64)
 def _recall_first_attributes(
-    object_type: ObjectType, asked: _Fields, determined: _Fields, *more: Any
+    object_type: ObjectType, requested_fields: _Fields, determined: _Fields, *more: Any
 ) -> Attributes:
-    requested: dict[str, Any] = dict(asked)
+    requested: dict[str, Any] = dict(requested_fields)
     server_attributes: dict[str, Any] = dict(determined)
     return _make_checked_attributes(
         object_type, Attributes(**requested), Attributes(**server_attributes), *more

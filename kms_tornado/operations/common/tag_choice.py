@@ -65,10 +65,10 @@ async def _find_best(
     """
     unusable = None
     for states, archived in _by_preference(use):
-        found = await store.find_tagged(
+        tagged = await store.find_tagged(
             dataclasses.replace(search, states=states, archived=archived)
         )
-        for candidate in found:
+        for candidate in tagged:
             if _has_state(candidate, use, now) and suits(candidate):
                 return candidate
             unusable = unusable or candidate

@@ -180,9 +180,9 @@ class Transaction:
     def holds_back(self, uid: UniqueIdentifier) -> bool:
         return uid in self._after
 
-    async def _check_seen(self, uid: UniqueIdentifier, seen: int) -> ManagedObject:
+    async def _check_seen(self, uid: UniqueIdentifier, generation: int) -> ManagedObject:
         current = await self.get(uid)
-        if current is None or current.generation != seen:
+        if current is None or current.generation != generation:
             raise Conflict
         return current
 

@@ -153,20 +153,20 @@ def _choose_format(object_type: ObjectType, parsed: ParsedObject) -> Attributes:
     The published clients call any format of a key pair's octets Raw, so for such keys it says nothing. Raises
     KeyFormatTypeNotSupported.
     """
-    shown, wanted = parsed.server_attributes, parsed.requested.key_format_type
+    shown, requested = parsed.server_attributes, parsed.requested.key_format_type
     if (
-        wanted in {None, shown.key_format_type}
+        requested in {None, shown.key_format_type}
         or object_type not in _OF_SEVERAL_FORMATS
         or STORED_WRAPPED_TAG in parsed.system_tags
-        or (wanted is KeyFormatType.RAW and object_type is not ObjectType.SECRET_DATA)
+        or (requested is KeyFormatType.RAW and object_type is not ObjectType.SECRET_DATA)
     ):
         return shown
-    assert wanted is not None
-    render_material(object_type, parsed.material, wanted)
+    assert requested is not None
+    render_material(object_type, parsed.material, requested)
     if object_type is ObjectType.PUBLIC_KEY:
         key = read_public(parsed.material.reveal())
-        shown = shown.replace(digests=(digest_key(key, wanted),))
-    return shown.replace(key_format_type=wanted)
+        shown = shown.replace(digests=(digest_key(key, requested),))
+    return shown.replace(key_format_type=requested)
 
 
 def _compare_digests(

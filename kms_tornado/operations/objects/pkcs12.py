@@ -132,14 +132,16 @@ def _make_certificates(
     common = with_user_tags(
         Attributes(activation_date=requested.activation_date), parse_user_tags(requested)
     )
-    made: list[ManagedObject] = []
+    objects: list[ManagedObject] = []
     for uid, octets, links in parsed.certificates:
-        if parsed.has_own_certificate and not made:
+        if parsed.has_own_certificate and not objects:
             links = (Link(LinkType.PRIVATE_KEY_LINK, key.uid), *links)
         attributes = common.replace(links=links)
         described = describe_certificate(octets.reveal())
-        made.append(make_object(call, uid, ObjectType.CERTIFICATE, attributes, octets, described))
-    return tuple(made)
+        objects.append(
+            make_object(call, uid, ObjectType.CERTIFICATE, attributes, octets, described)
+        )
+    return tuple(objects)
 
 
 def _read_octets(block: KeyBlock) -> bytes:

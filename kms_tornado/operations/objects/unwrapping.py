@@ -123,16 +123,16 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
     A list of tags is resolved once, so that the key that is used is the one that was checked.
     """
     unwrapping = call.for_operation(Operation.DECRYPT)
-    named = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
-    if named.object_type is ObjectType.PUBLIC_KEY:
-        private = await fetch_private_key_of(call, named)
+    key = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
+    if key.object_type is ObjectType.PUBLIC_KEY:
+        private = await fetch_private_key_of(call, key)
         if private is None:
             raise InvalidField("the private key of the wrapping key is not at hand")
-        named = private
-    if STORED_WRAPPED_TAG in named.tags:  # otherwise keys could wrap one another in a circle
+        key = private
+    if STORED_WRAPPED_TAG in key.tags:  # otherwise keys could wrap one another in a circle
         raise FeatureNotSupported("the wrapping key is kept wrapped itself")
     return await unwrapping.fetch_to_use(
-        named.uid, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, types=_UNWRAPPING_TYPES
+        key.uid, Use.PROCESS, CryptographicUsageMask.UNWRAP_KEY, types=_UNWRAPPING_TYPES
     )
 
 

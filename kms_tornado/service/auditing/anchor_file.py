@@ -50,8 +50,8 @@ class AnchorFile:
 
     def read(self) -> Anchor | None:
         """The anchor with the highest number; None where there is none. Raises ConfigurationError."""
-        found = [anchor for path in self._paths if (anchor := _read(path)) is not None]
-        return max(found, key=lambda anchor: anchor.checkpoint.number, default=None)
+        anchors = [anchor for path in self._paths if (anchor := _read(path)) is not None]
+        return max(anchors, key=lambda anchor: anchor.checkpoint.number, default=None)
 
     def read_again(self) -> Anchor | None:
         """As `read`, for a server that serves: None also if the anchor cannot be read, because it is then made anew."""

@@ -65,14 +65,14 @@ class RecordWalk:
     async def _read(self, page: AuditPage) -> Sequence[FoundRecord]:
         """The records of the page that match the query and may be read."""
         me = self._query.only_of
-        found = await self._records.read_page(page, self._query, principal=self._principal)
+        records = await self._records.read_page(page, self._query, principal=self._principal)
         if me is None:
-            return found
-        uids = {uid for record in found if record.principal != me for uid in record.uids}
+            return records
+        uids = {uid for record in records if record.principal != me for uid in record.uids}
         owned = await self._records.find_owned(uids, owner=me) if uids else {}
         return [
             record
-            for record in found
+            for record in records
             if record.principal == me
             or any(owned.get(uid, _NEVER) <= record.place.time_ms for uid in record.uids)
         ]
@@ -84,9 +84,9 @@ class RecordWalk:
             self._cursor = Cursor(page.number)
         if self._query.matches_times(page.since_ms, page.until_ms):
             self._looked_at += page.records
-            found = await self._read(page)
+            records = await self._read(page)
             behind = self._cursor.place
-            for record in found:
+            for record in records:
                 if behind is not None and record.place >= behind:
                     continue
                 if not take(record):

@@ -36,8 +36,8 @@ def load_audit_key(
     """
     path = default_file if file is None else file
     if not os.path.lexists(path):
-        made = _make(path)
-        if made and (file is not None or not is_throw_away):
+        is_new = _make(path)
+        if is_new and (file is not None or not is_throw_away):
             _log.warning(
                 "made a new key for the audit's checkpoints in %s: back it up; its fingerprint is %s",
                 path,

@@ -50,8 +50,8 @@ def load_master_keys(
         return parse_master_keys(value)
     path = files[0] if files else default_file
     if may_make and not is_hsm_uri(path) and not os.path.lexists(path):
-        made = make_key_file(path)
-        if made and (files or not is_throw_away):
+        is_new = make_key_file(path)
+        if is_new and (files or not is_throw_away):
             _log.warning(
                 "made a new master key in %s: back it up, apart from the database; "
                 "without it no stored key can be used again",

@@ -85,7 +85,7 @@ class ObjectListing:
         if request.cursor:
             position = self._cursors.parse_cursor(request.cursor, principal)
         with self._auditor.recording(origin, "ObjectList"):
-            found: list[JSON] = []
+            items: list[JSON] = []
             looked_at = 0
             while True:
                 if request.is_owned:
@@ -93,21 +93,21 @@ class ObjectListing:
                 else:
                     page = await self._read_granted(principal, groups, position, request)
                 for position_here, item in page:
-                    if item is not None and len(found) == request.limit:
-                        return self._answer(found, position, principal)
+                    if item is not None and len(items) == request.limit:
+                        return self._answer(items, position, principal)
                     position = position_here
                     if item is not None:
-                        found.append(item)
+                        items.append(item)
                 looked_at += len(page)
                 if len(page) < _turn(request):
-                    return ListingAnswer(found, None)
+                    return ListingAnswer(items, None)
                 if looked_at >= _MOST_LOOKED_AT:
-                    return self._answer(found, position, principal)
+                    return self._answer(items, position, principal)
 
     def _answer(
-        self, found: Sequence[JSON], position: ListPosition, principal: str
+        self, items: Sequence[JSON], position: ListPosition, principal: str
     ) -> ListingAnswer:
-        return ListingAnswer(found, self._cursors.format_cursor(position, principal))
+        return ListingAnswer(items, self._cursors.format_cursor(position, principal))
 
     async def count(self, principal: str, origin: Origin) -> JSON:
         """Record that objects are counted, and count those of the principal by state and by type.

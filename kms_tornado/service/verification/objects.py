@@ -125,15 +125,19 @@ class RecordReader:
                     f"is {chain}/{last}"
                 )
         for chain, end in sorted(self.chains.ends.items()):
-            found = moment.heads.get(chain)
-            head_seq = 0 if found is None else found.seq
+            stored_head = moment.heads.get(chain)
+            head_seq = 0 if stored_head is None else stored_head.seq
             if head_seq < end.seq:
-                if chain in self._moved and self._moved[chain] == found:
+                if chain in self._moved and self._moved[chain] == stored_head:
                     continue
-                self._note_moved(end, found)
+                self._note_moved(end, stored_head)
                 raise AuditSetBack
             # Set back, it may have gone on to the very number up to which it was read.
-            is_other = found is not None and found.seq == end.seq and found.hash != end.hash
+            is_other = (
+                stored_head is not None
+                and stored_head.seq == end.seq
+                and stored_head.hash != end.hash
+            )
             if is_other and chain not in self._edited:
                 self._note(
                     f"record {chain}/{end.seq} was edited: its hash is not the one that the head of its chain names"
@@ -259,8 +263,8 @@ class ObjectVerification:
                 sound.append(row)
         cleared = await self._store.checks.clear(sound, self._origin)
         self.refused.difference_update(row.uid for row in sound)
-        found = await self._refuse(faults)
-        return Checked(len(moment.rows), moment.last, faults, found, cleared)
+        new_faults = await self._refuse(faults)
+        return Checked(len(moment.rows), moment.last, faults, new_faults, cleared)
 
     def _find_fault(self, row: StoredRow) -> Fault | None:
         """row: without a code where there is none."""
@@ -279,9 +283,9 @@ class ObjectVerification:
 
     async def _refuse(self, faults: Sequence[Fault]) -> Sequence[Fault]:
         new = [fault for fault in faults if fault.uid not in self.refused or fault.code is not None]
-        found = await self._store.checks.refuse(new, self._origin)
+        refused = await self._store.checks.refuse(new, self._origin)
         self.refused.update(fault.uid for fault in new)
-        return found
+        return refused
 
 
 def _tell(code: bytes | None) -> str | None:

@@ -98,8 +98,8 @@ class Exchange:
         text, values = command
         if values is None:
             return [_Query(partial(pgconn.send_query_params, text.encode(), None))]
-        query, wanted = _number_parameters(text)
-        bound = self._transformer.dump_sequence(values, wanted)
+        query, parameter_formats = _number_parameters(text)
+        bound = self._transformer.dump_sequence(values, parameter_formats)
         types, formats = self._transformer.types or (), self._transformer.formats
         statement: _Statement = (query, types)
         queries = []

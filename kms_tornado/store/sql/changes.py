@@ -201,9 +201,9 @@ class _ChangeApplier:
         was = self.states[uid][0] if uid in self.states else self._codes.get(uid)
         self.states[uid] = (was, code)
 
-    def _check_generation(self, uid: str, seen: int) -> _StoredObject:
+    def _check_generation(self, uid: str, generation: int) -> _StoredObject:
         stored = self._stored.get(uid)
-        if stored is None or stored.generation != seen:
+        if stored is None or stored.generation != generation:
             raise Conflict
         return stored
 
@@ -239,13 +239,13 @@ class _ChangeApplier:
             self._stored[new.uid] = stored
             self._mark(new.uid, row["mac"])
 
-    def _replace(self, new: ManagedObject, seen: int) -> None:
-        stored = self._check_generation(new.uid, seen)
+    def _replace(self, new: ManagedObject, generation: int) -> None:
+        stored = self._check_generation(new.uid, generation)
         before, serial = stored.values, stored.serial
 
         def prepare() -> _Replacement:
             row = format_row(
-                new, self._authenticator, generation=seen + 1, now=self._now, before=before
+                new, self._authenticator, generation=generation + 1, now=self._now, before=before
             )
             indexed = IndexedAttributes(before["owner"], parse_rows(before["attributes"]))
             after = side_tables.index_attributes(new)
@@ -274,8 +274,8 @@ class _ChangeApplier:
         self._differences[stored.owner] += stored.units
         self._mark(new.uid, row["mac"])
 
-    def _remove(self, uid: str, seen: int) -> None:
-        before = self._check_generation(uid, seen)
+    def _remove(self, uid: str, generation: int) -> None:
+        before = self._check_generation(uid, generation)
         self._runner.change(_delete, {"of_serial": before.serial})
         tombstones.bury(self._runner, uid, before.owner, self._authenticator)
         self._names.pop(before.serial, None)

@@ -105,8 +105,8 @@ class SQLStore:
     async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
         with logging_altered_rows:
             rows = await self.backend.read(self._queries.naming_value)
-            if rows and (kept := parse_naming(rows[0][0], self._authenticator)) == configured:
-                return kept
+            if rows and (stored := parse_naming(rows[0][0], self._authenticator)) == configured:
+                return stored
             job = partial(
                 settle_naming,
                 authenticator=self._authenticator,

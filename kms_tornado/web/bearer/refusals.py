@@ -273,9 +273,9 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Re
 
 def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hooks) -> _Refusal:
     request, phrase = handler.request, responses.get(error.status_code, "refused")
-    told = [phrase]
+    descriptions = [phrase]
     # It is formatted only now, and its arguments need not fit.
-    hooks.call(lambda: told.insert(0, str(error)))
+    hooks.call(lambda: descriptions.insert(0, str(error)))
     # RFC 9110 §15.5.2: 401 has a challenge. Whoever raised it says nothing about the token.
     has_challenge = error.status_code == 401
     return _Refusal(
@@ -283,7 +283,7 @@ def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hook
         phrase.lower().replace(" ", "_"),
         error.reason or phrase,
         logging.INFO,
-        f"refused {_name(request)} from {request.remote_ip}: {cut_value(told[0])}",
+        f"refused {_name(request)} from {request.remote_ip}: {cut_value(descriptions[0])}",
         "http_error",
         error,
         challenges=_format_challenges(handler, MissingToken(), hooks) if has_challenge else (),
@@ -298,9 +298,9 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
         return None
     if hasattr(auth, "check_now") and not isinstance(auth, type):
         return None
-    found = "no bearer_auth" if auth is None else f"as bearer_auth a {type(auth).__name__}"
+    setting = "no bearer_auth" if auth is None else f"as bearer_auth a {type(auth).__name__}"
     return (
-        f"{type(handler).__name__} refuses every request, because the application's settings have {found}: "
+        f"{type(handler).__name__} refuses every request, because the application's settings have {setting}: "
         "write tornado.web.Application(routes, bearer_auth=BearerAuth.from_issuer(…))"
     )
 
@@ -309,7 +309,7 @@ def _format_challenges(
     handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks
 ) -> Sequence[str]:
     """The challenges, without the parts for which a hook of the application failed or returned no text."""
-    found = [format_challenges(ChallengeFacts(), error)]
+    challenges = [format_challenges(ChallengeFacts(), error)]
 
     def ask_host() -> None:
         auth = handler.bearer_auth
@@ -318,12 +318,12 @@ def _format_challenges(
         facts = ChallengeFacts(
             auth.realm, auth.proof_algorithms, " ".join(_list_scopes(handler, auth, error))
         )
-        found.append(format_challenges(facts, error))
+        challenges.append(format_challenges(facts, error))
         facts = replace(facts, resource_metadata=handler.resource_metadata_url())
-        found.append(format_challenges(facts, error))
+        challenges.append(format_challenges(facts, error))
 
     hooks.call(ask_host)
-    return found[-1]
+    return challenges[-1]
 
 
 def _list_scopes(

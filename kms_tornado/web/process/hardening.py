@@ -43,12 +43,12 @@ def hide_variables() -> None:
     later stay in the environment, and are only hidden from others.
     """
     removed = {name for name in os.environ if name.startswith("KMS_")}
-    kept = {name for name in os.environ if _READ_LATER.fullmatch(name)}
+    read_later = {name for name in os.environ if _READ_LATER.fullmatch(name)}
     for name in removed:
         del os.environ[name]
-    for name in kept:
+    for name in read_later:
         os.environ[name] = str(os.environ[name])  # from now on, the C library uses a copy
-    _overwrite({os.fsencode(name) for name in removed | kept})
+    _overwrite({os.fsencode(name) for name in removed | read_later})
 
 
 def _overwrite(names: Collection[bytes]) -> None:

@@ -59,7 +59,7 @@ def test_files_are_looked_for_from_the_strongest_place_down(strongest: int, tmp_
         name_server(places[place], f"http://{place.lower().replace('_', '-')}")
     environ = {name: str(places[name]) for name in ("KMSCTL_CONF", "CKMS_CONF") if name in present}
     given = places["conf"] if "conf" in present else None
-    configuration = load_configuration(environ, given=given)
+    configuration = load_configuration(environ, conf_file=given)
     assert configuration.server_url == f"http://{present[0].lower().replace('_', '-')}"
 
 
@@ -74,7 +74,7 @@ def test_named_file_that_is_absent_is_an_error(place: str, tmp_path: Path) -> No
     environ = {} if place == "--conf" else {place: str(path)}
     given = path if place == "--conf" else None
     with pytest.raises(ConfigurationError) as refusal:
-        load_configuration(environ, given=given)
+        load_configuration(environ, conf_file=given)
     assert str(refusal.value) == f"{place} names a file that does not exist: {path}"
 
 

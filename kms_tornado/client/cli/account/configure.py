@@ -49,7 +49,7 @@ from .configure_questions import Flags, ask_for_login, ask_for_server, check_ser
     "--no-check", "without_check", is_flag=True, help="Write the file without asking the server."
 )
 @click.pass_obj
-def configure(session: Session, /, client_secret_stdin: bool, **given: Any) -> None:
+def configure(session: Session, /, client_secret_stdin: bool, **options: Any) -> None:
     """Write down which server you use, and where you sign in.
 
     Asks for what no option gives, and tries the server before anything is written. The file is
@@ -59,7 +59,7 @@ def configure(session: Session, /, client_secret_stdin: bool, **given: Any) -> N
     kmsctl configure
     kmsctl configure --server-url https://kms.example.com:9998 --client-id kmsctl
     """  # fmt: skip
-    flags = Flags(**given)
+    flags = Flags(**options)
     target, text, current = _start(session)
     above = override(current, session.environ, server_url=session.options.server_url)
     configuration = replace(
@@ -82,10 +82,10 @@ def _start(session: Session) -> tuple[Path, str, Configuration]:
 
     A file of ours is preferred to one of cKMS, so a new one starts as a copy of theirs.
     """
-    named = session.options.configuration_file or session.environ.get("KMSCTL_CONF")
-    target = (Path(named) if named else default_file()).absolute()
+    configured_path = session.options.configuration_file or session.environ.get("KMSCTL_CONF")
+    target = (Path(configured_path) if configured_path else default_file()).absolute()
     start = NamedFile(target) if target.exists() else None
-    if start is None and not named:
+    if start is None and not configured_path:
         start = find_configuration_file(session.environ)
     if start is None:
         return target, "", Configuration()

@@ -110,17 +110,17 @@ def ask_for_login(
     )
     scopes = flags.scopes or _ask_for_scopes(before.scopes)
     login["scopes"] = scopes or None
-    given = {"authorize_url": flags.authorize_url, "token_url": flags.token_url}
-    return login | {name: url for name, url in given.items() if url is not None}
+    endpoints = {"authorize_url": flags.authorize_url, "token_url": flags.token_url}
+    return login | {name: url for name, url in endpoints.items() if url is not None}
 
 
 def _ask_for_issuer(before: str | None, facts: ServerFacts | None) -> str:
-    named = () if facts is None else facts.issuers
-    if before is None and len(named) > 1:
-        say(f"The server takes tokens of {', '.join(named)}.")
-    known = before or (named[0] if len(named) == 1 else None)
-    proposed = named[0] if named else None
-    question = "Issuer of your tokens" if named or before else "Issuer of your tokens, or nothing"
+    issuers = () if facts is None else facts.issuers
+    if before is None and len(issuers) > 1:
+        say(f"The server takes tokens of {', '.join(issuers)}.")
+    known = before or (issuers[0] if len(issuers) == 1 else None)
+    proposed = issuers[0] if issuers else None
+    question = "Issuer of your tokens" if issuers or before else "Issuer of your tokens, or nothing"
     return ask(question, "--issuer (or --no-login)", known=known, proposed=proposed)
 
 

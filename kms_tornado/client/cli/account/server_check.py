@@ -79,9 +79,9 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_same_url(named: Any, asked: str) -> bool:
+def _is_same_url(url: Any, other: str) -> bool:
     try:
-        return isinstance(named, str) and _normalise(named) == _normalise(asked)
+        return isinstance(url, str) and _normalise(url) == _normalise(other)
     except ValueError:
         return False
 

@@ -165,9 +165,9 @@ def _split(objects: Sequence[Object]) -> tuple[PrivateKey | None, list[Certifica
     keys = [one for one in objects if isinstance(one, PrivateKey)]
     others = [one for one in objects if not isinstance(one, Certificate | PrivateKey)]
     if others or not certificates or len(keys) > 1:
-        found = summarise_object((others or keys)[0]).text
+        text = summarise_object((others or keys)[0]).text
         raise KeyFileError(
-            f"the file holds {found}: certificates come alone, or with one private key"
+            f"the file holds {text}: certificates come alone, or with one private key"
         )
     return (keys[0] if keys else None), certificates
 
@@ -189,9 +189,9 @@ def _find_leaf(
     if key is not None:
         native = load_asymmetric_key(key)
         public = native.public_key() if hasattr(native, "public_key") else native
-        wanted = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        public_octets = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         for index, one in enumerate(certificates):
-            if wanted in one.certificate_value:
+            if public_octets in one.certificate_value:
                 return index
         raise KeyFileError("the private key belongs to none of the certificates in the file")
     issuers = {_find_issuer(loaded, index) for index in range(len(loaded))}

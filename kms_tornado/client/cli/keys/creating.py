@@ -118,8 +118,8 @@ def _with_wrapping_key(session: Session, attributes: Any, wrapping_key: str) -> 
     from ..key_names import resolve_key
 
     uid = resolve_key(session, wrapping_key, ())
-    asked = VendorAttribute.of_bytes(TAG_VENDOR, "wrapping_key_id", uid.encode())
-    return attributes.replace(vendor_attributes=(asked,))
+    wrapping_attribute = VendorAttribute.of_bytes(TAG_VENDOR, "wrapping_key_id", uid.encode())
+    return attributes.replace(vendor_attributes=(wrapping_attribute,))
 
 
 def _say_what_next(uid: str, name: str | None, algorithm: str) -> None:

@@ -59,15 +59,17 @@ _OPTIONS = (
 
 def _make(noun: Noun, verb: str, suffix: str) -> click.Command:
     # A certificate encrypts, and its private key, which is named as keys are, decrypts.
-    named = Noun(noun.words, "private key") if verb == "decrypt" else noun
+    key_noun = Noun(noun.words, "private key") if verb == "decrypt" else noun
     output_file = click.option(
         "output", "--output-file", "-o", metavar="FILE",
         help=f"Where to; FILE.{suffix} in place of its suffix, unless given. - is stdout.",
     )  # fmt: skip
 
-    @click.command(epilog=f"kmsctl {noun.words} {verb} {named.id_flags[0]} exchange FILE -o OUTPUT")
+    @click.command(
+        epilog=f"kmsctl {noun.words} {verb} {key_noun.id_flags[0]} exchange FILE -o OUTPUT"
+    )
     @click.argument("file", metavar="FILE")
-    @existing(named, positional=False)
+    @existing(key_noun, positional=False)
     @with_options([output_file, *_OPTIONS])
     @click.pass_obj
     def command(

@@ -151,16 +151,16 @@ def _fetch(
     key_format = None if file_format == "json-ttlv" else _OCTETS.get(noun, KeyFormatType.PKCS8)
     wrap_type = KeyWrapType.NOT_WRAPPED if unwraps else None
 
-    def export(named: str | tuple[str, ...]) -> ExportResponse:
+    def export(target: str | tuple[str, ...]) -> ExportResponse:
         try:
             response = session.client.export(
-                named, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
+                target, key_format_type=key_format, key_wrap_type=wrap_type, wrapping=wrapping
             )
         except KeyFormatTypeNotSupported:
             if key_format is not KeyFormatType.RAW:
                 raise
             response = session.client.export(  # a key that is kept Opaque: its octets, as they came
-                named,
+                target,
                 key_format_type=KeyFormatType.OPAQUE,
                 key_wrap_type=wrap_type,
                 wrapping=wrapping,

@@ -175,9 +175,9 @@ def _read_objects(session: Session, noun: Noun, options: _Options) -> tuple[Obje
 
 def _check_belongs(managed: Object, noun: Noun) -> None:
     """Refuse an object that another noun is for. A wrapped key may not say what it is; it is then accepted."""
-    fitting = {SYMMETRIC: SymmetricKey, SECRET: SecretData}.get(noun)
-    if fitting is not None:
-        fits = isinstance(managed, fitting)
+    object_class = {SYMMETRIC: SymmetricKey, SECRET: SecretData}.get(noun)
+    if object_class is not None:
+        fits = isinstance(managed, object_class)
     else:
         family = summarise_object(managed).family
         fits = family == noun.family or (is_wrapped(managed) and not family)

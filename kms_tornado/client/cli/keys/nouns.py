@@ -72,10 +72,10 @@ class VerbGroup(LazyGroup):
         super().__init__(noun.words.split()[-1], verbs, package=__package__, help=text)
         self._noun = noun
 
-    def make_command(self, name: str, found: Any) -> click.Command:
-        if isinstance(found, click.Command):
-            return found
-        command = found(self._noun)
+    def make_command(self, name: str, loaded: Any) -> click.Command:
+        if isinstance(loaded, click.Command):
+            return loaded
+        command = loaded(self._noun)
         assert isinstance(command, click.Command)
         command.name = name
         return command

@@ -152,8 +152,8 @@ def set_attributes(session: Session, /, words: tuple[str, ...], **flags: Any) ->
     kmsctl attributes set invoices Description="since 2024" RotateInterval=90d
     """
     key, tags, assignments = split_words(words, flags)
-    wanted = [*attributes_from_flags(flags), *(read_attribute(text) for text in assignments)]
-    _change_each(session, key, tags, wanted, _set_one)
+    values = [*attributes_from_flags(flags), *(read_attribute(text) for text in assignments)]
+    _change_each(session, key, tags, values, _set_one)
 
 
 @attributes.command("modify")
@@ -178,12 +178,12 @@ def modify_attributes(
     """  # fmt: skip
     key, tags, assignments = split_words(words, flags)
     replaced = None if current is None else read_attribute(current)
-    wanted = [*attributes_from_flags(flags), *(read_attribute(text) for text in assignments)]
+    values = [*attributes_from_flags(flags), *(read_attribute(text) for text in assignments)]
     _change_each(
         session,
         key,
         tags,
-        wanted,
+        values,
         lambda session, key, new: session.client.modify_attribute(key, new, replaced),
     )
 
@@ -209,7 +209,7 @@ def delete_attributes(
     kmsctl attributes delete invoices Description
     """  # fmt: skip
     key, tags, rest = split_words(words, flags)
-    wanted: list[Any] = [
+    references: list[Any] = [
         *attributes_from_flags(flags),
         *(read_attribute(text) if "=" in text else read_reference(text) for text in rest),
         *(read_reference(name) for name in names),
@@ -218,7 +218,7 @@ def delete_attributes(
         session,
         key,
         tags,
-        wanted,
+        references,
         lambda session, key, unwanted: session.client.delete_attribute(key, unwanted),
     )
 
@@ -227,18 +227,18 @@ def _change_each(
     session: Session,
     key: str | None,
     tags: Sequence[str],
-    wanted: Sequence[Any],
+    items: Sequence[Any],
     change: Callable[[Session, Key, Any], str],
 ) -> None:
     """Make the changes one by one, and print the identifier of the object."""
-    if not wanted:
+    if not items:
         raise click.UsageError("no attribute is named")
 
-    def change_first(named: Key) -> str:
-        return change(session, named, wanted[0])
+    def change_first(target: Key) -> str:
+        return change(session, target, items[0])
 
     identifier = use_key(session, key, tags, change_first)
-    for item in wanted[1:]:
+    for item in items[1:]:
         change(session, identifier, item)
     show_value(identifier, name="unique_identifier")
 
@@ -260,11 +260,11 @@ def _set_one(session: Session, key: Key, new: AttributeInstance) -> str:
     return identifier
 
 
-def _replaced(found: Attributes, new: AttributeInstance) -> AttributeInstance | None:
+def _replaced(attributes: Attributes, new: AttributeInstance) -> AttributeInstance | None:
     """The value that the new one replaces; None where it is added."""
     from ....kmip.attribute_instance import AttributeInstance
 
-    values = getattr(found, new.field)
+    values = getattr(attributes, new.field)
     if new.field == "links":  # each type of link is an attribute of its own
         values = tuple(link for link in values if link.link_type == new.value.link_type)
     if len(values) > 1:

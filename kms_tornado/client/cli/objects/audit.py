@@ -64,9 +64,9 @@ def _read(
 ) -> Iterator[Mapping[str, Any]]:
     cursor = None
     while True:
-        told = session.client.read_audit(**filters, limit=min(limit, _PAGE), cursor=cursor)
-        yield from told.records
-        cursor = told.next_cursor
+        page = session.client.read_audit(**filters, limit=min(limit, _PAGE), cursor=cursor)
+        yield from page.records
+        cursor = page.next_cursor
         if cursor is None:
             return
 

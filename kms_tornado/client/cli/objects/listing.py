@@ -145,11 +145,11 @@ def locate(session: Session, /, tags: tuple[str, ...], name: str | None, **crite
     \b
     kmsctl locate --tag finance --algorithm AES
     """  # fmt: skip
-    found = _locate_all(session, _criteria(**criteria), name, tags)
+    uids = _locate_all(session, _criteria(**criteria), name, tags)
     if session.is_json:
-        show_json(found)
+        show_json(uids)
     else:
-        for identifier in found:
+        for identifier in uids:
             show_value(identifier)
 
 
@@ -187,11 +187,11 @@ def _criteria(
 def _locate_all(
     session: Session, criteria: Attributes, name: str | None, tags: Sequence[str]
 ) -> list[str]:
-    found: list[str] = []
+    uids: list[str] = []
     while True:
         page = session.client.locate(
-            criteria, name=name, tags=tags, maximum_items=PAGE, offset_items=len(found)
+            criteria, name=name, tags=tags, maximum_items=PAGE, offset_items=len(uids)
         )
-        found += page
+        uids += page
         if len(page) < PAGE:
-            return found
+            return uids

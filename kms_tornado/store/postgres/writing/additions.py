@@ -163,10 +163,10 @@ class AdditionWriter:
         expected = {row["uid"]: row["mac"] for row in addition.objects}
         with pipelined(connection) as pipeline:
             await pipeline.send([(FIND_OBJECTS, (list(expected),))])
-            found: dict[str, bytes] = dict(pipeline.answers[0].rows)
-        if found and found != expected:
+            stored: dict[str, bytes] = dict(pipeline.answers[0].rows)
+        if stored and stored != expected:
             raise make_unavailable("objects of the last transaction were changed meanwhile")
-        return bool(found)
+        return bool(stored)
 
     async def _send_all(
         self,

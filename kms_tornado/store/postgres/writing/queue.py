@@ -80,11 +80,11 @@ class JobQueue:
             await asyncio.sleep(company_s)
             if not self._choose(most, apart):  # another task has taken them
                 return await self.take(most, apart=apart, company_s=company_s)
-        taken = self._choose(most, apart)
-        for waiting in taken:
+        jobs = self._choose(most, apart)
+        for waiting in jobs:
             self._remove(waiting)
-        self._running |= collect_keys(taken)
-        return taken
+        self._running |= collect_keys(jobs)
+        return jobs
 
     def finish(self, batch: Sequence[Waiting]) -> None:
         """Let other jobs with the keys of these run: their transaction has ended."""

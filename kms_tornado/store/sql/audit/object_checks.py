@@ -173,8 +173,8 @@ class SQLObjectChecks:
             refuse, faults=faults, origin=origin, now=int(self._clock()),
             authenticator=self._authenticator,
         )  # fmt: skip
-        found: Sequence[Fault] = await self._backend.submit(job)
-        return found
+        refused: Sequence[Fault] = await self._backend.submit(job)
+        return refused
 
     async def clear(self, rows: Sequence[StoredRow], origin: Origin) -> Sequence[str]:
         if not rows:

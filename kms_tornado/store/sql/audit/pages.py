@@ -99,7 +99,7 @@ class AuditPages(AuditIndex):
     async def read_page(
         self, page: AuditPage, query: RecordQuery, *, principal: str
     ) -> Sequence[FoundRecord]:
-        found: list[FoundRecord] = []
+        records: list[FoundRecord] = []
         for chain, (first, last) in page.ranges.items():
             values: Values = {"of_chain": chain, "low": first, "high": last}
             rows = await self._database.search(self._segments_of_page, values, principal=principal)
@@ -108,8 +108,8 @@ class AuditPages(AuditIndex):
                     f"the index of the audit, or records {chain}/{first} to {chain}/{last}"
                 )
             find = partial(self._find, query, rows)
-            found += await self._compute(find, principal=principal)
-        return sorted(found, key=lambda record: record.place, reverse=True)
+            records += await self._compute(find, principal=principal)
+        return sorted(records, key=lambda record: record.place, reverse=True)
 
     async def find_owned(self, uids: Collection[str], *, owner: str) -> Mapping[str, int]:
         if not uids:
@@ -119,7 +119,7 @@ class AuditPages(AuditIndex):
         return {row[0]: row[1] for row in rows}
 
     def _find(self, query: RecordQuery, rows: Sequence[Sequence[Any]]) -> list[FoundRecord]:
-        found: list[FoundRecord] = []
+        records: list[FoundRecord] = []
         for row in rows:
             segment = parse_segment(row, self._authenticator)
             # Whatever it holds by now: what was edited may be what the query looks for.
@@ -127,8 +127,8 @@ class AuditPages(AuditIndex):
                 raise _altered(
                     f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} of the audit"
                 )
-            found += query.find(segment.chain, segment.first, segment.lines)
-        return found
+            records += query.find(segment.chain, segment.first, segment.lines)
+        return records
 
 
 def _follow_one_another(rows: Sequence[Sequence[Any]], first: int, last: int) -> bool:

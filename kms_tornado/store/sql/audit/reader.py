@@ -117,8 +117,8 @@ class AuditReader:
         newest, same = None, None
         if (newest_line := await self.newest_checkpoint()) is not None:
             newest = _read_checkpoint(newest_line)
-            found = await self._backend.read(self._checkpoint, {"number": anchor.number})
-            same = found[0][0] if found else None
+            stored = await self._backend.read(self._checkpoint, {"number": anchor.number})
+            same = stored[0][0] if stored else None
         hashes = {}
         for chain, seq, _ in anchor.heads.values():
             ending = await self._backend.read(self._ending, {"of_chain": chain, "at": seq})

@@ -130,8 +130,8 @@ class SQLObjectPages:
 
 def _add_grants(item: OwnedObject, text: str, grantees: Collection[str]) -> OwnedObject:
     table = find_grants(text, grantees) if grantees else {}
-    told = {name: frozenset(map(Operation, operations)) for name, operations in table.items()}
-    return replace(item, shared_with=count_grantees(text), grants=told)
+    grants = {name: frozenset(map(Operation, operations)) for name, operations in table.items()}
+    return replace(item, shared_with=count_grantees(text), grants=grants)
 
 
 def _advance(stored: State, is_activated: bool, is_ended: bool) -> State:

@@ -174,8 +174,8 @@ def _count_matches(own: Select[Any], by_name: Select[Any], everyones: Select[Any
 
 def _cut(search: Select[Any], column: ColumnElement[Any]) -> Any:
     """One column of the first matches, one more of them than are counted."""
-    named = column.label("owner")
-    return search.with_only_columns(named).limit(write_constant(MAX_COUNTED + 1)).subquery()
+    owner = column.label("owner")
+    return search.with_only_columns(owner).limit(write_constant(MAX_COUNTED + 1)).subquery()
 
 
 def _search_by_standing(located: LocateShape) -> list[Select[Any]]:

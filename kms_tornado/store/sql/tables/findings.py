@@ -55,17 +55,17 @@ def refuse(
     authenticator: RowAuthenticator,
 ) -> Sequence[Fault]:
     """As `ObjectChecks.refuse`."""
-    found, drafts = [], []
+    new_faults, drafts = [], []
     for fault in faults:
         if not fault.is_told_only and not _refuse_row(runner, fault, authenticator):
             continue  # it was changed meanwhile
         value = json.dumps([fault.text, now]).encode()
         if runner.change_counted(_insert, {"name": _PREFIX + fault.uid, "value": value}):
-            found.append(fault)
+            new_faults.append(fault)
             drafts.append(_draft(origin, fault.uid, {"fault": fault.text}))
     if drafts:
         runner.note(drafts, {})
-    return found
+    return new_faults
 
 
 def _refuse_row(runner: Runner, fault: Fault, authenticator: RowAuthenticator) -> bool:

@@ -42,14 +42,14 @@ def settle_naming(
     the claim is assumed to be the configured one. Raises AlteredRow.
     """
     rows = runner.select(_select_naming, NO_VALUES)
-    kept = parse_naming(rows[0][0], authenticator) if rows else None
-    if kept == configured:  # another server was faster
-        return kept
+    stored = parse_naming(rows[0][0], authenticator) if rows else None
+    if stored == configured:  # another server was faster
+        return stored
     if runner.select(_any_object, NO_VALUES):
-        if kept is None:
-            kept = UserNaming(_has_owner_of(runner, issuers), configured.claim)
-        if kept != configured:
-            return kept
+        if stored is None:
+            stored = UserNaming(_has_owner_of(runner, issuers), configured.claim)
+        if stored != configured:
+            return stored
     runner.change(_delete_naming, {"of_name": _NAME})
     value = _format_naming(configured, authenticator)
     runner.change(_insert_naming, {"name": _NAME, "value": value})

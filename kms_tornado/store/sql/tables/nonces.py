@@ -134,17 +134,17 @@ class NonceRecords:
     ) -> tuple[NonceSource, int]:
         """(source, reserved) of the key, which is locked. check: raises WrongNonceSource."""
         check(target.fixed)
-        found = self._find_source(target)
-        if found is None:
+        source_row = self._find_source(target)
+        if source_row is None:
             if target.fixed in (NonceSource.SERVER, NonceSource.CALLER):
                 raise _missing(target)
             if self._claim(target, _ALL_KEYS, target.key, target.key, target.key):
                 return self._add_source(target, requested), 0
             # Another transaction has added it just now; otherwise its row was deleted.
-            found = self._find_source(target)
-            if found is None:
+            source_row = self._find_source(target)
+            if source_row is None:
                 raise _missing(target)
-        source, reserved = found
+        source, reserved = source_row
         if not target.by_object:
             check(source)
         mixed = mix_sources(source, requested) if target.by_object else source
@@ -185,7 +185,7 @@ class NonceRecords:
         """Add the value to the key's chain; False where the chain already has a value from lowest to highest."""
         before = following = None
         while True:
-            seen = before, following
+            last_seen = before, following
             before, following = self._find_before(target, key, highest)
             if before >= lowest:
                 return False
@@ -193,7 +193,7 @@ class NonceRecords:
                 break
             # The next value has been added by a transaction for which this one waited, so another
             # look finds its record; otherwise it was deleted.
-            if (before, following) == seen:
+            if (before, following) == last_seen:
                 raise AlteredRow(_subject(target), "a record of its nonces is missing")
         self._add_link(key, value, following)
         mac = self._link_mac(key, before, value)

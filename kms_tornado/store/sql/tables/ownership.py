@@ -86,8 +86,8 @@ def _is_asked_for(uid: ColumnElement[str], dialect: Dialect) -> ColumnElement[bo
 
     psycopg would parse a statement with many parameters each time, and an array is slow.
     """
-    given: BindParameter[str] = bindparam("of_uids")
+    uids: BindParameter[str] = bindparam("of_uids")
     if dialect.name == SQLITE.name:
-        return uid.in_(select(func.json_each(given).table_valued("value").c.value))
-    read = func.json_array_elements_text(cast(given, JSON))
+        return uid.in_(select(func.json_each(uids).table_valued("value").c.value))
+    read = func.json_array_elements_text(cast(uids, JSON))
     return uid.in_(select(read.table_valued("value").c.value))

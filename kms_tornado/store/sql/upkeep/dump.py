@@ -33,7 +33,9 @@ def dump_rows(
 
     Rows of objects that something else wrote go into the dump unchanged, and are reported.
     """
-    counted = {each: _count(connection, each) for each in metadata.sorted_tables}
+    counted = {
+        stored_table: _count(connection, stored_table) for stored_table in metadata.sorted_tables
+    }
     total = sum(counted.values())
     writer.begin(
         DumpHeader(
@@ -41,15 +43,18 @@ def dump_rows(
             revision=read_revision(connection),
             check=bytes(connection.execute(check_value).scalar_one()),
             bundles=parse_bundles(connection.execute(select_bundles).all()),
-            tables={each.name: [part.name for part in each.columns] for each in counted},
+            tables={
+                stored_table.name: [part.name for part in stored_table.columns]
+                for stored_table in counted
+            },
             rows=total,
         )
     )
     altered, done = [], 0
-    for each in counted:
-        for row in _read(connection, each):
-            writer.add(each.name, tuple(row))
-            if each is objects and not _is_authentic(row, authenticator):
+    for stored_table in counted:
+        for row in _read(connection, stored_table):
+            writer.add(stored_table.name, tuple(row))
+            if stored_table is objects and not _is_authentic(row, authenticator):
                 altered.append(str(row[_UID]))
             done += 1
             if done % _PAGE == 0:
@@ -116,9 +121,9 @@ def fill_rows(
 def _set_sequences(connection: Connection) -> None:
     """Have new serials continue after the highest one: a sequence does not notice rows that bring their serials."""
     find = text("SELECT pg_get_serial_sequence(:source, :part)")
-    for each in metadata.sorted_tables:
-        for part in each.primary_key.columns:
-            names = {"source": each.name, "part": part.name}
+    for stored_table in metadata.sorted_tables:
+        for part in stored_table.primary_key.columns:
+            names = {"source": stored_table.name, "part": part.name}
             sequence = connection.execute(find, names).scalar_one()
             if sequence is None:
                 continue

@@ -147,7 +147,7 @@ def _seal_page(
     rights: dict[int, dict[str, set[int]]] = {}
     serials = {"after": page[0][0] - 1, "last": page[-1][0]}
     granted = runner.select(_select_grants, serials)
-    named = {tuple(name) for name in runner.select(_select_names, serials)}
+    indexed_names = {tuple(name) for name in runner.select(_select_names, serials)}
     for serial, grantee, operation in granted:
         rights.setdefault(serial, {}).setdefault(grantee, set()).add(operation)
     rows = []
@@ -159,7 +159,7 @@ def _seal_page(
         if row["object_type"] == ObjectType.SYMMETRIC_KEY:
             row["nonce_source"] = int(NonceSource.SERVER_UNRECORDED)
         _derive_columns(row)
-        sealed.renamed += _drop_lost_names(runner, serial, row, named)
+        sealed.renamed += _drop_lost_names(runner, serial, row, indexed_names)
         row["mac"] = authenticator.object_mac(row)
         rows.append({**row, "of_serial": serial})
     runner.change_all(_update_object, rows)
@@ -175,7 +175,7 @@ def _derive_columns(row: dict[str, Any]) -> None:
 
 
 def _drop_lost_names(
-    runner: Runner, serial: int, row: dict[str, Any], named: Container[tuple[int, str, int]]
+    runner: Runner, serial: int, row: dict[str, Any], indexed_names: Container[tuple[int, str, int]]
 ) -> bool:
     """Remove the names from an object for which the index does not have them; whether there were any.
 
@@ -187,19 +187,21 @@ def _drop_lost_names(
         names = collect_names(row["owner"], row["state"], rows).names
     except (ValueError, TypeError, LookupError):
         return False
-    if all((serial, *name) in named for name in names):
+    if all((serial, *name) in indexed_names for name in names):
         return False
-    kept = [
+    remaining = [
         attribute
         for attribute in rows
         if all(
-            (serial, *name) in named
+            (serial, *name) in indexed_names
             for name in collect_names(row["owner"], row["state"], [attribute]).names
         )
     ]
-    row["attributes"] = format_rows(kept)
+    row["attributes"] = format_rows(remaining)
     owner = row["owner"]
-    change_values(runner, serial, IndexedAttributes(owner, rows), IndexedAttributes(owner, kept))
+    change_values(
+        runner, serial, IndexedAttributes(owner, rows), IndexedAttributes(owner, remaining)
+    )
     return True
 
 

@@ -50,14 +50,14 @@ class Parameters:
         """Raises OAuthError for a parameter that comes twice, is too long, or is not UTF-8."""
         self._values: dict[str, str] = {}
         for name, sent in values.items():
-            given = [value for value in sent if value]
-            if any(len(value) > _MOST_BYTES for value in given):  # what is kept stays small
+            filled = [value for value in sent if value]
+            if any(len(value) > _MOST_BYTES for value in filled):  # what is kept stays small
                 raise OAuthError("invalid_request", "a parameter is too long")
-            if len(given) > 1:
+            if len(filled) > 1:
                 raise OAuthError("invalid_request", "a parameter is there twice")
-            if given:
+            if filled:
                 try:
-                    self._values[name] = given[0].decode()
+                    self._values[name] = filled[0].decode()
                 except UnicodeDecodeError:
                     raise OAuthError("invalid_request", "a parameter is not UTF-8") from None
 
