@@ -2519,7 +2519,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S20",
         "times of a row that were edited are believed",
-        "store/sql/audit/object_checks.py",
+        "store/sql/audit/segments.py",
         "code == stored_bytes(mac) and read_times(octets) == (since, until)",
         "code == stored_bytes(mac)",
         ("store/sql/audit/test_index.py",),

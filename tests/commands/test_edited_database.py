@@ -2,19 +2,67 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text
 
+from kms_tornado import __main__
+from kms_tornado.commands import running
+from kms_tornado.kmip.attributes import Attributes
+from kms_tornado.kmip.enums import Operation, RevocationReasonCode
+from kms_tornado.kmip.payloads import DestroyRequest, EncryptRequest, RevokeRequest
+from kms_tornado.kmip.structures import Name, RevocationReason
+from kms_tornado.store.sql.tables.schema import metadata
+
+from ..rows import each_row
 from ..server import NO_AUTH, run
-from ..service.auditing.test_audit import create, settings_in, use, with_kms
+from ..service.auditing.test_audit import (
+    ALICE,
+    CREATE,
+    create,
+    origin,
+    settings_in,
+    use,
+    with_kms,
+)
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Path:
     with_kms(settings_in(tmp_path), create)
+    return tmp_path / "data" / "kms.db"
+
+
+@pytest.fixture
+def full_database(tmp_path: Path) -> Path:
+    """With a row in every table."""
+
+    async def fill(kms: Any) -> None:
+        async def execute(operation: Operation, request: Any) -> Any:
+            return await kms.service.execute(ALICE, operation, request, origin())
+
+        await use(kms)
+        members = {**vars(CREATE.attributes), "names": (Name("one"),), "object_groups": ("g",)}
+        named = dataclasses.replace(CREATE, attributes=Attributes(**members))
+        made = await execute(Operation.CREATE, named)
+        uid = made.unique_identifier
+        await execute(Operation.ENCRYPT, EncryptRequest(uid, data=b"1", iv_counter_nonce=b"n" * 12))
+        gone = await create(kms)
+        reason = RevocationReason(RevocationReasonCode.KEY_COMPROMISE)
+        await execute(
+            Operation.REVOKE, RevokeRequest(revocation_reason=reason, unique_identifier=gone)
+        )
+        await execute(Operation.DESTROY, DestroyRequest(gone, remove=True))
+        await kms.store.proofs.use(b"p" * 32, 2**31)
+        await kms.indexer.catch_up()
+
+    with_kms(settings_in(tmp_path), fill)
     return tmp_path / "data" / "kms.db"
 
 
@@ -99,3 +147,86 @@ def test_database_without_its_check_value_is_not_told_to_be_empty(
     code, told, errors = command(database, *words)
     assert (code, told) == (2, "")
     assert "the database holds objects, but no check value of their master key" in errors
+
+
+def odd_values(database: Path) -> Iterator[tuple[str, str, object]]:
+    """(table, column, a value of a type that no server writes there) of every column that takes one."""
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            for value in ("a text", b"\xffbytes", 7):
+                with sqlite3.connect(database) as connection, contextlib.suppress(sqlite3.Error):
+                    statement = (
+                        f"UPDATE {table.name} SET {column.name} = ? RETURNING typeof({column.name})"
+                    )
+                    kinds = connection.execute(statement, (value,)).fetchall()
+                    connection.rollback()
+                    if kinds and kinds[0][0] != KINDS[type(column.type)]:
+                        yield table.name, column.name, value
+
+
+KINDS = {Text: "text", LargeBinary: "blob", Integer: "integer", BigInteger: "integer"}
+
+
+@pytest.fixture
+def command_here(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Runs a command in this process, which takes a twentieth of the time."""
+    monkeypatch.setattr(running, "harden_process", lambda: None)
+    monkeypatch.setattr("kms_tornado.logs.configure", lambda *_: None)
+
+    def run_here(database: Path, *words: str) -> int:
+        return __main__.main([*words, *NO_AUTH, "--data-dir", str(database.parent)])
+
+    return run_here
+
+
+def test_value_of_another_type_in_any_column_is_told_by_the_commands_that_verify(
+    full_database: Path, command_here: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tried = [*odd_values(full_database)]
+    assert len({(table, column) for table, column, _ in tried}) > 60
+    sound = full_database.read_bytes()
+    missed = []
+    for number, (table, column, value) in enumerate(tried):
+        edit(full_database, f"UPDATE {table} SET {column} = ?", value)
+        words = (["verify"], ["audit", "verify"])[number % 2]
+        code = command_here(full_database, *words)
+        told, errors = capfd.readouterr()
+        if code == 0 or (code == 2 and not errors) or "Traceback" in errors:
+            missed.append((table, column, value, code, told, errors))
+        full_database.write_bytes(sound)
+    assert missed == []
+
+
+OF_COMMANDS = [
+    ("audit_segments SET first = 'x'", "audit reindex", 1, "records are missing: run kms-tornado audit verify"),
+    ("audit_segments SET last = 'x'", "audit reindex", 1, "records are missing: run kms-tornado audit verify"),
+    ("audit_segments SET chain = 'x'", "audit tail", 1, "records in a row that does not say which"),
+    ("audit_segments SET last = x'00'", "audit tail", 1, "records in a row that does not say which"),
+    ("audit_segments SET since = since + 1", "audit tail", 1, "not written by this server, or edited"),
+    ("audit_segments SET chain = 'x'", "audit export", 1, "the column chain of audit_segments has text in "),
+    ("audit_segments SET chain = x'00'", "audit verify", 1, "the column chain of audit_segments has bytes in "),
+    ("objects SET owner = x'00ff'", "audit reindex", 0, ""),
+    ("objects SET owner = x'00ff'", "owners", 0, "2\t?"),
+    ("objects SET sealed = 'text'", "rewrap", 1, "sealed_digest does not fit the sealed material"),
+    ("objects SET sealed = 7", "transfer alice@example.com bob@example.com", 1, " stays: the stored object cannot be used"),
+    ("objects SET uid = x'00ff'", "verify", 1, "the column uid of objects has bytes in 1 of its rows, where servers write text"),
+]  # fmt: skip
+
+
+@each_row("edits, words, expected, told", OF_COMMANDS)
+def test_command_says_in_a_sentence_which_value_is_damaged(
+    full_database: Path,
+    command_here: Any,
+    capfd: pytest.CaptureFixture[str],
+    edits: str,
+    words: str,
+    expected: int,
+    told: str,
+) -> None:
+    sound = full_database.read_bytes()
+    edit(full_database, f"UPDATE OR REPLACE {edits}")
+    code = command_here(full_database, *words.split())
+    full_database.write_bytes(sound)
+    output = "".join(capfd.readouterr())
+    assert (code, "Traceback" in output) == (expected, False), output
+    assert told in output

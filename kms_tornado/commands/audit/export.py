@@ -37,6 +37,7 @@ async def run(context: CommandContext) -> int:
         with nullcontext() if sys.stdout.isatty() else progress:
             export = _Export(query, progress)
             await export.write_records(store.audit)
+        export.faults += await store.checks.find_odd_values()
     for text in export.faults:
         print(text, file=sys.stderr)
     print(
@@ -84,10 +85,7 @@ class _Export:
         lines = segment.lines
         is_ours = segment.is_ours and is_chained(lines)
         if not is_ours and len(self.faults) < self._MOST_FAULTS:
-            self.faults.append(
-                f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} were not written by "
-                "this server, or edited"
-            )
+            self.faults.append(segment.fault)
         if self._query != EVERYTHING:
             lines = [one.line for one in self._query.find(segment.chain, segment.first, lines)]
         write_lines(lines)

@@ -21,29 +21,47 @@ _MOST_REMEMBERED = 1000
 
 
 async def run(context: CommandContext) -> int:
-    """Print the records as they are stored, in the order in which they were committed."""
+    """Print the records as they are stored, in the order in which they were committed.
+
+    Exit code 0: they are printed; 1: they are, but something other than a server wrote some of them.
+    """
     number, is_followed = context.arguments["lines"], context.arguments["follow"]
     async with open_database(context) as (store, _):
         heads = await store.audit.heads()
-        write_lines(await _read_last(store.audit, number, heads))
+        lines, faults = await _read_last(store.audit, number, heads)
+        write_lines(lines)
+        for fault in faults:
+            print(fault, file=sys.stderr, flush=True)
         if is_followed:
             await _follow(store.audit, heads)
-    return 0
+    return 1 if faults else 0
 
 
-async def _read_last(store: AuditStore, number: int, heads: Mapping[int, ChainHead]) -> list[bytes]:
-    """The last records up to the heads. `_follow` prints those after the heads, and those that others add meanwhile."""
+async def _read_last(
+    store: AuditStore, number: int, heads: Mapping[int, ChainHead]
+) -> tuple[list[bytes], list[str]]:
+    """The last records up to the heads, and what is wrong with their rows.
+
+    `_follow` prints those after the heads, and those that others add meanwhile.
+    """
     lines: list[bytes] = []
+    faults: list[str] = []
     before: int | None = None
     while len(lines) < number:
         before, segments = await store.read_newest_segments(before)
         if not segments:
             break
         for segment in segments:
+            if len(lines) >= number:
+                break
             head = heads.get(segment.chain)
             if head is not None and segment.last <= head.seq:
                 lines += reversed(segment.lines)
-    return lines[:number][::-1]
+            elif segment.chain:
+                continue
+            if not segment.is_ours:
+                faults.append(segment.fault)
+    return lines[:number][::-1], faults
 
 
 async def _follow(store: AuditStore, heads: Mapping[int, ChainHead]) -> None:

@@ -102,10 +102,7 @@ class RecordReader:
                 self._edited.discard(segment.chain)
             else:
                 self._edited.add(segment.chain)
-                self.faults.append(
-                    f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} were not written "
-                    "by this server, or edited"
-                )
+                self.faults.append(segment.fault)
             self.faults += self.chains.feed(segment.chain, segment.lines)
             self._firsts[segment.chain] = segment.first
         if self._settled is not None:

@@ -82,6 +82,7 @@ async def verify_objects(
 
     progress: called with how many objects were compared so far.
     """
+    report.faults += await store.checks.find_odd_values()
     objects = ObjectVerification(store, reader, COMMAND)
     await objects.begin()
     await reader.catch_up()

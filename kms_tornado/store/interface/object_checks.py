@@ -15,13 +15,27 @@ AUDIT = ""
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """Records of one chain that were written together. is_ours: whether the row is as a server wrote it."""
+    """Records of one chain that were written together. is_ours: whether the row is as a server wrote it.
+
+    Where the row has no numbers, chain, first and last are 0.
+    """
 
     chain: int
     first: int
     last: int
     lines: Sequence[bytes]
     is_ours: bool
+
+    @property
+    def name(self) -> str:
+        if not self.chain:
+            return "records in a row that does not say which they are"
+        return f"records {self.chain}/{self.first} to {self.chain}/{self.last}"
+
+    @property
+    def fault(self) -> str:
+        """What to say of a row that is not as a server wrote it."""
+        return f"{self.name} were not written by this server, or edited"
 
 
 class StoredRow(NamedTuple):
@@ -129,6 +143,9 @@ class ObjectChecks(Protocol):
 
         Searches find objects by these rows.
         """
+
+    async def find_odd_values(self) -> Sequence[str]:
+        """A sentence for each column that has values of a type which no server writes there."""
 
     async def count(self) -> int:
         """How many objects there are."""

@@ -35,6 +35,7 @@ from .queries import bind_groups, prepare_queries
 from .search.object_pages import SQLObjectPages
 from .search.object_search import ObjectSearch
 from .statements import Prepared, Rows, SQLAlchemyRunner, Values
+from .stored_values import stored_text
 from .tables.bundles import add_bundles, parse_bundles, remove_bundle
 from .tables.grants import check_index_rows, parse_grants, rights_of
 from .tables.naming import change_naming, parse_naming, settle_naming
@@ -236,7 +237,7 @@ class SQLStore:
 
     async def count_owned(self) -> Mapping[str, int]:
         rows = await self._search(self._queries.counts_of_owners, {}, "")
-        return {row[0]: row[1] for row in rows}
+        return {stored_text(owner): number for owner, number in rows}
 
     async def list_names(self) -> Collection[str]:
         return [name for (name,) in await self._search(self._queries.names, {}, "")]

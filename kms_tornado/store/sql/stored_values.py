@@ -14,6 +14,10 @@ def stored_bytes(value: object) -> bytes:
     return str(value).encode("utf-8", "surrogatepass")
 
 
+def are_numbers(*values: object) -> bool:
+    return all(isinstance(value, int) for value in values)
+
+
 def stored_text(value: object) -> str:
     """The text of a value. Nothing is raised, whatever it is."""
     if isinstance(value, (bytes, bytearray, memoryview)):

@@ -26,7 +26,7 @@ from ....audit.record import SERVER, Draft, make_draft
 from ...interface.faults import make_unavailable
 from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Noted, Rows, Runner, Statement, States, Values
-from ..stored_values import stored_bytes
+from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_chains, audit_segments
 
@@ -49,7 +49,12 @@ _select_chains = Statement(select(_CHAINS.chain, _CHAINS.session, _CHAINS.seen))
 _select_head = Statement(
     select(_CHAINS.session, _CHAINS.seq, _CHAINS.head).where(_CHAINS.chain == bindparam("of_chain"))
 )
-_select_highest = Statement(select(func.max(audit_segments.c.chain)))
+#: In SQLite, a text or bytes that something else left there are more than any number.
+_select_highest = Statement(
+    select(func.max(audit_segments.c.chain)).where(
+        audit_segments.c.chain <= write_constant((1 << 63) - 1)
+    )
+)
 _select_last = Statement(
     select(audit_segments.c.last, audit_segments.c.lines)
     .where(audit_segments.c.chain == bindparam("of_chain"))
@@ -132,7 +137,7 @@ class AuditChains:
         now, session = int(self._clock()), self._process + secrets.token_hex(4)
         chains = runner.select(_select_chains, NO_VALUES)
         for chain, former, seen in sorted(chains, key=lambda row: row[0]):
-            if former is None or self._is_free(former, seen, now, held):
+            if former is None or self._is_free(stored_text(former), seen, now, held):
                 values = {"of_chain": chain, "of_session": former, "session": session, "seen": now}
                 if not runner.change_counted(_lease, values):
                     continue
@@ -147,9 +152,9 @@ class AuditChains:
         runner.change(_insert_chain, row)
         return Lease(session, head)
 
-    def _is_free(self, session: str, seen: int, now: int, held: Collection[str]) -> bool:
+    def _is_free(self, session: str, seen: object, now: int, held: Collection[str]) -> bool:
         """Whether a chain seems to be free. This is a guess, which may be wrong."""
-        if seen < now - _STALE_S:
+        if not isinstance(seen, int) or seen < now - _STALE_S:
             return True
         if session.startswith(self._process):
             return session not in held
@@ -262,7 +267,7 @@ def _find_end(runner: Runner, chain: int) -> ChainHead:
     if not rows:
         return ChainHead(chain, 0, NOTHING)
     last, lines = rows[0]
-    return ChainHead(chain, last, hash_line(stored_bytes(lines).rpartition(b"\n")[2]))
+    return read_head(chain, last, hash_line(stored_bytes(lines).rpartition(b"\n")[2]))
 
 
 def segment_mac(

@@ -44,7 +44,7 @@ from ...interface.faults import make_unavailable
 from ..backend import Backend
 from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Runner, Statement, prepare
-from ..stored_values import stored_bytes
+from ..stored_values import stored_bytes, stored_text
 from ..tables.ownership import prepare_owners
 from ..tables.schema import (
     audit_chains,
@@ -55,6 +55,7 @@ from ..tables.schema import (
     audit_uses,
     server_state,
 )
+from .segments import HAS_NUMBERS
 
 _NAME = "audit_index"
 #: The version of the format of entries and of the row. With another version, the index is made again.
@@ -86,7 +87,7 @@ _move = Statement(
 _select_heads = select(audit_chains.c.chain, audit_chains.c.seq)
 _select_segments = (
     select(_S.first, _S.last, _S.lines)
-    .where(_S.chain == bindparam("of_chain"), _S.first > bindparam("after"))
+    .where(_S.chain == bindparam("of_chain"), _S.first > bindparam("after"), HAS_NUMBERS)
     .order_by(_S.first)
     .limit(write_constant(_SEGMENTS))
 )
@@ -215,7 +216,7 @@ class AuditIndex:
             return set()
         statement, values = prepare_owners(uids, self._backend.dialect)
         rows = await self._backend.search(statement, values, principal=_NOBODY)
-        return {owner for (owner,) in rows}
+        return {stored_text(owner) for (owner,) in rows}
 
     async def forget_index(self) -> int:
         """Have the index made again from the beginning, in steps.

@@ -14,8 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, func, select
 
-from ....audit.chain import ChainHead, hash_line
-from ....audit.indexing import read_times
+from ....audit.chain import ChainHead
 from ....audit.record import Origin
 from ...interface.object_checks import (
     Acceptance,
@@ -25,11 +24,10 @@ from ...interface.object_checks import (
     ScrubState,
     StoredMoment,
     StoredRow,
-    StoredSegment,
 )
 from ..backend import Backend
 from ..statements import NO_VALUES, Rows, Runner, prepare
-from ..stored_values import stored_bytes
+from ..stored_values import stored_text
 from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
 from ..tables.row_macs import (
     AlteredRow,
@@ -43,7 +41,9 @@ from ..tables.schema import audit_chains, audit_segments, objects
 from ..upkeep.index_check import IndexCheck, rebuild_index
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
-from .chains import read_heads, segment_mac
+from ..upkeep.storage_classes import find_odd_values
+from .chains import read_heads
+from .segments import HAS_NUMBERS, SEGMENT_ROW, parse_segment
 
 #: Objects of a page, which are checked in a few milliseconds.
 PAGE = 100
@@ -51,8 +51,6 @@ PAGE = 100
 _C, _S = audit_chains.c, audit_segments.c
 _count = select(func.count()).select_from(objects)
 _select_heads = select(_C.chain, _C.seq, _C.head).where(_C.seq > 0)
-#: The columns of a segment for `parse_segment`.
-SEGMENT_ROW = (_S.chain, _S.first, _S.last, _S.since, _S.until, _S.lines, _S.mac)
 _serial = objects.c.serial
 _select_uids = (
     select(objects.c.uid)
@@ -134,7 +132,7 @@ class SQLObjectChecks:
         *checked, sealed, _ = row
         code, is_refused = split_refused(row[MAC])
         checked[MAC] = code
-        return StoredRow(row[UID], code, self._find_fault(checked, sealed), is_refused)
+        return StoredRow(stored_text(row[UID]), code, self._find_fault(checked, sealed), is_refused)
 
     def _find_fault(self, row: Sequence[Any], sealed: Any) -> str | None:
         try:
@@ -156,6 +154,10 @@ class SQLObjectChecks:
             rows = await self._backend.search(statement, bound, principal="")
             unfit |= await asyncio.to_thread(self._index_check.find_unfit, rows)
         return unfit
+
+    async def find_odd_values(self) -> Sequence[str]:
+        odd: Sequence[str] = await self._backend.run_on_snapshot(find_odd_values)
+        return odd
 
     async def count(self) -> int:
         rows = await self._backend.search(self._count, NO_VALUES, principal="")
@@ -232,23 +234,12 @@ def _read_moment(
     for chain, head in sorted(heads.items()):
         if read.ends.get(chain) != head:
             behind = (_S.chain == chain) & (_S.first > read.firsts.get(chain, 0))
-            statement = select(*SEGMENT_ROW).where(behind).order_by(_S.first)
+            statement = select(*SEGMENT_ROW).where(behind, HAS_NUMBERS).order_by(_S.first)
             segments += connection.execute(statement).all()
     return heads, segments, select_rows(connection)
-
-
-def parse_segment(row: Sequence[Any], authenticator: RowAuthenticator) -> StoredSegment:
-    """A segment. row: of SEGMENT_ROW."""
-    chain, first, last, since, until, stored, mac = row
-    octets = stored_bytes(stored)
-    lines = tuple(octets.split(b"\n"))
-    code = segment_mac(authenticator, chain, first, last, hash_line(lines[-1]))
-    # The code does not cover the times, which repeat those of the records.
-    is_ours = code == stored_bytes(mac) and read_times(octets) == (since, until)
-    return StoredSegment(chain, first, last, lines, is_ours)
 
 
 def _tell_code(row: Sequence[Any]) -> StoredRow:
     """The row without its contents, which are not checked. row: identifier, MAC, serial."""
     code, is_refused = split_refused(row[1])
-    return StoredRow(row[0], code, None, is_refused)
+    return StoredRow(stored_text(row[0]), code, None, is_refused)

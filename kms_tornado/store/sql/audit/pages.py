@@ -23,7 +23,7 @@ from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_index, audit_pages, audit_segments
 from ..watched import WatchedBackend
 from .index import AuditIndex, parse_ranges
-from .object_checks import SEGMENT_ROW, parse_segment
+from .segments import SEGMENT_ROW, parse_segment
 
 _log = logging.getLogger(__name__)
 
@@ -124,9 +124,7 @@ class AuditPages(AuditIndex):
             segment = parse_segment(row, self._authenticator)
             # Whatever it holds by now: what was edited may be what the query looks for.
             if not _is_whole(segment):
-                raise _altered(
-                    f"records {segment.chain}/{segment.first} to {segment.chain}/{segment.last} of the audit"
-                )
+                raise _altered(f"{segment.name} of the audit")
             records += query.find(segment.chain, segment.first, segment.lines)
         return records
 

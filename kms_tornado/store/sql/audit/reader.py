@@ -19,7 +19,7 @@ from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import AlteredRow, RowAuthenticator
 from ..tables.schema import audit_chains, audit_checkpoints, audit_segments, server_state
 from .chains import read_heads
-from .object_checks import SEGMENT_ROW, parse_segment
+from .segments import HAS_NUMBERS, SEGMENT_ROW, parse_segment
 
 #: The identifier of the database in `server_state`.
 ID_NAME = "database_id"
@@ -63,6 +63,7 @@ _select_segments = (
         > tuple_(
             bindparam("of_chain", type_=_S.chain.type), bindparam("after", type_=_S.first.type)
         ),
+        HAS_NUMBERS,
     )
     .order_by(_S.chain, _S.first)
     .limit(write_constant(_SEGMENTS))

@@ -26,6 +26,7 @@ from typing import Any
 from ....errors import GeneralFailure
 from ...interface.faults import make_unavailable
 from ...interface.master_keys import RowMAC
+from ..stored_values import stored_bytes
 from .schema import objects
 
 _log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ def split_refused(mac: Any) -> tuple[bytes, bool]:
 
 def digest_sealed(sealed: bytes | None) -> bytes | None:
     """The value of the column sealed_digest."""
-    return None if sealed is None else hashlib.sha256(sealed).digest()
+    return None if sealed is None else hashlib.sha256(stored_bytes(sealed)).digest()
 
 
 class RowAuthenticator:
