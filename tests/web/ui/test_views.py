@@ -6,18 +6,20 @@ import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ...issuer import Issuer
 from ...keys import certificate, private_key
 from ...kms import User
 from ...operations.test_register import held_certificate, registered
-from ...server import eventually
+from ...server import ServerProcess, eventually, trusting
 from .acting import enter, show
 from .browser import find_violations
 from .conftest import ALICE, BOB, Place
-from .keys_to_show import HOSTILE, make_keys
+from .keys_to_show import HOSTILE, create, make_keys, revoke
 
 #: Every view with something in it, and some without.
 VIEWS = (
@@ -58,6 +60,44 @@ def test_overview_says_at_a_glance_what_is_the_matter(page: Any) -> None:
     assert re.search(r"Active\s+8\b", text), text
     assert "Backups of the ERP" in text
     assert "Database" in text
+
+
+def test_overview_says_that_all_is_well_only_where_it_has_looked_at_all(
+    tab: Any, tmp_path: Path
+) -> None:
+    """The server looks at so many keys in a request, and the page asks five times: here for ten keys."""
+    listing = "service.objects.listing"
+    few = {f"{listing}._MOST_LOOKED_AT": 2, f"{listing}._TURN": 2}
+    with (
+        Issuer() as issuer,
+        ServerProcess(*trusting(issuer), "--ui", cwd=tmp_path, constants=few) as server,
+    ):
+        place = Place(server.url, issuer)
+        alice = User(place.port, place.token(ALICE))
+        create(alice, "leaked", named="Web shop")
+        revoke(alice, "leaked", "KeyCompromise")
+        for number in range(9):
+            create(alice, f"newer-{number}", named=f"Newer {number}")
+        page = enter(tab, place, ALICE)
+        assert "At least 1 key needs your attention." in show(page, "")
+        for number in range(9, 12):
+            create(alice, f"newer-{number}", named=f"Newer {number}")
+        show(page, "me")
+        text = show(page, "")
+        assert "none of your newest keys needs your attention." in text
+        assert "All is well" not in text
+        page.get_by_role("link", name="Look further").click()
+        page.get_by_role("button", name="Look further").click()
+        page.get_by_text("It was reported compromised").wait_for()
+
+
+def test_view_that_is_shown_is_seen_in_the_menu_of_a_narrow_window(tab: Any, filled: Place) -> None:
+    page = enter(tab, filled, ALICE, width=360)
+    for view in ("", "attention", "me"):
+        show(page, view)
+        box = page.locator(".menu [aria-current]").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 360
 
 
 def test_keys_are_searched_filtered_and_told_from_those_of_others(page: Any) -> None:

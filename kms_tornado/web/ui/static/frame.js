@@ -1,6 +1,6 @@
 // The frame around all views: the menu, who is signed in and for how long, and the view itself.
 
-import { html, useEffect, useState, useStore } from "./lib.js";
+import { html, useEffect, useLayoutEffect, useRef, useState, useStore } from "./lib.js";
 import { Icon } from "./parts/icons.js";
 import { Page } from "./parts/page.js";
 import { findView, link, route } from "./router.js";
@@ -42,7 +42,12 @@ function skip(event) {
 function MenuItem({ view, segments }) {
   const first = view.path.split("/")[0] ?? "";
   const isHere = (segments[0] ?? "") === first;
-  return html`<a href=${link(...view.path.split("/").filter(Boolean))} aria-current=${isHere ? "page" : undefined}>
+  const item = useRef(null);
+  useLayoutEffect(() => {
+    const { parentElement: menu, offsetLeft, offsetWidth } = item.current;
+    if (isHere) menu.scrollLeft = offsetLeft - (menu.clientWidth - offsetWidth) / 2; // in a narrow window it is cut off
+  }, [isHere]);
+  return html`<a ref=${item} href=${link(...view.path.split("/").filter(Boolean))} aria-current=${isHere ? "page" : undefined}>
     <${Icon} name=${view.icon} /><span>${view.label}</span></a>`;
 }
 

@@ -1,10 +1,11 @@
 // Lists in pages: usePages fetches the first one, and a further one when it is asked for.
+//
+// A page may be empty and have a next one, as the server looks at so many objects or records in one request.
 
 import { html, useCallback, useEffect, useRef, useState } from "../lib.js";
 
 // fetchPage(signal, cursor) resolves to {items, next}. {items, waiting, error, isEnd, more, again}; begins anew when one
-// of `keys` changes. A page may be empty and have a next one: the server looks at so many in one request, and this
-// asks on, a few times by itself.
+// of `keys` changes.
 export function usePages(fetchPage, keys) {
   const list = JSON.stringify(keys);
   const empty = { list, items: [], next: undefined, waiting: true, error: null };
@@ -16,13 +17,8 @@ export function usePages(fetchPage, keys) {
     const { signal } = (abort.current = new AbortController());
     setState((old) => ({ ...(old.list === list ? old : empty), waiting: true, error: null }));
     try {
-      let page = await fetchPage(signal, cursor);
-      const found = [...page.items];
-      for (let turn = 1; found.length === 0 && page.next && turn < MOST_EMPTY; turn++) {
-        page = await fetchPage(signal, page.next);
-        found.push(...page.items);
-      }
-      if (!signal.aborted) setState({ list, items: [...items, ...found], next: page.next, waiting: false, error: null });
+      const page = await findPage(fetchPage, signal, cursor);
+      if (!signal.aborted) setState({ list, items: [...items, ...page.items], next: page.next, waiting: false, error: null });
     } catch (error) {
       if (!signal.aborted) setState((old) => ({ ...old, waiting: false, error }));
     }
@@ -41,6 +37,16 @@ export function usePages(fetchPage, keys) {
 }
 
 const MOST_EMPTY = 5;
+
+// {items, next}: the first page with something on it, or the last of a few empty ones. Where items are empty and next is
+// not, there is more to look at: nobody may be told that there is nothing.
+export async function findPage(fetchPage, signal, cursor) {
+  let page = await fetchPage(signal, cursor);
+  for (let turn = 1; page.items.length === 0 && page.next && turn < MOST_EMPTY; turn++) {
+    page = await fetchPage(signal, page.next);
+  }
+  return page;
+}
 
 // What stands below the list. shown: how many there are, in words.
 export const Pages = ({ pages, shown, more = "Show more" }) => html`<div class="more">

@@ -19,9 +19,9 @@ export function Me({ who }) {
       </dl><p class="hint">Whoever shares a key with you names you by this name, to the letter.</p></section>
       <section class="card"><h2>What you may do</h2><ul class="checks">
         <li><span class="what">Create keys</span>${who.may_create_objects ? "yes" : "no: this server lets only some people"}</li>
-        <li><span class="what">Read the whole audit</span>${who.may_read_whole_audit ? "yes: you are one of its auditors" : "what you did, and what was done with your keys"}</li>
+        <li><span class="what">Read the whole audit</span>${who.may_read_whole_audit ? "yes: you are one of its auditors" : "no: what you did, and what was done with your keys"}</li>
         <li><span class="what">Everything with <a href=${link("keys")}>your own keys</a></span>yes</li>
-        <li><span class="what">What others granted with <a href=${link("keys", { of: "obtained" })}>their keys</a></span>yes</li>
+        <li><span class="what">What others let you do with <a href=${link("keys", { of: "obtained" })}>their keys</a></span>yes</li>
       </ul></section>
       <section class="card"><h2>The same without this page</h2>
         <p>This page asks the server's HTTP interface, as every program does. <code>kmsctl</code> does all of it in a shell.</p>

@@ -6,6 +6,7 @@ import { Bars, fillSteps } from "../parts/chart.js";
 import { Icon } from "../parts/icons.js";
 import { Badge, KeyLink, Reasons } from "../parts/key.js";
 import { Empty, Loaded, Page } from "../parts/page.js";
+import { findPage } from "../parts/pages.js";
 import { Time } from "../parts/time.js";
 import { count, wordOfRefusal, wordOfState, wordsOfOperation } from "../parts/words.js";
 import { link } from "../router.js";
@@ -19,10 +20,10 @@ export const sayHour = (at) => new Date(at).toLocaleTimeString("en-GB", { hour: 
 export function Overview({ who }) {
   const ready = useData((signal) => getJSON("ready", { signal, accept: [503] }), []);
   const summary = useData((signal) => getJSON("objects/summary", { signal }), []);
-  const attention = useData((signal) => getPage("objects", { signal, query: { attention: "true", limit: SHOWN } }), []);
+  const attention = useFirst("objects", { attention: "true", limit: SHOWN });
   const since = new Date(Math.floor(Date.now() / HOUR_MS) * HOUR_MS - 23 * HOUR_MS).toISOString();
   const requests = useData((signal) => getJSON("audit/statistics", { signal, query: { since } }), []);
-  const refusals = useData((signal) => getPage("audit", { signal, query: { result: "Failed", limit: SHOWN } }), []);
+  const refusals = useFirst("audit", { result: "Failed", limit: SHOWN });
   return html`<${Page} title="Overview" lead=${who.may_read_whole_audit ? "All of the server, as you are one of its auditors." : "The server, your keys, and what was done with them."}>
     <div class="stack">
       <${Verdict} ready=${ready.value} attention=${attention.value} />
@@ -44,6 +45,9 @@ export function Overview({ who }) {
   <//>`;
 }
 
+const useFirst = (path, query) =>
+  useData((first) => findPage((signal, cursor) => getPage(path, { signal, query: { ...query, cursor } }), first), []);
+
 // One sentence for who has one second.
 function Verdict({ ready, attention }) {
   if (ready === undefined) return null;
@@ -53,9 +57,14 @@ function Verdict({ ready, attention }) {
   const words = [
     ready.state === "DOWN" && `The server is not working: ${broken.join(", ")}.`,
     ready.state !== "DOWN" && broken.length > 0 && `The server works, but not all is well: ${broken.join(", ")}.`,
-    keys > 0 && `${attention?.next ? `More than ${keys} keys need` : keys === 1 ? "1 key needs" : `${keys} keys need`} your attention.`,
+    keys > 0 && `${attention?.next ? "At least " : ""}${count(keys, "key needs", "keys need")} your attention.`,
   ].filter(Boolean).join(" ");
-  return html`<p class=${`card verdict ${kind}`}><${Icon} name=${kind === "good" ? "access" : "warning"} /><span>${words || (attention ? "All is well: the server works, and no key needs your attention." : "The server works.")}</span></p>`;
+  return html`<p class=${`card verdict ${kind}`}><${Icon} name=${kind === "good" ? "access" : "warning"} /><span>${words || describeNone(attention)}</span></p>`;
+}
+
+function describeNone(attention) {
+  if (!attention) return "The server works.";
+  return attention.next ? "The server works, and none of your newest keys needs your attention." : "All is well: the server works, and no key needs your attention.";
 }
 
 function Numbers({ summary }) {
@@ -67,10 +76,15 @@ function Numbers({ summary }) {
 }
 
 function Attention({ page }) {
-  if (page.items.length === 0) return html`<p class="dim">Nothing ends soon, waits, or is compromised.</p>`;
+  if (page.items.length === 0) return html`<${None} page=${page} none="Nothing ends soon, waits, or is compromised." path="attention" />`;
   return html`<ul class="checks">${page.items.map((item) => html`<li key=${item.object_id}><div class="what"><${KeyLink} item=${item} /><${Reasons} reasons=${item.attention} /></div></li>`)}</ul>
     <p><a href=${link("attention")}>${page.next ? "All that need attention" : "What to do"}</a></p>`;
 }
+
+const None = ({ page, none, path, query = {} }) =>
+  page.next
+    ? html`<p class="dim">There is none among the newest. <a href=${link(path, query)}>Look further</a></p>`
+    : html`<p class="dim">${none}</p>`;
 
 const LEVELS = { OK: ["good", "OK"], DEGRADED: ["warn", "Degraded"], DOWN: ["bad", "Down"] };
 
@@ -91,7 +105,7 @@ function describeCheck(check) {
 }
 
 function Refusals({ page }) {
-  if (page.items.length === 0) return html`<p class="dim">Nothing was refused.</p>`;
+  if (page.items.length === 0) return html`<${None} page=${page} none="Nothing was refused." path="audit" query=${{ result: "Failed" }} />`;
   return html`<ul class="checks">${page.items.map((record) => html`<li key=${`${record.chain}.${record.seq}`}><span class="what">
       <strong>${record.principal ?? "nobody known"}</strong>: ${wordsOfOperation(record.operation)}${record.uid && html` <code>${record.uid}</code>`}
       <span class="sub">${wordOfRefusal(record.reason)}</span></span><${Time} value=${record.time} /></li>`)}</ul>
