@@ -33,7 +33,6 @@ fails, or an operation that is not offered: the items after it were not meant fo
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -44,7 +43,6 @@ from ..auth.principal import Principal
 from ..errors import (
     GeneralFailure,
     KMIPError,
-    MissingData,
     Unavailable,
 )
 from ..kmip.codecs.long_answers import LONG_ITEM, replace_by_written, write_item
@@ -60,6 +58,7 @@ from ..store.interface.changes import Conflict, Refused
 from .auditing.item_records import ItemRecorder
 from .item_results import ItemResult, make_failure, mark_undone, too_large
 from .load.limits import MAX_RESPONSE_BYTES, has_many_values
+from .placeholder import Placeholder
 from .service import ATTEMPTS, Service, TooManyConflicts, find_identifier
 
 # In Python 3.11, BatchErrorContinuationOption.UNDO calls a function each time.
@@ -136,7 +135,6 @@ class _Checkpoint(NamedTuple):
 class _BatchRun:
     """One message while it runs.
 
-    placeholder: the ID placeholder.
     room: the bytes of TTLV by which the response may still grow.
     sent: its bytes so far, as they will be sent.
     reserved: by position, the bytes of TTLV that are kept for the items from there on, so that each can be told that
@@ -174,7 +172,7 @@ class _BatchRun:
             for position, item in reversed([*enumerate(self.items)]):
                 length = make_failure(item, too_large()).length
                 self.reserved[position] = self.reserved[position + 1] + length
-        self.placeholder: str | None = None
+        self.placeholder = Placeholder(service.operations)
         self.room, self.sent = self.room_for_items, 0
         #: How many bytes of the answer `hold` knows of.
         self.held = 0
@@ -236,7 +234,7 @@ class _BatchRun:
         transaction = self.service.begin_transaction()
         results = [*self.checkpoint.results]
         checkpoint = self.checkpoint
-        self.placeholder, self.room = checkpoint.placeholder, checkpoint.room
+        self.placeholder.uid, self.room = checkpoint.placeholder, checkpoint.room
         self.sent = checkpoint.sent
         for position in range(self.checkpoint.position, len(self.items)):
             result = await self._execute_item(position, transaction)
@@ -247,7 +245,7 @@ class _BatchRun:
                 await transaction.finish()
                 transaction.has_committed_early = False
                 self.checkpoint = _Checkpoint(
-                    position + 1, tuple(results), self.placeholder, self.room, self.sent
+                    position + 1, tuple(results), self.placeholder.uid, self.room, self.sent
                 )
             if result.has_failed and self.option is _STOP:
                 break
@@ -259,7 +257,7 @@ class _BatchRun:
     async def _attempt_all_or_nothing(self) -> list[ItemResult]:
         """One attempt for Undo. Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction(undoes=True)
-        self.placeholder, self.room, self.sent = None, self.room_for_items, 0
+        self.placeholder.uid, self.room, self.sent = None, self.room_for_items, 0
         results: list[ItemResult] = []
         for position in range(len(self.items)):
             result = await self._execute_item(position, transaction)
@@ -300,7 +298,7 @@ class _BatchRun:
             self._check_deadline()
             if position in self.refused:
                 raise self.refused[position]
-            request = self._fill_placeholder(item)
+            request = self.placeholder.fill(item)
             uid = getattr(request, "unique_identifier", None)
             assert item.operation is not None
             response = await self.service.attempt(
@@ -318,9 +316,9 @@ class _BatchRun:
                 self.held = self.sent + sent_length
                 self.hold(self.held)
         except KMIPError as exc:
-            self._clear_placeholder(item)
+            self.placeholder.clear(item)
             return make_failure(item, exc, uid, room)
-        self._set_placeholder(item, response)
+        self.placeholder.set(item, response)
         uid = find_identifier(response) or uid
         return ItemResult(item, node, length, "Success", uid, sent_length=sent_length)
 
@@ -349,36 +347,6 @@ class _BatchRun:
     def _check_deadline(self) -> None:
         if self.monotonic() > self.deadline:
             raise GeneralFailure("the batch takes too long: send the rest in another message")
-
-    def _fill_placeholder(self, item: RequestItem) -> Any:
-        """The request, with a missing identifier replaced by the ID placeholder.
-
-        Raises the error of a malformed payload.
-        """
-        request: Any = item.request
-        if isinstance(request, KMIPError):
-            raise request
-        assert item.operation is not None
-        fields = self.service.operations[item.operation].identifier_fields
-        omitted = [field for field in fields if getattr(request, field) in (None, ())]
-        if not omitted:
-            return request
-        if self.placeholder is None:
-            raise MissingData("UniqueIdentifier is missing, and no item before this one left one")
-        is_list = omitted[0] == "unique_identifiers"
-        value = (self.placeholder,) if is_list else self.placeholder
-        return dataclasses.replace(request, **{omitted[0]: value})
-
-    def _set_placeholder(self, item: RequestItem, response: Any) -> None:
-        assert item.operation is not None
-        placeholder = self.service.operations[item.operation].placeholder
-        if placeholder is not None:
-            self.placeholder = placeholder(response)
-
-    def _clear_placeholder(self, item: RequestItem) -> None:
-        row = None if item.operation is None else self.service.operations.get(item.operation)
-        if row is None or row.placeholder is not None:
-            self.placeholder = None
 
 
 def _render(item: RequestItem, response: Any, gate: VersionGate | None) -> tuple[Node, int]:

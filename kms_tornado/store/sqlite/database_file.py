@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import logging
 import os
 import sqlite3
 import stat
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +22,8 @@ from ...errors import ConfigurationError, Unavailable
 from ..interface.faults import make_unavailable
 from ..migrate import upgrade
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
+from .directory_lock import lock_directory
+from .errors import describe_error, may_pass, translate_error
 from .file_access import SUFFIXES, find_write_fault
 from .serving_mark import is_served
 
@@ -35,9 +35,6 @@ BUSY_TIMEOUT_S = 5.0
 _READER_TIMEOUT_S = 0.25
 # No caller waits for a checkpoint, but the writer does nothing else meanwhile.
 _CHECKPOINT_TIMEOUT_S = 0.05
-# 30 s: another process may be running migrations.
-_START_TIMEOUT_S = 30.0
-
 _FOR_WRITERS = (
     "PRAGMA synchronous=FULL",  # an acknowledged commit survives a power cut
     "PRAGMA foreign_keys=ON",  # off by default, for compatibility with SQLite before 3.6.19
@@ -61,24 +58,6 @@ _LASTING_FAULTS = frozenset(
         *(errno.EACCES, errno.EPERM, errno.EROFS),
     }
 )
-# SQLite's codes for what may pass: a lock that is held, a full disk, one that does not answer or is away.
-_PASSING_CODES = frozenset(
-    {
-        *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL),
-        *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM),
-    }
-)
-
-#: What strangers read of SQLite's codes; see `store.health`.
-_CAUSES = {
-    sqlite3.SQLITE_FULL: "disk full",
-    sqlite3.SQLITE_IOERR: "disk error",
-    sqlite3.SQLITE_BUSY: "locked",
-    sqlite3.SQLITE_LOCKED: "locked",
-    sqlite3.SQLITE_PROTOCOL: "locked",
-    sqlite3.SQLITE_READONLY: "read-only",
-    sqlite3.SQLITE_CANTOPEN: "file",
-}
 _FULL_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # As many bytes as the largest object takes.
 _ROOM_BYTES = 1024 * 1024
@@ -120,7 +99,7 @@ class SQLiteFile:
 
         Raises ConfigurationError for what a person has to mend, Unavailable for what may pass by itself.
         """
-        with self._translating_errors(), _lock_directory(self.path.parent):
+        with self._translating_errors(), lock_directory(self.path.parent):
             if self._may_make:
                 self._make_private()
             if fault := find_write_fault(self.path):
@@ -138,7 +117,7 @@ class SQLiteFile:
         """
         with (
             self._translating_errors(),
-            _lock_directory(self.path.parent),
+            lock_directory(self.path.parent),
             self._writers.connect() as connection,
         ):
             runner = DriverRunner(connection)
@@ -171,7 +150,7 @@ class SQLiteFile:
         Raises what the job raises, ConfigurationError where a process serves the database, and errors as `prepare`
         does.
         """
-        with self._translating_errors(), _lock_directory(self.path.parent):
+        with self._translating_errors(), lock_directory(self.path.parent):
             if is_served(self.path):
                 raise self._refusal("a server has it open, or had it when it was deleted; stop it")
             self._make_private()
@@ -320,8 +299,8 @@ class SQLiteFile:
                 raise self._refusal(text) from exc
             raise make_unavailable(f"database {self.path}: {text}") from exc
         except DATABASE_ERRORS as exc:
-            text = _describe_error(exc)
-            if _primary_code(exc) in _PASSING_CODES:
+            text = describe_error(exc)
+            if may_pass(exc):
                 raise make_unavailable(f"database {self.path}: {text}") from exc
             raise self._refusal(text) from exc
 
@@ -332,47 +311,3 @@ def _make_engine(connect: Callable[[], sqlite3.Connection]) -> Engine:
     The parameters of a failing statement are hidden, because the exception may end up in a log.
     """
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
-
-
-def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
-    """Unavailable for the client; the log gets SQLite's own message, which contains no values."""
-    cause = _CAUSES.get(_primary_code(exc) or 0, "out of reach")
-    return make_unavailable(_describe_error(exc), cause)
-
-
-def _primary_code(exc: SQLAlchemyError | sqlite3.Error) -> int | None:
-    """SQLite's result code without its extension; None for an error that is not SQLite's."""
-    code: int | None = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
-
-
-def _describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
-    # SQLAlchemy's str(exc) contains the statement and its parameters; SQLite's own message does not.
-    origin = getattr(exc, "orig", exc)
-    if isinstance(origin, sqlite3.Error):
-        return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
-    return type(exc).__name__
-
-
-@contextmanager
-def _lock_directory(directory: Path) -> Iterator[None]:
-    """Let only one process at a time prepare a database in this directory.
-
-    SQLite's own lock is not enough: if two processes turn on the write-ahead log at once, one fails without waiting. A
-    lock on the directory itself leaves no file behind and ends with the process. Raises OSError where another process
-    holds the lock for _START_TIMEOUT_S.
-    """
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        deadline = time.monotonic() + _START_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.02)
-        yield
-    finally:
-        os.close(descriptor)

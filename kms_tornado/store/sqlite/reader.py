@@ -19,7 +19,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..sql.statements import Prepared, Rows, Values
-from .database_file import SQLiteFile, translate_error
+from .database_file import SQLiteFile
+from .errors import translate_error
 
 # Steps of SQLite's virtual machine: a millisecond or less. A read by key takes about 30 of them.
 _SHORT_STEPS = 20_000

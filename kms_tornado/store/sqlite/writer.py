@@ -24,7 +24,8 @@ from ..interface.faults import make_fault
 from ..sql.audit.chains import AuditChains, Lease
 from ..sql.commits import Commit, Job, join_commits
 from ..sql.statements import DATABASE_ERRORS, DriverRunner, Runner
-from .database_file import SQLiteFile, translate_error
+from .database_file import SQLiteFile
+from .errors import translate_error
 
 _log = logging.getLogger(__name__)
 
