@@ -106,6 +106,17 @@ class Principal(_TokenSlot):
         token: str = getattr(self, "_token", "")
         return token
 
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The scopes in the claims ``scope`` and ``scp``, each once, in their order. Values of other types are ignored."""
+        scopes: list[str] = []
+        for name in ("scope", "scp"):
+            value = self.claims.get(name)
+            values = value.split() if isinstance(value, str) else value
+            if isinstance(values, list):
+                scopes += [scope for scope in values if isinstance(scope, str)]
+        return tuple(dict.fromkeys(scopes))
+
     def with_token(self, token: str) -> Principal:
         """The same principal, for the request that has brought this token.
 

@@ -11,6 +11,7 @@ import pytest
 
 from kms_tornado.auth.principal import Claims, Principal
 
+from ..rows import each_row
 from .samples import ISSUER, NOW
 
 
@@ -72,3 +73,21 @@ def test_token_of_a_principal_is_in_no_repr_copy_or_pickle() -> None:
         assert (copied, copied.token) == (who, "")
     with pytest.raises((AttributeError, TypeError)):
         who.token = "a.b.c"  # type: ignore[misc]
+
+
+@each_row(
+    ("claims", "scopes"),
+    [
+        pytest.param({}, (), id="none"),
+        pytest.param({"scope": "a b  a"}, ("a", "b"), id="a text"),
+        pytest.param({"scp": ["b", "a"]}, ("b", "a"), id="a list"),
+        pytest.param({"scope": "a", "scp": "b a"}, ("a", "b"), id="both"),
+        pytest.param({"scope": ["a", 1, None, ["b"]], "scp": {"c": 1}}, ("a",), id="odd values"),
+        pytest.param({"scope": 7, "scp": True}, (), id="numbers"),
+    ],
+)
+def test_scopes_are_listed_once_each_from_both_claims(
+    claims: dict[str, Any], scopes: tuple[str, ...]
+) -> None:
+    who = Principal("alice", "alice", ISSUER, Claims.freeze(claims), NOW)
+    assert who.scopes == scopes

@@ -214,17 +214,6 @@ def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
     return any(_is_same_value(item, required) for required in requirement.values for item in values)
 
 
-def list_scopes(claims: UnverifiedClaims) -> tuple[str, ...]:
-    """The scopes in ``scope`` and ``scp``, each once, in their order. Values of other types are ignored."""
-    scopes: list[str] = []
-    for name in ("scope", "scp"):
-        value = claims.get(name)
-        values = value.split() if isinstance(value, str) else value
-        if isinstance(values, list):
-            scopes += [scope for scope in values if isinstance(scope, str)]
-    return tuple(dict.fromkeys(scopes))
-
-
 def _is_same_value(value: object, required: str | int | float | bool) -> bool:
     """Whether two JSON values are equal: 1 is 1.0, but true is not 1."""
     if isinstance(value, bool) or isinstance(required, bool):

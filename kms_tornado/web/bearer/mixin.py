@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
@@ -29,6 +29,13 @@ from .web_sockets import close_at, end_refused_calls
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
+    from typing_extensions import TypeVar
+
+    User = TypeVar("User", default=Principal)
+else:  # before Python 3.13, typing's own has no default
+    from typing import TypeVar
+
+    User = TypeVar("User")
 
 #: They change nothing, so nothing is gained by having a stranger's browser send them (RFC 9110 §9.2.1).
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -50,7 +57,7 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _guard_methods(handler: type[BearerAuthMixin]) -> None:
+def _guard_methods(handler: type[BearerAuthMixin[Any]]) -> None:
     """Put a guard around each HTTP method of the class, including those of its base classes."""
     for name in handler.SUPPORTED_METHODS:
         attribute = name.lower()
@@ -63,7 +70,7 @@ def _guard_methods(handler: type[BearerAuthMixin]) -> None:
         setattr(handler, attribute, guard)
 
 
-def _find_method(handler: type[BearerAuthMixin], attribute: str) -> Callable[..., Any] | None:
+def _find_method(handler: type[BearerAuthMixin[Any]], attribute: str) -> Callable[..., Any] | None:
     """Find a method as Python does, but skip the guards that base classes have around methods of their own bases.
 
     If an application's mixin stands before WebSocketHandler in a class, the methods of WebSocketHandler are meant.
@@ -76,7 +83,7 @@ def _find_method(handler: type[BearerAuthMixin], attribute: str) -> Callable[...
     return None
 
 
-def _check_methods(handler: type[BearerAuthMixin]) -> None:
+def _check_methods(handler: type[BearerAuthMixin[Any]]) -> None:
     """Refuse a class whose public or optional methods would not be the ones that its author meant."""
     for name in ("public_methods", "optional_methods"):
         methods: object = getattr(handler, name)
@@ -97,7 +104,7 @@ def _check_methods(handler: type[BearerAuthMixin]) -> None:
         )
 
 
-class BearerAuthMixin(RequestHandler):
+class BearerAuthMixin(RequestHandler, Generic[User]):
     """Adds the token check to RequestHandler, WebSocketHandler, StaticFileHandler or your own base.
 
     The settings of the application name the `BearerAuth`: ``Application(routes, bearer_auth=auth)``;
@@ -105,6 +112,8 @@ class BearerAuthMixin(RequestHandler):
     A request without an acceptable token is answered as RFC 6750 §3 says: 401 with a challenge, 400 for
     a malformed Authorization header; 503 while the issuer's keys are not available. None of
     the handler's code runs for it but `bearer_token`, `load_user` and `write_refusal`. The mixin may stand before or after the other base class.
+
+    To a type checker, ``current_user`` is a `Principal`; of a handler ``BearerAuthMixin[Account]`` it is an ``Account``.
     """
 
     #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
@@ -133,14 +142,14 @@ class BearerAuthMixin(RequestHandler):
             setattr(cls, "current_user", BearerAuthMixin.current_user)  # noqa: B010
 
     @property
-    def current_user(self) -> Principal:
+    def current_user(self) -> User:
         """The principal for whom the request's token speaks; None in a public method.
 
         A handler may assign another value in its `prepare`.
         """
         if not hasattr(self, "_current_user"):
             self._current_user: Any = self.get_current_user()
-        user: Principal = self._current_user
+        user: User = self._current_user
         return user
 
     @current_user.setter
@@ -273,6 +282,9 @@ class BearerAuthMixin(RequestHandler):
     def _handle_request_exception(self, e: BaseException) -> None:
         # Tornado asks for it when it has noted that the head is sent, and a __getattr__ of the handler may fail.
         vars(self).setdefault("_new_cookie", SimpleCookie())
+        if isinstance(e, (AuthenticationError, Unavailable)) and not self._finished:
+            refuse(self, e)  # as from a function of a fast route
+            return
         try:
             super()._handle_request_exception(e)
         except (Exception, asyncio.CancelledError) as exc:  # the application's `write_error`, say
@@ -297,6 +309,10 @@ class BearerAuthMixin(RequestHandler):
     def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
         """Send a refusal, and call the hooks at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
+
+    def _refuse_call(self, error: AuthenticationError) -> None:
+        """Refuse what an open web socket was to do. Not for applications to override."""
+        refuse(self, error)
 
     def _check_admission(self, user: str) -> None:
         """Raise TooManyRequests if this user has too many requests under way. Not for applications to override."""
@@ -354,5 +370,5 @@ class BearerAuthMixin(RequestHandler):
         return None
 
 
-class BearerRequestHandler(BearerAuthMixin):
+class BearerRequestHandler(BearerAuthMixin[User]):
     """A RequestHandler whose methods all need a good bearer token; see `BearerAuthMixin`."""

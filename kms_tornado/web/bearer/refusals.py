@@ -86,7 +86,7 @@ class Hooks:
         return True
 
 
-def refuse(handler: BearerAuthMixin, error: Exception) -> None:
+def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
     """Answer the request in the handler's place, and log it in one line; close a web socket that is open. Raises nothing.
 
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
@@ -101,7 +101,7 @@ def refuse(handler: BearerAuthMixin, error: Exception) -> None:
         _log(handler, refusal, _choose_request_id(handler, hooks), hooks.fault)
 
 
-def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:
+def end_failed(handler: BearerAuthMixin[Any], error: BaseException) -> None:
     """Answer 500 where the handler failed, and its own error answer, too; cut off an answer that was begun."""
     if not handler._finished:
         request = handler.request
@@ -110,7 +110,7 @@ def end_failed(handler: BearerAuthMixin, error: BaseException) -> None:
         _answer(handler, refusal, Hooks())
 
 
-def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
+def _answer(handler: BearerAuthMixin[Any], refusal: _Refusal, hooks: Hooks) -> None:
     if handler._principal is None:
         handler._current_user = None  # a log that asks for it must not call get_current_user
     if not handler._headers_written:
@@ -139,7 +139,7 @@ def _answer(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> None:
     _log(handler, refusal, request_id, hooks.fault)
 
 
-def _write_page(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> bytes:
+def _write_page(handler: BearerAuthMixin[Any], refusal: _Refusal, hooks: Hooks) -> bytes:
     """The body that `write_refusal` has written, with its headers and cookies set; empty where it wrote nothing.
 
     Nothing is sent meanwhile, and the handler's own `finish` is not used.
@@ -165,7 +165,7 @@ def _write_page(handler: BearerAuthMixin, refusal: _Refusal, hooks: Hooks) -> by
     return page
 
 
-def _choose_request_id(handler: BearerAuthMixin, hooks: Hooks) -> str:
+def _choose_request_id(handler: BearerAuthMixin[Any], hooks: Hooks) -> str:
     """The handler's request identifier: its attribute `request_id`, or the header that set_default_headers sets.
 
     Otherwise a new one is made, so that a refused user can ask an operator about the request.
@@ -206,7 +206,7 @@ def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
     handler._break_cycles()
 
 
-def _describe(handler: BearerAuthMixin, error: Exception, hooks: Hooks) -> _Refusal:
+def _describe(handler: BearerAuthMixin[Any], error: Exception, hooks: Hooks) -> _Refusal:
     request = handler.request
     if isinstance(error, AuthenticationError):
         return _describe_refused_token(request, error, _format_challenges(handler, error, hooks))
@@ -264,14 +264,14 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Re
         "temporarily_unavailable",
         str(error),
         logging.INFO if error.is_told_once else logging.WARNING,
-        f"{_name(request)}: {error} ({error.detail})",
+        f"{_name(request)}: {error}" + (f" ({error.detail})" if error.detail else ""),
         error.reason,
         error,
         {"Retry-After": str(error.retry_after_s)},
     )
 
 
-def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hooks) -> _Refusal:
+def _describe_http_error(handler: BearerAuthMixin[Any], error: HTTPError, hooks: Hooks) -> _Refusal:
     request, phrase = handler.request, responses.get(error.status_code, "refused")
     descriptions = [phrase]
     # It is formatted only now, and its arguments need not fit.
@@ -290,7 +290,7 @@ def _describe_http_error(handler: BearerAuthMixin, error: HTTPError, hooks: Hook
     )
 
 
-def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
+def _describe_missing_auth(handler: BearerAuthMixin[Any]) -> str | None:
     """The text to log if the application has no token checker; None if it has one."""
     try:
         auth: object = handler.bearer_auth
@@ -306,7 +306,7 @@ def _describe_missing_auth(handler: BearerAuthMixin) -> str | None:
 
 
 def _format_challenges(
-    handler: BearerAuthMixin, error: AuthenticationError, hooks: Hooks
+    handler: BearerAuthMixin[Any], error: AuthenticationError, hooks: Hooks
 ) -> Sequence[str]:
     """The challenges, without the parts for which a hook of the application failed or returned no text."""
     challenges = [format_challenges(ChallengeFacts(), error)]
@@ -327,7 +327,7 @@ def _format_challenges(
 
 
 def _list_scopes(
-    handler: BearerAuthMixin, auth: RequestAuth, error: AuthenticationError
+    handler: BearerAuthMixin[Any], auth: RequestAuth, error: AuthenticationError
 ) -> Sequence[str]:
     """The scopes that a request needs: those of every token, and those of the method's `requires`.
 
@@ -346,7 +346,7 @@ def _name(request: HTTPServerRequest) -> str:
 
 
 def _log(
-    handler: BearerAuthMixin, refusal: _Refusal, request_id: str, fault: BaseException | None
+    handler: BearerAuthMixin[Any], refusal: _Refusal, request_id: str, fault: BaseException | None
 ) -> None:
     fields = _list_fields(handler, refusal, request_id)
     shown = [name for name in ("issuer", "key_id", "request_id") if name in fields]
@@ -359,7 +359,9 @@ def _log(
     log.log(level, "%s", line, exc_info=fault, extra={"fields": fields})
 
 
-def _list_fields(handler: BearerAuthMixin, refusal: _Refusal, request_id: str) -> dict[str, object]:
+def _list_fields(
+    handler: BearerAuthMixin[Any], refusal: _Refusal, request_id: str
+) -> dict[str, object]:
     """{name: value} for logs that machines read; they become the `fields` of the log record."""
     request, principal, cause = handler.request, handler._principal, refusal.cause
     fields: dict[str, object] = {

@@ -20,7 +20,7 @@ class HandlerFacts:
 
     __slots__ = ("_handler",)
 
-    def __init__(self, handler: BearerAuthMixin) -> None:
+    def __init__(self, handler: BearerAuthMixin[Any]) -> None:
         self._handler = handler
 
     def find_method(self) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
-from typing import Concatenate, ParamSpec, TypeVar, cast
+from collections.abc import Callable, Iterable
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from ...auth.principal import Principal
 from ...auth.rules.claims import has_claim
@@ -15,33 +15,62 @@ from .mixin import BearerAuthMixin
 from .refusals import refuse
 from .web_sockets import RefusedCall
 
-Handler = TypeVar("Handler", bound=BearerAuthMixin | FastRequest)
+Handler = TypeVar("Handler", bound=BearerAuthMixin[Any] | FastRequest)
+Handler_contra = TypeVar("Handler_contra", bound=BearerAuthMixin[Any], contravariant=True)
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
-def requires(
-    **claims: str | int | float | bool,
-) -> Callable[[Callable[Concatenate[Handler, P], R]], Callable[Concatenate[Handler, P], R]]:
+class _OpenMethod(Protocol[Handler_contra, R_co]):
+    """A method with the arguments that WebSocketHandler.open has, of which a Concatenate does not tell ``self``."""
+
+    def __call__(_, self: Handler_contra, *args: str, **kwargs: str) -> R_co: ...  # noqa: N805
+
+
+class _Guard(Protocol):
+    """What `requires` returns: the guarded method or function takes and returns what it did."""
+
+    @overload
+    def __call__(
+        self, method: Callable[Concatenate[Handler, P], R], /
+    ) -> Callable[Concatenate[Handler, P], R]: ...
+
+    @overload
+    def __call__(
+        self, method: _OpenMethod[Handler_contra, R], /
+    ) -> Callable[Concatenate[Handler_contra, ...], R]: ...
+
+
+def requires(*required: RequiredClaim, **claims: ClaimValue | tuple[ClaimValue, ...]) -> _Guard:
     """Guard one HTTP method: the token must carry the claims, or the answer is 403 insufficient_scope.
 
-    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it. A ``scope``
-    with spaces requires all of its scopes; they may also stand in ``scp``, where some issuers put them. The challenge
-    names the scopes. Without a token, in a public or an optional method, the answer is 401. A WebSocket whose `open` or
-    `on_message` is guarded is closed with the code 4403, or 4401 without a token.
+    ``@requires(scope="orders:write")``. Each claim must equal the value, or be a list that contains it, or an object with
+    that member. A ``scope`` with spaces requires all of its scopes; they may also stand in ``scp``, where some issuers put
+    them. The challenge names the scopes. Of several values in a tuple, any one is enough: ``@requires(role=("clerk",
+    "admin"))``. A claim whose name is no Python name, or that stands in another one, is a `RequiredClaim`:
+    ``@requires(RequiredClaim("realm_access.roles", "admin"))``. Without a token, in a public or an optional method, the
+    answer is 401. A WebSocket whose `open` or `on_message` is guarded is closed with the code 4403, or 4401 without a token.
 
     Raises TypeError where nothing would be guarded, or where no token could pass.
     """
-    required = _list_required(claims)
-    scope = " ".join(str(claim.value) for claim in required if claim.name == "scope")
+    pairs: list[tuple[str, object]] = list(claims.items())
+    for claim in required:
+        # A method here: @requires without arguments.
+        if not isinstance(claim, RequiredClaim):
+            raise _make_error()
+        pairs.append((claim.name, claim.value))
+    listed = _list_required(pairs)
+    # Of alternatives, none is named: no client needs all of them.
+    scope = " ".join(
+        str(claim.values[0]) for claim in listed if claim.name == "scope" and len(claim.values) == 1
+    )
 
-    def decorate(
-        method: Callable[Concatenate[Handler, P], R],
-    ) -> Callable[Concatenate[Handler, P], R]:
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(method)
-        def guarded(self: Handler, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        def guarded(self: object, /, *args: Any, **kwargs: Any) -> Any:
             if isinstance(self, FastRequest):
-                if (refusal := _find_refusal(self.principal, required)) is not None:
+                if (refusal := _find_refusal(self.principal, listed)) is not None:
                     refusal.scope = scope
                     raise refusal
                 return method(self, *args, **kwargs)
@@ -49,7 +78,7 @@ def requires(
                 raise TypeError(
                     f"@requires needs a handler with BearerAuthMixin, not {type(self).__name__}"
                 )
-            refusal = _find_refusal(self._principal, required)
+            refusal = _find_refusal(self._principal, listed)
             if refusal is not None:
                 refusal.scope = scope
                 refuse(self, refusal)
@@ -60,27 +89,40 @@ def requires(
         guarded._required_scope = scope  # type: ignore[attr-defined]
         return guarded
 
-    return decorate
+    return decorate  # `_Guard` says what it returns
 
 
-def _list_required(claims: Mapping[str, object]) -> list[RequiredClaim]:
+def _list_required(pairs: Iterable[tuple[str, object]]) -> list[RequiredClaim]:
     """The required claims, with each scope as a claim of its own.
 
     Raises TypeError where there is none, and for a value that no claim can equal.
     """
-    pairs = [
-        (name, part)
-        for name, value in claims.items()
-        for part in (value.split() if name == "scope" and isinstance(value, str) else [value])
-    ]
-    if not pairs or not all(
-        isinstance(value, str) or (name != "scope" and is_claim_value(value))
-        for name, value in pairs
-    ):
-        raise TypeError(
-            'requires() takes claims, each a text, a number, True or False: @requires(scope="orders:write")'
-        )
-    return [RequiredClaim(name, cast("ClaimValue", value)) for name, value in pairs]
+    found: list[RequiredClaim] = []
+    for name, value in pairs:
+        is_split = name == "scope" and isinstance(value, str)
+        for part in str(value).split() if is_split else [value]:
+            values = part if isinstance(part, tuple) else (part,)
+            if not values or not all(_can_be_met(name, one) for one in values):
+                raise _make_error()
+            found.append(RequiredClaim(name, values))
+    if not found:
+        raise _make_error()
+    return found
+
+
+def _can_be_met(name: str, value: object) -> bool:
+    if name != "scope":
+        return is_claim_value(value)
+    return isinstance(value, str) and value.split() == [
+        value
+    ]  # RFC 6749 §3.3: a scope has no space
+
+
+def _make_error() -> TypeError:
+    return TypeError(
+        "requires() takes claims, each a text, a number, True or False, or a tuple of them of which any is enough: "
+        '@requires(scope="orders:write")'
+    )
 
 
 def _find_refusal(

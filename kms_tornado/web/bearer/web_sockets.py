@@ -17,6 +17,7 @@ from tornado.web import Finish
 
 from ...auth.deny_list import DenyList
 from ...auth.principal import Principal
+from ...errors import AuthenticationError
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
@@ -100,10 +101,13 @@ def _drop(message: str | bytes) -> None:
     """Ignore a message; takes the place of the handler's on_message."""
 
 
+_REFUSALS = (RefusedCall, AuthenticationError)
+
+
 # Tornado logs whatever these methods raise as a fault, and cuts the connection: the client might never read the close
 # code.
 def end_refused_calls(handler: type[WebSocketHandler]) -> None:
-    """Have a `RefusedCall` end in `open` and `on_message`, and not in Tornado."""
+    """Have a refusal end in `open` and `on_message`, and not in Tornado."""
     for name in _CALLBACKS:
         method = getattr(handler, name)
         # The function itself, not a flag: functools.wraps copies flags to a function that wraps this one.
@@ -121,8 +125,8 @@ def _end_refused(name: str, method: Callable[..., Any]) -> Callable[..., Awaitab
             return result
         try:
             result = method(self, *args, **kwargs)
-        except RefusedCall:
-            _end_call(self, name)
+        except _REFUSALS as exc:
+            _end_call(self, name, exc)
             return None
         return _end_awaited(self, name, result) if inspect.isawaitable(result) else result
 
@@ -133,11 +137,15 @@ def _end_refused(name: str, method: Callable[..., Any]) -> Callable[..., Awaitab
 async def _end_awaited(handler: Any, name: str, result: Awaitable[None]) -> None:
     try:
         await result
-    except RefusedCall:
-        _end_call(handler, name)
+    except _REFUSALS as exc:
+        _end_call(handler, name, exc)
 
 
-def _end_call(handler: Any, name: str) -> None:
+def _end_call(handler: Any, name: str, refusal: BaseException) -> None:
     """What was not opened is not closed either: as with any exception in `open`, on_close is not called."""
+    if isinstance(
+        refusal, AuthenticationError
+    ):  # the handler's own; `requires` has closed it by now
+        handler._refuse_call(refusal)
     if name == "open":
         vars(handler)["on_close"] = lambda: None

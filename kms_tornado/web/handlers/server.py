@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 from ... import __version__
-from ...auth.rules.claims import list_scopes
 from ...errors import Unavailable
 from ..answers import JSON, Answer, render_unavailable
 from ..bearer.metadata import describe_resource
@@ -105,7 +104,7 @@ class WhoAmIHandler(ProtectedHandler, JSONHandler):
                 # With --insecure-no-auth there is neither an issuer nor an expiry.
                 "issuer": principal.issuer or None,
                 "expires_at": int(principal.expires_at) if principal.issuer else None,
-                "scopes": list_scopes(principal.claims),
+                "scopes": principal.scopes,
                 "may_create_objects": may_create,
                 "may_read_whole_audit": is_auditor,
             }

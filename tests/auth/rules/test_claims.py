@@ -16,7 +16,6 @@ from kms_tornado.auth.rules.claims import (
     check_claims,
     check_required,
     check_times,
-    list_scopes,
     parse_name,
     parse_numeric_date,
 )
@@ -519,20 +518,3 @@ def test_any_claims_pass_or_raise_an_authentication_error(claims: dict[str, Any]
     except (InvalidToken, InsufficientScope):
         return
     assert claims["email_verified"] is True
-
-
-@each_row(
-    ("claims", "scopes"),
-    [
-        pytest.param({}, (), id="none"),
-        pytest.param({"scope": "a b  a"}, ("a", "b"), id="a text"),
-        pytest.param({"scp": ["b", "a"]}, ("b", "a"), id="a list"),
-        pytest.param({"scope": "a", "scp": "b a"}, ("a", "b"), id="both"),
-        pytest.param({"scope": ["a", 1, None, ["b"]], "scp": {"c": 1}}, ("a",), id="odd values"),
-        pytest.param({"scope": 7, "scp": True}, (), id="numbers"),
-    ],
-)
-def test_scopes_are_listed_once_each_from_both_claims(
-    claims: dict[str, Any], scopes: tuple[str, ...]
-) -> None:
-    assert list_scopes(claims) == scopes

@@ -53,6 +53,14 @@ def number(request: FastRequest) -> int:
 BearerApplication(fast_routes={("GET", "/number"): number})  # no body of an answer
 
 
+class Account(BearerRequestHandler[dict[str, str]]):
+    def get(self) -> None:
+        print(self.current_user.name)  # a dict
+
+    @requires(role=("clerk", None))  # no value of a claim
+    def put(self) -> None: ...
+
+
 class Number(Orders):
     @requires(scope="orders:write")
     async def post(self, number: int) -> None: ...

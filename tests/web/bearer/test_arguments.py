@@ -147,12 +147,19 @@ def test_prefix_is_a_path_and_no_pattern(tmp_path: Path) -> None:
     "claims",
     [
         {}, {"scope": ""}, {"scope": "  "}, {"scope": ["a"]}, {"scope": 5}, {"scope": True}, {"role": None}, {"role": {"a"}},
+        {"role": ()}, {"role": ("a", None)}, {"scope": ()}, {"scope": ("a b",)}, {"scope": ("a", "")}, {"scope": ("a", 5)},
         {"level": float("nan")}, {"level": float("inf")},
     ],
 )  # fmt: skip
 def test_requires_refuses_what_guards_nothing_or_nobody_could_meet(claims: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=r"^requires\(\) takes claims"):
         requires(**claims)
+
+
+@each_row("argument", ["orders:write", str.join, RequiredClaim("scope", ("a b", "c")), None])
+def test_requires_without_the_name_of_a_claim_is_refused(argument: Any) -> None:
+    with pytest.raises(TypeError, match=r"^requires\(\) takes claims"):
+        requires(argument)
 
 
 @each_row("methods", ["GET", ("get",), ("GET", "FETCH"), None, 7, ["GET", "post"]])

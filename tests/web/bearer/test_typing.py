@@ -80,7 +80,7 @@ def test_every_mistake_is_found(project: Path, checker: str) -> None:
 
 
 def test_there_are_mistakes_to_find() -> None:
-    assert len(MISTAKES) == 19
+    assert len(MISTAKES) == 21
 
 
 def test_arguments_of_from_issuer_are_the_fields_of_the_policy() -> None:

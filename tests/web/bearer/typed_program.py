@@ -101,6 +101,25 @@ class Baskets(BearerRequestHandler):
         self.finish(f"<p>{error}</p>")
 
 
+class Account(BearerRequestHandler[dict[str, str]]):
+    async def load_user(self, principal: Principal) -> dict[str, str] | None:
+        return {"account": principal.name} if "orders" in principal.scopes else None
+
+    @requires(RequiredClaim("realm_access.roles", "admin"), role=("clerk", "admin"), scope="a b")
+    def get(self) -> None:
+        assert_type(self.current_user, dict[str, str])
+        self.write(self.current_user["account"])
+
+
+class Catalogue(BearerRequestHandler[Principal | None]):
+    optional_methods = ("GET",)
+
+    def get(self) -> None:
+        user = self.current_user
+        assert_type(user, Principal | None)
+        self.write("prices" if user is None else user.name)
+
+
 class SomeOrders(Orders):
     async def delete(self, number: str, *, soft: bool = False) -> None:
         await super().delete(number)
@@ -156,6 +175,16 @@ class Events(BearerAuthMixin, tornado.websocket.WebSocketHandler):
 
     def on_message(self, message: str | bytes) -> None:
         self.write_message(f"{self.current_user.name}: {message!r}")
+
+
+class GuardedEvents(BearerAuthMixin[dict[str, str]], tornado.websocket.WebSocketHandler):
+    @requires(scope="events")
+    async def open(self, *args: str, **kwargs: str) -> None:
+        assert_type(self.current_user, dict[str, str])
+
+    @requires(scope="events:write")
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message)
 
 
 class EventsLast(tornado.websocket.WebSocketHandler, BearerAuthMixin):
