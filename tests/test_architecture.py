@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -308,6 +309,15 @@ def test_library_is_imported_only_in_its_home() -> None:
             if homes is not None and not homes & places:
                 elsewhere.add(f"{module} → {'.'.join(name)}")
     assert elsewhere == set()
+
+
+def test_page_about_the_architecture_names_every_folder_and_no_module_that_is_gone() -> None:
+    page = (PACKAGE.parent / "docs/architecture.md").read_text()
+    named = set(re.findall(r"`([\w/]+(?:/|\.py))`", page))
+    folders = {f"{module.parent.as_posix()}/" for module in MODULES if module.parent.parts}
+    assert folders - named == set()
+    places = (PACKAGE, PACKAGE / "client", PACKAGE / "web" / "ui", PACKAGE.parent)
+    assert {name for name in named if not any((place / name).exists() for place in places)} == set()
 
 
 def test_every_part_of_the_package_has_its_place_in_the_picture() -> None:
