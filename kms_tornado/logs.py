@@ -83,6 +83,9 @@ def redact(text: str, longest: int = _LONGEST_MESSAGE) -> str:
     return _UNPRINTABLE.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
+
 class TurnHandler(logging.StreamHandler[TextIO]):
     """Writes the lines of one turn of the event loop together, because writing a line takes longer than making it.
 
@@ -193,7 +196,7 @@ class JSONFormatter(logging.Formatter):
         if record.exc_info:
             text = self.formatException(record.exc_info)
             entry["exception"] = redact(text, _LONGEST_TRACEBACK)
-        return json.dumps(entry, ensure_ascii=False)
+        return _encode(entry)
 
 
 def _time(record: logging.LogRecord) -> str:

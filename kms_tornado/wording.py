@@ -22,7 +22,7 @@ def cut(text: str, length: int = 40) -> str:
 
 def cut_value(value: str) -> str:
     """A text from a client, shortened for a line of the log: a path may have 64 KiB."""
-    return cut(value, MAX_VALUE_LENGTH)
+    return value if len(value) <= MAX_VALUE_LENGTH else cut(value, MAX_VALUE_LENGTH)
 
 
 def format_value(value: str) -> str:
