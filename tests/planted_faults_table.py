@@ -991,7 +991,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S9",
         "the command does not harden its process",
-        "__main__.py",
+        "program.py",
         "    harden_process()",
         "    pass",
         ("web/process/test_hardening.py",),

@@ -27,6 +27,7 @@ ALLOWED = {
     "request_context": set(),
     "logs": {"redaction", "request_context", "wording"},
     "user_names": set(),
+    "streams": set(),
     "wording": set(),
     "argument_types": {"errors"},
     "auth": {"argument_types", "errors", "strict_json", "lenient_json", "user_names", "wording"},
@@ -79,6 +80,7 @@ ALLOWED = {
         "errors",
         "strict_json",
         "lenient_json",
+        "streams",
         "user_names",
         "kmip",
         "wording",
@@ -134,17 +136,19 @@ ALLOWED = {
         "web",
         "wording",
     },
-    "__main__": {
+    "program": {
         "commands",
         "cores",
         "errors",
         "logs",
         "options",
         "settings",
+        "streams",
         "transport",
         "web",
         "wording",
     },
+    "__main__": {"program"},
     "testing": {"argument_types", "auth", "errors", "web"},
     "__init__": {"auth", "web"},  # for type checkers, and on demand
 }

@@ -178,17 +178,76 @@ FULL = Path("/dev/full")  # whatever is written there, its disk is full
 IS_THERE = pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 
 
+#: What is printed on stdout and is all that was asked for; --help is longer than what is held back until the end.
+PRINTED = [
+    pytest.param(("--version",), id="version"),
+    pytest.param(("--help",), id="help"),
+    pytest.param(("backup", "--help"), id="help of a command"),
+    pytest.param((*NO_AUTH, "--print-config"), id="configuration"),
+]
+
+
 @IS_THERE
-@pytest.mark.parametrize(
-    "argv",
-    [("--version",), (*NO_AUTH, "--print-config")],
-    ids=["version", "configuration"],
-)
-def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, argv):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argv", PRINTED)
+def test_output_that_cannot_be_written_is_one_line_and_exit_code_1(tmp_path, argv, unbuffered):
     with FULL.open("w") as full:
-        finished = run_python(*argv, cwd=tmp_path, stdout=full)
+        finished = run_python(*argv, cwd=tmp_path, stdout=full, PYTHONUNBUFFERED=unbuffered)
     assert finished.returncode == 1
     assert finished.stderr == "kms-tornado: stdout cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("argv", PRINTED)
+def test_output_that_was_closed_is_one_line_and_exit_code_1(tmp_path, argv):
+    finished = run_closed(*argv, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert finished.stderr == "kms-tornado: stdout cannot be written: Bad file descriptor\n"
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("argv", PRINTED)
+def test_output_that_nobody_reads_is_no_traceback(tmp_path, argv, unbuffered):
+    with nobody_reads() as pipe:
+        finished = run_python(*argv, cwd=tmp_path, stdout=pipe, PYTHONUNBUFFERED=unbuffered)
+    assert (finished.returncode, finished.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_dev_that_cannot_tell_how_to_reach_it_ends_and_says_why(tmp_path, closed):
+    argv = ("--dev", "--port", "0", "--kmip-port", "0")
+    if closed:
+        finished = run_closed(*argv, cwd=tmp_path)
+    else:
+        with nobody_reads() as pipe:
+            finished = run_python(*argv, cwd=tmp_path, stdout=pipe)
+    assert finished.returncode == 1
+    why = "Bad file descriptor" if closed else "Broken pipe"
+    last = finished.stderr.splitlines()[-1]
+    assert last == f"kms-tornado: stdout cannot be written: {why}"
+
+
+def test_server_needs_no_stdout(tmp_path):
+    """A service manager may start it without one; what it opens first does not get that number."""
+    finished = run_closed(*NO_AUTH, "--data-dir", "/dev/null", cwd=tmp_path)
+    assert finished.returncode == 2
+    assert "--data-dir (flag)" in finished.stderr
+
+
+@contextlib.contextmanager
+def nobody_reads():
+    """The end of a pipe of which the other end is closed."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as pipe:
+        yield pipe
+
+
+def run_closed(*argv, cwd):
+    """Without stdout."""
+    return subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "kms_tornado", *argv],
+        cwd=cwd, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60,
+    )  # fmt: skip
 
 
 def test_output_that_nobody_reads_is_exit_code_1_without_a_word(tmp_path):
@@ -256,6 +315,29 @@ def test_command_that_is_interrupted_before_it_runs_says_so(tmp_path):
         process.send_signal(signal.SIGINT)
         pipe.close()
         assert (process.wait(30), process.stderr.read()) == (1, "kms-tornado: interrupted\n")
+
+
+LOADING = """
+import os, signal, sys
+from kms_tornado.__main__ import main
+
+class CtrlC:
+    def find_spec(self, name, path=None, target=None):
+        if name == "kms_tornado.program":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, CtrlC())
+sys.exit(main(["--version"]))
+"""
+
+
+def test_interrupt_while_the_program_is_loaded_is_no_traceback(tmp_path):
+    """Its shell tells 130, as for every program that Ctrl-C ends."""
+    finished = subprocess.run(
+        [sys.executable, "-c", LOADING], cwd=tmp_path, env=environment(),
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (finished.returncode, finished.stdout, finished.stderr) == (-signal.SIGINT, "", "")
 
 
 @contextlib.contextmanager

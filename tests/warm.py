@@ -259,7 +259,7 @@ _REQUESTS = {
 #: What a program loads until it serves, or speaks to a server; uvloop only where it is installed.
 _LOADED_FIRST = {
     "server": (
-        "kms_tornado.__main__", "kms_tornado.commands.audit.export", "kms_tornado.commands.audit.verify",
+        "kms_tornado.program", "kms_tornado.commands.audit.export", "kms_tornado.commands.audit.verify",
         "kms_tornado.commands.backup", "kms_tornado.commands.explain", "kms_tornado.commands.restore",
         "kms_tornado.commands.rewrap", "kms_tornado.commands.transfer", "kms_tornado.commands.verify",
         "kms_tornado.store.migrate",

@@ -42,8 +42,6 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
         return work()
     except ConfigurationError as exc:
         return refuse(format_fault(exc, parsed), 1 if _may_pass(exc) else 2)
-    except BrokenPipeError:  # as with `| head`: who read our output has seen enough
-        return 1
     except OSError as exc:
         return refuse(exc.strerror or str(exc), 1)
     except Unavailable as exc:  # nobody but the operator reads this, so the detail may be told
@@ -73,7 +71,7 @@ def finish_output(code: int) -> int:
     except BrokenPipeError:
         code = code or 1
     except OSError as exc:
-        code = refuse(f"stdout cannot be written: {exc.strerror}", code or 1)
+        code = refuse(exc.strerror or str(exc), code or 1)
     with contextlib.suppress(OSError):
         _flush(sys.stderr)
     return code

@@ -50,7 +50,15 @@ def run_command(command: options.Command, argv: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it leaves nothing half done behind
     logs.configure("warning", parsed.settings.log_format)
     module = importlib.import_module(f".{command.module}", __package__)
+
+    def run_to_the_end() -> int:
+        try:
+            code: int = asyncio.run(module.run(CommandContext(parsed)))
+            return code
+        except BrokenPipeError:  # as with `| head`: who read our output has seen enough
+            return 1
+
     try:
-        return run_to_exit_code(lambda: asyncio.run(module.run(CommandContext(parsed))), parsed)
+        return run_to_exit_code(run_to_the_end, parsed)
     except KeyboardInterrupt:
         return refuse("interrupted", 1)

@@ -8,10 +8,11 @@ their names for the help alone. No other module imports ConfigArgParse.
 from __future__ import annotations
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TextIO
 
 import configargparse
 
@@ -84,13 +85,19 @@ def read_flags(
     return CommandLine(texts, arguments, namespace.print_config)
 
 
+class _Parser(configargparse.ArgumentParser):  # type: ignore[misc]
+    def _print_message(self, message: str, file: TextIO | None = None) -> None:
+        """Print help or version. argparse passes over a file that cannot be written."""
+        (file or sys.stdout).write(message)
+
+
 def _make_parser(command: Command | None, commands: Sequence[Command]) -> Any:
     usage = "%(prog)s [option ...]"
     if command is not None:
         usage = f"%(prog)s {command.usage}"
     elif commands:
         usage += "\n       %(prog)s COMMAND [argument ...] [option ...]"
-    parser = configargparse.ArgumentParser(
+    parser = _Parser(
         prog="kms-tornado",
         usage=usage,
         description=command.summary if command else _DESCRIPTION,

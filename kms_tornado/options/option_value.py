@@ -45,10 +45,15 @@ class Faults:
         self.unusable.update(unusable)
 
 
+def name_default(option: Option) -> str:
+    """The place of a value that nobody set."""
+    return "not set" if option.default is None or option.default is False else "default"
+
+
 def make_default(option: Option) -> OptionValue:
     if option.default is None:
         value = option.collect(()) if option.repeatable else None
-        return OptionValue(value, None, "default", "not set")
+        return OptionValue(value, None, "default", name_default(option))
     return convert(option, option.default, "default", "default", Faults())
 
 

@@ -12,7 +12,7 @@ from ..errors import ConfigurationError
 from ..settings.server import Settings
 from .issuer_tables import IssuerTable
 from .option import Option
-from .option_value import OptionValue, Source
+from .option_value import OptionValue, Source, name_default
 from .table import find_options
 
 
@@ -79,7 +79,8 @@ def format_fault(error: ConfigurationError, parsed: ParsedOptions) -> str:
     option = options[0]
     name = option.name if option.is_flag else option.variable
     source = next(e.source for e in parsed.effective if e.name == name)
-    return f"{option.label} ({source}): {error.text}"
+    place = name_default(option) if source == "default" else source
+    return f"{option.label} ({place}): {error.text}"
 
 
 def make_effective(

@@ -108,8 +108,18 @@ def test_effective_configuration_hides_what_queries_of_key_set_uris_hold(tmp_pat
         ),
         pytest.param(
             ConfigurationError("x: no such file", "ca_file"),
-            "--jwks-ca-file (default): x: no such file",
-            id="field of another name",
+            "--jwks-ca-file (not set): x: no such file",
+            id="field of another name, which nobody set",
+        ),
+        pytest.param(
+            ConfigurationError("the database is older", "accept_rollback"),
+            "--accept-rollback (not set): the database is older",
+            id="switch that nobody set",
+        ),
+        pytest.param(
+            ConfigurationError("is no directory", "data_dir"),
+            "--data-dir (default): is no directory",
+            id="value by default",
         ),
         pytest.param(
             ConfigurationError("the port: is odd"), "the port: is odd", id="about no setting"

@@ -10,9 +10,9 @@ from contextlib import contextmanager, suppress
 
 import click
 
+from ...streams import fill_missing_streams
 from .root import kmsctl
 from .session import Session
-from .streams import fill_missing_streams
 
 PROGRAM = "kmsctl"
 

@@ -65,7 +65,7 @@ def test_second_issuer_may_come_before_the_first_object(issuer: Issuer, tmp_path
     with serving(*start(issuer), *SECOND, "issuer", cwd=tmp_path) as server:
         assert server.client.create(issuer.token(aud="kms"))
     line = check_refused(run(*start(issuer), "--port", "0", cwd=tmp_path), 2)
-    assert line.startswith("kms-tornado: --jwt-user-namespace (default): the objects in the")
+    assert line.startswith("kms-tornado: --jwt-user-namespace (not set): the objects in the")
     assert "set it to issuer" in line
 
 

@@ -71,7 +71,7 @@ def open_output(output: Path, *, replaces: bool) -> Iterator[Writable]:
 def check_output(session: Session, source: Source, output: Path, *, is_forced: bool) -> bool:
     """Check that the output may replace an existing file, if need be by asking the person.
 
-    Raises click.UsageError where it must not, and Refused where the person says no.
+    Raises click.UsageError for the file that is read, and Refused for one that is there, unless the person says yes.
     """
     if output == STREAM:
         if session.is_json:
@@ -82,9 +82,7 @@ def check_output(session: Session, source: Source, output: Path, *, is_forced: b
     if is_forced or session.options.is_confirmed or not output.is_file():
         return is_forced or session.options.is_confirmed
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise click.UsageError(
-            f"{output} exists: name another output with -o, or replace it with --force"
-        )
+        raise Refused(f"{output} exists: name another output with -o, or replace it with --force")
     if not click.confirm(f"{visible(str(output))} exists. Replace it?", err=True):
         raise Refused("nothing was done")
     return True

@@ -316,7 +316,7 @@ def test_stdout_gets_authentic_chunks_alone_and_exit_code_1_where_the_end_is_unt
 def test_existing_output_is_replaced_by_force_alone(alice: Kmsctl, key: str, file: Path) -> None:
     sealed = Path(f"{file}.kms")
     sealed.write_bytes(b"before")
-    check_refused(alice("encrypt", file, "--for", key), "exists", "--force", code=2)
+    check_refused(alice("encrypt", file, "--for", key), "exists", "--force", code=1)
     assert sealed.read_bytes() == b"before"
     for flag in ("--force", "--yes"):
         sealed.write_bytes(b"before")
