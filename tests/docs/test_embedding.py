@@ -78,6 +78,15 @@ def test_scope_is_required_for_one_method(client: Client, issuer: Issuer, token:
     assert 'scope="prices:write"' in refusal.headers["WWW-Authenticate"]
     writer = issuer.token(aud="my-api", scope="prices:read prices:write")
     assert client.request("PUT", "/prices", token=writer, body=b"").status == 204
+    assert client.get("/discounts", token=issuer.token(aud="my-api", role="admin")).status == 200
+    assert client.get("/discounts", token=issuer.token(aud="my-api", role="customer")).status == 403
+    claims = {"realm_access": {"roles": ["admin"]}, "scope": "prices:write"}
+    administrator = issuer.token(aud="my-api", **claims)
+    assert client.request("PUT", "/discounts", token=administrator, body=b"").status == 204
+    assert client.request("PUT", "/discounts", token=writer, body=b"").status == 403
+    assert client.request("DELETE", "/discounts", token=writer).status == 204
+    refusal = client.request("DELETE", "/discounts", token=token)
+    assert (refusal.status, refusal.json()["error"]) == (403, "insufficient_scope")
 
 
 def test_optional_method_uses_a_token_if_there_is_one(client: Client, token: str) -> None:
@@ -209,7 +218,7 @@ def test_several_issuers_have_names_of_their_own(page: dict[str, Any]) -> None:
     assert settings.policy.namespace_by_issuer
 
 
-@pytest.mark.parametrize("name", ["OrdersTest", "PricesTest"])
+@pytest.mark.parametrize("name", ["OrdersTest", "PricesTest", "DeliveriesTest"])
 def test_test_of_the_page_succeeds(page: dict[str, Any], name: str) -> None:
     result = unittest.TestResult()
     unittest.TestLoader().loadTestsFromTestCase(page[name]).run(result)
