@@ -23,7 +23,10 @@ MAX_DENY_FILE_BYTES = 4 * 1024 * 1024
 _CLAIMS = ("jti", "sub", "sid")
 _LINE = re.compile(r"(?:iss=(\S.*?)[ \t]+)?(jti|sub|sid)=(\S.*)")
 #: Text after a value that would become part of the value, so that the line would deny nobody.
-_BEHIND = re.compile(r"[ \t](iss=|jti=|sub=|sid=|#)")
+_BEHIND = re.compile(r"[ \t](#)|[ \t,;](iss=|jti=|sub=|sid=)")
+#: Other programs end lines with some of them; here they would make one value of several lines.
+_CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]")
+_QUOTED = re.compile(r"(['\"]).*\1")
 _EXPLAINED = {
     "iss=": "it belongs in front",
     "#": "a comment has a line of its own",
@@ -78,16 +81,28 @@ def parse_deny_list(content: bytes) -> DenyList:
         if not line or line.startswith("#"):
             continue
         match = _LINE.fullmatch(line)
-        if match is None:
-            faults.append(f"line {number} is none of jti=…, sub=…, sid=… and iss=… sub=…")
-        elif behind := _BEHIND.search(match[3]):
-            faults.append(
-                f"line {number} has {behind[1]} behind its value: {_EXPLAINED[behind[1]]}"
-            )
-        elif match[1] is not None and "{tenantid}" in match[1]:
-            faults.append(
-                f"line {number} has {{tenantid}} in its issuer: write it as its tokens do"
-            )
+        fault = (
+            "is none of jti=…, sub=…, sid=… and iss=… sub=…"
+            if match is None
+            else _find_fault(match)
+        )
+        if match is None or fault is not None:
+            faults.append(f"line {number} {fault}")
         else:
             entries.add((match[1], match[2], match[3]))
     return DenyList(frozenset(entries), tuple(faults))
+
+
+def _find_fault(line: re.Match[str]) -> str | None:
+    """Why the line, which has the right form, would deny nobody; None where it is good."""
+    issuer, _, value = line.groups()
+    if behind := _BEHIND.search(value):
+        name = behind[1] or behind[2]
+        return f"has {name} behind its value: {_EXPLAINED[name]}"
+    if _QUOTED.fullmatch(value):
+        return "has quotes around its value: write it without them"
+    if _CONTROL.search(line[0]):
+        return "has a control character: each line ends with a line feed"
+    if issuer is not None and "{tenantid}" in issuer:
+        return "has {tenantid} in its issuer: write it as its tokens do"
+    return None

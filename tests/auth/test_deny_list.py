@@ -66,7 +66,9 @@ def test_token_without_those_claims_is_not_on_the_list() -> None:
         b"alice", b"sub", b"sub=", b"sub= ", b"sub =alice", b"SUB=alice", b"email=a@x", b"iss=https://a.example/",
         b"iss= sub=alice", b"iss=https://a.example/ email=x", b"sub=alice iss=https://a.example/", b"sub=\xff",
         b"sub=alice  # left", b"sub=alice sid=1", b"iss=https://a.example/ sub=alice jti=1", b"iss=https://a/{tenantid}/ sub=alice",
-        b"eyJhbGciOiJSUzI1NiJ9.e30.c2VjcmV0",
+        b"eyJhbGciOiJSUzI1NiJ9.e30.c2VjcmV0", b'sub="alice"', b"sub='alice'", b"sub=alice,sub=carol", b"jti=1;sub=alice",
+        b"sub=alice\rsub=carol", b"sub=alice\x0bsub=carol", "sub=alice\u2028jti=3".encode(), b"sub=alice\x00",
+        b"iss=https://a.example/\r sub=alice",
     ],
 )  # fmt: skip
 def test_malformed_line_is_named_and_not_shown(line: bytes) -> None:
