@@ -283,7 +283,7 @@ def test_of_many_at_once_on_two_servers_one_gets_the_nonce(tmp_path):
 
             def send(user, turn=turn, barrier=barrier):
                 user.send(b"{}")  # the connection is open
-                barrier.wait(10)
+                barrier.wait(60)
                 return encrypt(user, key, iv(b"same, turn %d" % turn))
 
             with ThreadPoolExecutor(len(users)) as pool:

@@ -49,7 +49,7 @@ def at_once(users, send):
 
     def run(position):
         users[position].send(b"{}")  # the connection is open
-        barrier.wait(10)
+        barrier.wait(60)
         return send(users[position], position)
 
     with ThreadPoolExecutor(len(users)) as pool:

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from ...issuer import Issuer
+from ...read_queue import until_read
 from ...server import (
     CREATE,
     NO_AUTH,
@@ -71,35 +72,33 @@ def send_create(client):
 
 
 def test_idle_connection_does_not_hold_the_stop_up(tmp_path):
-    with ServerProcess(*NO_AUTH, cwd=tmp_path) as server, server.client.connect() as idle:
+    argv = (*NO_AUTH, "--shutdown-timeout", "60")  # longer than `stop` waits
+    with ServerProcess(*argv, cwd=tmp_path) as server, server.client.connect() as idle:
         idle.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
         idle.recv(65536)
-        began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 2
 
 
 def test_shutdown_timeout_bounds_a_request_whose_body_never_ends(tmp_path):
     with ServerProcess(*NO_AUTH, "--shutdown-timeout", "0.5", cwd=tmp_path) as server:
-        with send_head(server.client, 100, "x"):
-            time.sleep(0.1)
+        with send_head(server.client, 100, "x") as sock:
+            until_read(sock)
             began = time.monotonic()
-            assert server.stop() == 0
-        assert 0.4 < time.monotonic() - began < 3
+            assert server.stop() == 0  # which would not wait for ever
+        assert time.monotonic() - began > 0.4
         check_log(server)
 
 
 def test_shutdown_timeout_bounds_a_request_that_waits_for_a_silent_issuer(tmp_path):
     with Issuer("ES256") as issuer:
         issuer.answers[issuer.jwks_path] = Issuer.silent
-        argv = trusting(issuer, "--shutdown-timeout", "0.3", "--jwks-timeout", "20")
+        # The issuer is waited for longer than `stop` waits.
+        argv = trusting(issuer, "--shutdown-timeout", "0.3", "--jwks-timeout", "30")
         with ServerProcess(*argv, cwd=tmp_path) as server:
             with send_head(server.client, 2, issuer.token(aud="kms")) as sock:
                 sock.sendall(b"{}")
-                time.sleep(0.2)
-                began = time.monotonic()
+                until_read(sock)
                 assert server.stop() == 0
-            assert time.monotonic() - began < 4
             check_log(server)
 
 
@@ -111,7 +110,8 @@ def test_requests_that_a_stop_does_not_wait_for_get_no_answer_and_leave_no_error
         with contextlib.closing(sqlite3.connect(tmp_path / "kms-data" / "kms.db")) as other:
             other.execute("BEGIN IMMEDIATE")
             clients = [send_create(server.client) for _ in range(4)]
-            time.sleep(0.2)
+            for client in clients:
+                until_read(client)
             assert server.stop() == 0
         answers = []
         for client in clients:
@@ -187,20 +187,18 @@ def test_every_request_that_was_sent_before_the_stop_is_answered_whole(tmp_path)
 def test_sighup_takes_a_removed_key_out_the_moment_the_cooldown_ends_and_says_so(tmp_path):
     """Several of them are one fetch."""
     with Issuer("ES256") as issuer:
-        argv = trusting(issuer, "--jwks-cooldown", "1.5")
+        argv = trusting(issuer, "--jwks-cooldown", "3")
         with serving(*argv, cwd=tmp_path) as server:
             token = issuer.token(aud="kms")
             server.wait_for_line("loaded 1 signing key")
-            begun = time.monotonic()
             issuer.rotate(keep_old=False)
             for _ in range(3):
                 server.send(signal.SIGHUP)
                 server.wait_for_line(
-                    r"as asked, when the cooldown ends, (at most )?[01]\.\d s from now", timeout_s=5
+                    r"as asked, when the cooldown ends, (at most )?[0-3]\.\d s from now"
                 )
             assert server.client.create(token), "the old keys serve until then"
             server.wait_for_line("fetched again, as asked: 1 key, changed")
-            assert time.monotonic() - begun < 1.9
             assert server.client.get_key(token, "*").status == 401
             assert issuer.fetches == 2
 

@@ -14,6 +14,7 @@ import pytest
 
 from kms_tornado.web.process.serving import exempt_from_collection
 
+from ...read_queue import until_read
 from ...server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, read_all, send_head
 
 
@@ -26,20 +27,20 @@ def test_signal_lets_the_request_in_flight_end_and_exits_0(tmp_path, number):
         assert idle.recv(65536).startswith(b"HTTP/1.1 200")
         sock = send_head(server.client, len(body), "x")
         sock.sendall(body[:-10])
-        time.sleep(0.1)
+        until_read(sock)
         server.send(number)
         server.wait_for_line("stopping")
 
         def is_refused():
             try:
-                server.client.connect(1).close()
+                server.client.connect().close()
             except ConnectionRefusedError:
                 return True
             except ConnectionResetError:  # in the moment in which the port is closed
                 return False
             return False
 
-        eventually(is_refused, 3)
+        eventually(is_refused)
         server.send(number)  # a second one is harmless
         assert server.process.poll() is None
         sock.sendall(body[-10:])
