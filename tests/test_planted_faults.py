@@ -56,11 +56,9 @@ def test_verdict_is_told_from_what_the_tests_say(tmp_path: Path) -> None:
     for name, body in (("good", good), ("bad", bad), ("broken", broken)):
         text = f"def test_it():\n    {body}\n"
         (tmp_path / f"tests/test_{name}.py").write_text(text)
-    verdicts = [
-        run_tests(tmp_path, [f"test_{name}.py"]).verdict for name in ("good", "bad", "broken")
-    ]
-    assert verdicts == ["MISSED", "caught", "BROKEN"]
-    assert "test_bad.py::test_it" in (run_tests(tmp_path, ["test_bad.py"]).by or "")
+    outcomes = [run_tests(tmp_path, [f"test_{name}.py"]) for name in ("good", "bad", "broken")]
+    assert [outcome.verdict for outcome in outcomes] == ["MISSED", "caught", "BROKEN"]
+    assert [outcome.by for outcome in outcomes] == [None, "test_bad.py::test_it", None]
 
 
 def test_row_says_what_was_planted_and_what_caught_it() -> None:

@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -55,29 +56,52 @@ def processes_of(server: ServerProcess) -> list[int]:
     return [pid, *map(int, children)]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_no_secret_of_the_environment_is_left_in_any_process(tmp_path: Path, workers: int) -> None:
-    argv = (*NO_AUTH, "--workers", str(workers))
-    variables = {**SECRETS, "LEFT_ALONE": "yes"}
-    with serving(*argv, cwd=tmp_path, env=variables, cold=True) as server:
-        eventually(lambda: len(processes_of(server)) == (1 if workers == 1 else 3))
-        for pid in processes_of(server):
-            content = read_environment(pid)
-            assert b"LEFT_ALONE=yes" in content, "this is the environment"
-            for secret in (KEY, "eyJ-a-token", "a-password-of-libpq", "a-password-of-a-proxy"):
-                assert secret.encode() not in content
-        assert server.client.kmip("x", CREATE).status == 200
-        server.stop()
+def why_not_as_nobody() -> str | None:
+    """Why no process of this source can be started as another user."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        return "only root starts processes as another user, by setpriv"
+    if not all(folder.stat().st_mode & stat.S_IXOTH for folder in ROOT.parents):
+        return "the source is in a folder of root's alone"
+    return None
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids="{} workers".format)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServerProcess]:
+    """One with secrets in its environment, of another user where that can be; once all of its processes run."""
+    directory = tmp_path_factory.mktemp("hardened")
+    wrapper = []
+    if why_not_as_nobody() is None:
+        os.chown(directory, 65534, 65534)
+        wrapper = as_nobody()
+    argv, variables = (*NO_AUTH, "--workers", str(request.param)), {**SECRETS, "LEFT_ALONE": "yes"}
+    with serving(*argv, cwd=directory, env=variables, cold=True, wrapper=wrapper) as server:
+        eventually(lambda: len(processes_of(server)) == (1 if request.param == 1 else 3))
+        yield server
+
+
+def test_no_secret_of_the_environment_is_left_in_any_process(server: ServerProcess) -> None:
+    for pid in processes_of(server):
+        content = read_environment(pid)
+        assert b"LEFT_ALONE=yes" in content, "this is the environment"
+        for secret in (KEY, "eyJ-a-token", "a-password-of-libpq", "a-password-of-a-proxy"):
+            assert secret.encode() not in content
+
+
+def test_secrets_of_the_environment_are_used_all_the_same(
+    server: ServerProcess, tmp_path: Path
+) -> None:
+    assert server.client.kmip("x", CREATE).status == 200
+    shutil.copytree(server.cwd / "kms-data", tmp_path / "kms-data")  # which is ours then
     with serving(*NO_AUTH, cwd=tmp_path, env={"KMS_MASTER_KEY": KEY}):
-        pass  # the key was the one of the environment, in all workers
+        pass  # or it would refuse a database of another master key
 
 
 def as_nobody() -> list[str]:
     """The words before a command that run it as another user, who may read files, so that Python starts."""
-    if os.geteuid() != 0 or shutil.which("setpriv") is None:
-        pytest.skip("only root starts processes as another user, by setpriv")
-    if not all(folder.stat().st_mode & stat.S_IXOTH for folder in ROOT.parents):
-        pytest.skip("the source is in a folder of root's alone")
+    if (why_not := why_not_as_nobody()) is not None:
+        pytest.skip(why_not)
     may_read = [f"--{kind}-caps=+dac_read_search" for kind in ("inh", "ambient")]
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *may_read, "--"]
 
@@ -87,17 +111,12 @@ def may_nobody_read(path: str) -> bool:
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_process_of_the_same_user_cannot_read_the_server(tmp_path: Path, workers: int) -> None:
-    os.chown(tmp_path, 65534, 65534)
-    argv = (*NO_AUTH, "--workers", str(workers))
-    with serving(*argv, cwd=tmp_path, env=SECRETS, wrapper=as_nobody()) as server:
-        eventually(lambda: len(processes_of(server)) == (1 if workers == 1 else 3))
-        for pid in processes_of(server):
-            assert os.stat(f"/proc/{pid}/status").st_uid == 0
-            for name in ("environ", "maps", "auxv"):
-                assert not may_nobody_read(f"/proc/{pid}/{name}")
-        server.stop()
+def test_process_of_the_same_user_cannot_read_the_server(server: ServerProcess) -> None:
+    as_nobody()  # or it is skipped
+    for pid in processes_of(server):
+        assert os.stat(f"/proc/{pid}/status").st_uid == 0
+        for name in ("environ", "maps", "auxv"):
+            assert not may_nobody_read(f"/proc/{pid}/{name}")
 
 
 def test_process_of_the_same_user_can_read_every_other_one() -> None:

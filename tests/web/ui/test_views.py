@@ -29,7 +29,8 @@ VIEWS = (
 )  # fmt: skip
 #: One of each kind, whose colours and widths are those of the others.
 VIEWS_OF_A_KIND = (
-    "", "keys", "keys/leaked", "access?user=bob%40example.com&key=backups", "attention", "audit"
+    "", "keys", "keys/leaked", "access?user=bob%40example.com&key=backups", "attention",
+    "audit?uid=invoices-2026",  # axe takes as long for the 50 records of all keys as for six views
 )  # fmt: skip
 
 
