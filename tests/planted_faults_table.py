@@ -1439,7 +1439,7 @@ FAULTS: tuple[Fault, ...] = (
         "S13",
         "a refusal is printed with its escape sequences",
         "client/cli/failures.py",
-        'text = visible(" ".join(text.split()))',
+        'text = make_visible(" ".join(text.split()))',
         'text = " ".join(text.split())',
         ("client/cli/test_failures.py",),
     ),

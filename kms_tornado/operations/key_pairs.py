@@ -56,7 +56,7 @@ async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKe
     public_attributes = merge_attributes(request.public_key_attributes, request.common_attributes)
     pair = await generate_pair(call, private_attributes, public_attributes)
     private_uid = new_identifier(private_attributes.unique_identifier)
-    requested_public = _requested_public_identifier(request)
+    requested_public = _find_public_identifier(request)
     public_uid = new_identifier(requested_public)
     if private_uid == public_uid:
         raise InvalidAttributeValue("the two keys need an identifier each")
@@ -154,7 +154,7 @@ def _choose_format(
     return choose_default_format(key)
 
 
-def _requested_public_identifier(request: CreateKeyPairRequest) -> str | None:
+def _find_public_identifier(request: CreateKeyPairRequest) -> str | None:
     """The identifier of the public key. Raises InvalidAttribute for one common to both keys."""
     if request.common_attributes.unique_identifier is not None:
         raise InvalidAttribute("UniqueIdentifier cannot be common to two keys")

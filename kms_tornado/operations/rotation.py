@@ -109,12 +109,12 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
 async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject, ManagedObject]:
     """(private, public). Clients can set links, so both keys must be linked to each other and have the same owner."""
     private = await call.fetch_for(identifier, Use.READ, types=ObjectType.PRIVATE_KEY)
-    public_uid = _linked_identifier(private, LinkType.PUBLIC_KEY_LINK)
+    public_uid = _find_linked_identifier(private, LinkType.PUBLIC_KEY_LINK)
     if public_uid is None:
         raise InvalidField("the private key has no link to its public key")
     public = await call.fetch_for(public_uid, Use.READ, types=ObjectType.PUBLIC_KEY)
     if (
-        _linked_identifier(public, LinkType.PRIVATE_KEY_LINK) != private.uid
+        _find_linked_identifier(public, LinkType.PRIVATE_KEY_LINK) != private.uid
         or public.owner != private.owner
     ):
         raise InvalidField(
@@ -123,7 +123,7 @@ async def _fetch_pair(call: Call, identifier: str | None) -> tuple[ManagedObject
     return private, public
 
 
-def _linked_identifier(target: ManagedObject, link_type: LinkType) -> str | None:
+def _find_linked_identifier(target: ManagedObject, link_type: LinkType) -> str | None:
     return next(
         (
             link.linked_object_identifier

@@ -144,7 +144,7 @@ class KeptKeys:
         }
         message = json.dumps(header).encode("ascii") + b"\n" + public
         self.file.parent.mkdir(mode=0o700, exist_ok=True)
-        with self._locked():
+        with self._locking():
             previous = self._find_valid()
             if previous is None or previous.fetched_at <= fetched_at:
                 self._write(self._authenticate(message).hex().encode("ascii") + b"\n" + message)
@@ -197,7 +197,7 @@ class KeptKeys:
         return age_s
 
     @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locking(self) -> Iterator[None]:
         """Let only one process at a time compare and replace the file.
 
         Raises OSError where another one takes too long.

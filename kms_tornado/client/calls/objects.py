@@ -60,7 +60,7 @@ def import_object(
     uid = unique_identifier or new_identifier()
     request = ImportRequest(
         unique_identifier=uid,
-        object_type=_type_of(value) if value is not None else _stated_type(attributes),
+        object_type=_type_of(value) if value is not None else _find_stated_type(attributes),
         replace_existing=replace_existing or None,
         key_wrap_type=key_wrap_type,
         attributes=describe(attributes, name=name, tags=tags),
@@ -165,7 +165,7 @@ def locate(
     return perform(request, LocateResponse).then(lambda response: list(response.unique_identifiers))
 
 
-def _stated_type(attributes: Attributes | None) -> ObjectType:
+def _find_stated_type(attributes: Attributes | None) -> ObjectType:
     if attributes is None or attributes.object_type is None:
         raise TypeError("without an object, its attributes say of what ObjectType it was")
     return attributes.object_type

@@ -148,7 +148,7 @@ def derive_key(
     elif key is not None or key_id is not None or tags:
         raise click.UsageError("a key and a password exclude one another")
     else:
-        with _stored_password(session, text) as base:
+        with _storing_password(session, text) as base:
             identifier = derive(base)
     show_value(identifier, name="unique_identifier")
 
@@ -196,7 +196,7 @@ def _read_line(file: TextIO) -> str:
 
 
 @contextmanager
-def _stored_password(session: Session, password: str) -> Iterator[str]:
+def _storing_password(session: Session, password: str) -> Iterator[str]:
     """The password as an object at the server, which exists only during the block."""
     from ...kmip.attributes import Attributes
     from ...kmip.enums import CryptographicUsageMask

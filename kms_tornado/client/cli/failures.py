@@ -29,7 +29,7 @@ from ..errors import (
     UnexpectedAnswer,
 )
 from .extra import EXTRA, describe_missing_package
-from .output import Refused, visible
+from .output import Refused, make_visible
 
 REFUSED: Final = 1
 USAGE: Final = 2
@@ -127,7 +127,7 @@ def _usage_text(error: click.UsageError) -> str:
 
 
 def _one_line(text: str, advice: str) -> str:
-    text = visible(" ".join(text.split()))
+    text = make_visible(" ".join(text.split()))
     if not advice or advice in text:
         return text
     return f"{text.removesuffix('.')}: {advice}"

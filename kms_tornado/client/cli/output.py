@@ -28,10 +28,10 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
         show_json([dict(zip(columns, row, strict=True)) for row in rows])
     elif session.is_terminal:
         if rows:
-            _print_table([_heading(column) for column in columns], rows)
+            _print_table([_format_heading(column) for column in columns], rows)
     else:
         for row in rows:
-            print("\t".join(_piped(cell) for cell in row))
+            print("\t".join(_format_for_pipe(cell) for cell in row))
 
 
 def show_fields(fields: Mapping[str, Cell]) -> None:
@@ -40,10 +40,10 @@ def show_fields(fields: Mapping[str, Cell]) -> None:
     if session.is_json:
         show_json(dict(fields))
     elif session.is_terminal:
-        _print_table(None, [(_heading(name), value) for name, value in fields.items()])
+        _print_table(None, [(_format_heading(name), value) for name, value in fields.items()])
     else:
         for name, value in fields.items():
-            print(f"{name}\t{_piped(value)}")
+            print(f"{name}\t{_format_for_pipe(value)}")
 
 
 def show_value(value: Cell, *, name: str | None = None) -> None:
@@ -52,7 +52,7 @@ def show_value(value: Cell, *, name: str | None = None) -> None:
     if session.is_json:
         show_json(value if name is None else {name: value})
     else:
-        print(_shown(value) if session.is_terminal else _piped(value))
+        print(_format_cell(value) if session.is_terminal else _format_for_pipe(value))
 
 
 def show_json(document: Any) -> None:
@@ -68,12 +68,12 @@ def json_text(document: Any) -> str:
 def say(text: str) -> None:
     """Tell a person at a terminal, on stderr, what was done; otherwise print nothing."""
     if current_session().is_talkative:
-        print(visible(text), file=sys.stderr)
+        print(make_visible(text), file=sys.stderr)
 
 
 def warn(text: str) -> None:
     """Tell the user something important on stderr, whether or not it is a terminal."""
-    print(f"kmsctl: {visible(text)}", file=sys.stderr)
+    print(f"kmsctl: {make_visible(text)}", file=sys.stderr)
 
 
 def confirm(consequence: str) -> None:
@@ -85,7 +85,7 @@ def confirm(consequence: str) -> None:
         return
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise click.UsageError(f"{consequence} Nobody is here to be asked: add --yes to do it")
-    print(visible(consequence), file=sys.stderr)
+    print(make_visible(consequence), file=sys.stderr)
     if not click.confirm("Go on?", default=False, err=True):
         raise Refused("nothing was done")
 
@@ -100,11 +100,11 @@ def show_exchange(direction: str, body: bytes) -> None:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):  # a refusal in plain text, or nonsense
         text = body.decode(errors="replace")
-    lines = "\n".join(visible(line) for line in text.splitlines())
+    lines = "\n".join(make_visible(line) for line in text.splitlines())
     print(f"{direction}:\n{lines}", file=sys.stderr)
 
 
-def visible(text: str) -> str:
+def make_visible(text: str) -> str:
     """The text, with every character that does not print as itself escaped in Python's form."""
     if text.isprintable():
         return text
@@ -121,37 +121,37 @@ def current_session() -> Session:
     return session
 
 
-def _heading(column: str) -> str:
+def _format_heading(column: str) -> str:
     if column == "unique_identifier":
         return "Identifier"
     words = column.replace("_", " ").capitalize() if column.islower() else column
     return words.removesuffix(" url") + " URL" if words.endswith(" url") else words
 
 
-def _shown(cell: Cell) -> str:
+def _format_cell(cell: Cell) -> str:
     """A cell for a person: local time with its zone, and words for booleans."""
     if isinstance(cell, datetime):
         return _local(cell)
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return _joined(cell, ", ")
+    return _join(cell, ", ")
 
 
-def _piped(cell: Cell) -> str:
+def _format_for_pipe(cell: Cell) -> str:
     """A cell for a program: UTC, and JSON's words for booleans."""
     if isinstance(cell, datetime):
         return _utc(cell)
     if isinstance(cell, bool):
         return "true" if cell else "false"
-    return _joined(cell, ",")
+    return _join(cell, ",")
 
 
-def _joined(cell: str | int | Sequence[str] | None, separator: str) -> str:
+def _join(cell: str | int | Sequence[str] | None, separator: str) -> str:
     if cell is None:
         return ""
     if isinstance(cell, str | int):
-        return visible(str(cell))
-    return separator.join(visible(item) for item in cell)
+        return make_visible(str(cell))
+    return separator.join(make_visible(item) for item in cell)
 
 
 def _local(time: datetime) -> str:
@@ -179,7 +179,7 @@ def _print_table(headings: Sequence[str] | None, rows: Sequence[Sequence[Cell]])
     from rich.text import Text
 
     console = Console(highlight=False, markup=False, emoji=False)
-    shown = [[_shown(cell) for cell in row] for row in rows]
+    shown = [[_format_cell(cell) for cell in row] for row in rows]
     if headings is not None and _least_width([headings, *shown]) > console.width:
         _print_narrow(headings, rows, console.width)
         return
@@ -211,7 +211,7 @@ _BETWEEN_COLUMNS = 2
 def _print_narrow(headings: Sequence[str], rows: Sequence[Sequence[Cell]], width: int) -> None:
     """Print each row on two lines, where columns would break words."""
     for first, *others in rows:
-        print(_shown(first))
+        print(_format_cell(first))
         texts = [_without_heading(*pair) for pair in zip(headings[1:], others, strict=True)]
         text = "  ".join(filter(None, texts))
         print(
@@ -225,4 +225,4 @@ def _without_heading(heading: str, cell: Cell) -> str:
     """A cell that is understood without its heading: a boolean is named if it is true, and otherwise left out."""
     if isinstance(cell, bool):
         return heading.lower() if cell else ""
-    return _shown(cell)
+    return _format_cell(cell)

@@ -99,18 +99,18 @@ class LazyGroup(Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
-            formatter.write_dl(self._described())
+            formatter.write_dl(self._list_descriptions())
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """As click does it, but without importing every command for its help."""
         names = [
             CompletionItem(name, help=text)
-            for name, text in self._described()
+            for name, text in self._list_descriptions()
             if name.startswith(incomplete)
         ]
         return names + click.Command.shell_complete(self, ctx, incomplete)
 
-    def _described(self) -> list[tuple[str, str]]:
+    def _list_descriptions(self) -> list[tuple[str, str]]:
         loaded = [(name, one.get_short_help_str(limit=80)) for name, one in self.commands.items()]
         return loaded + [(name, text) for name, (_, text) in self._table.items()]
 

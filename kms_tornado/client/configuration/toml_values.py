@@ -65,7 +65,7 @@ class TOMLValues:
             ) from None
 
     def error(self, table: str, name: str, text: str) -> ConfigurationError:
-        return ConfigurationError(f"{self.source}: {_dotted(table, name)} {text}")
+        return ConfigurationError(f"{self.source}: {_format_path(table, name)} {text}")
 
     def note(self, text: str) -> None:
         self._notes.append(f"{self.source}: {text}")
@@ -86,7 +86,10 @@ class TOMLValues:
                     self._keep(table, old_names[name], keys[old_names[name]], name, value)
             elif name in keys:
                 self._keep(table, name, keys[name], name, value)
-            elif _dotted(table, name) not in KEYS and _dotted(table, name) not in OF_OTHER_PROGRAMS:
+            elif (
+                _format_path(table, name) not in KEYS
+                and _format_path(table, name) not in OF_OTHER_PROGRAMS
+            ):
                 self._unknown.append(_describe_unknown(table, name))
 
     def _keep(self, table: str, name: str, key: Key, written: str, value: object) -> None:
@@ -100,25 +103,27 @@ class TOMLValues:
         """One line for all unknown keys, and one for all old names."""
         lines = list(self._notes)
         if self._unknown:
-            lines.append(f"{self.source}: keys that kmsctl does not know: {_listed(self._unknown)}")
+            lines.append(
+                f"{self.source}: keys that kmsctl does not know: {_join_names(self._unknown)}"
+            )
         if self._renamed:
             lines.append(
-                f"{self.source}: ssl_client_… is now called tls_client_…: {_listed(self._renamed)}"
+                f"{self.source}: ssl_client_… is now called tls_client_…: {_join_names(self._renamed)}"
             )
         return tuple(lines)
 
 
-def _dotted(table: str, name: str) -> str:
+def _format_path(table: str, name: str) -> str:
     return f"{table}.{name}" if table else name
 
 
 def _describe_unknown(table: str, name: str) -> str:
     closest = suggest(find_closest(name, KEYS[table])).removeprefix("; ")
-    shown = cut(_dotted(table, name), 60)
+    shown = cut(_format_path(table, name), 60)
     shown = shown if shown.isprintable() else quote(shown)
     return f"{shown} ({closest})" if closest else shown
 
 
-def _listed(names: list[str]) -> str:
+def _join_names(names: list[str]) -> str:
     """At most ten of the names: a file that is no configuration may have thousands."""
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

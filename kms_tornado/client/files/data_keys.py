@@ -73,7 +73,7 @@ def unwrap_data_key(
         return _unwrap(client, header, identifier)
     except ItemNotFound as exc:
         raise FileError(
-            f"the file is for the key {_shown(identifier)}, which this server does not have, or not for you: ask its owner "
+            f"the file is for the key {_format_key_name(identifier)}, which this server does not have, or not for you: ask its owner "
             "to share it (kmsctl share), or name another key with --with"
         ) from exc
 
@@ -91,7 +91,7 @@ def _unwrap(client: KMSClient, header: Header, key: str | Sequence[str]) -> Data
         return DataKey(client.decrypt(key, ciphertext, additional_data=additional_data))
     except CryptographicFailure as exc:
         raise UntrueFile(
-            f"the server cannot unwrap the file's data key with {_shown(key)}: the file is for another key, or its "
+            f"the server cannot unwrap the file's data key with {_format_key_name(key)}: the file is for another key, or its "
             "header was edited"
         ) from exc
 
@@ -106,11 +106,11 @@ def find_private_key(client: KMSClient, public_key: str) -> str:
         if link.link_type is LinkType.PRIVATE_KEY_LINK:
             return link.linked_object_identifier
     raise FileError(
-        f"the file is for the public key {_shown(public_key)}, which has no link to its private key: name that with "
+        f"the file is for the public key {_format_key_name(public_key)}, which has no link to its private key: name that with "
         "--with"
     )
 
 
-def _shown(key: str | Sequence[str]) -> str:
+def _format_key_name(key: str | Sequence[str]) -> str:
     """A key as an error names it, shortened: whoever made the file chose the length of the name."""
     return cut(repr(key), 100)

@@ -72,11 +72,11 @@ def open_stream(
         length = len(chunk) - TAG_BYTES
         # An empty chunk stands for an empty file. Behind others it would be a second way to write the same.
         if length < 0 or index >= MAX_CHUNKS or (length == 0 and index > 0):
-            raise _untrue_chunk(index, done, is_last=is_last)
+            raise _untrue_chunk_error(index, done, is_last=is_last)
         try:
             opened = cipher.decrypt(_nonce(index, is_last), chunk, None)
         except InvalidTag:
-            raise _untrue_chunk(index, done, is_last=is_last) from None
+            raise _untrue_chunk_error(index, done, is_last=is_last) from None
         write_all(target, opened)
         done += length
         observe(done)
@@ -121,7 +121,7 @@ def _nonce(index: int, is_last: bool) -> bytes:
     return index.to_bytes(11) + (b"\x01" if is_last else b"\x00")
 
 
-def _untrue_chunk(index: int, done: int, *, is_last: bool) -> UntrueFile:
+def _untrue_chunk_error(index: int, done: int, *, is_last: bool) -> UntrueFile:
     # Where the last bytes do not fit, the file may be cut off just as well as edited: the tag cannot tell.
     what = "was cut off, or edited at its end" if is_last else "was edited"
     return UntrueFile(

@@ -35,7 +35,7 @@ class Source:
             raise FileError(f"{self.name} cannot be read: {exc.strerror}") from exc
         self._read += count
         if self.size and self._read > self.size:  # a log that grows would never end
-            raise self._changed()
+            raise self._changed_error()
         return count
 
     def is_same_file(self, path: Path) -> bool:
@@ -59,9 +59,9 @@ class Source:
             self.size,
             self._status.st_mtime_ns,
         ):
-            raise self._changed()
+            raise self._changed_error()
 
-    def _changed(self) -> FileError:
+    def _changed_error(self) -> FileError:
         return FileError(
             f"{self.name} changed while it was read: try again when nothing writes to it"
         )

@@ -28,7 +28,7 @@ class Target:
         except BrokenPipeError:
             raise
         except OSError as exc:
-            raise _unwritable(self.name, exc) from exc
+            raise _unwritable_error(self.name, exc) from exc
 
 
 @contextmanager
@@ -83,7 +83,7 @@ def _status(path: Path) -> os.stat_result | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise _unwritable(str(path), exc) from exc
+        raise _unwritable_error(str(path), exc) from exc
 
 
 def _create(temporary: Path, path: Path) -> tuple[FileIO, int]:
@@ -92,7 +92,7 @@ def _create(temporary: Path, path: Path) -> tuple[FileIO, int]:
     try:
         descriptor = os.open(temporary, flags, 0o666)
     except OSError as exc:
-        raise _unwritable(str(path), exc) from exc
+        raise _unwritable_error(str(path), exc) from exc
     mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
     os.fchmod(descriptor, 0o600)
     return FileIO(descriptor, "w"), mode
@@ -104,10 +104,10 @@ def _open_device(path: Path) -> Iterator[Target]:
     try:
         stream = open(path, "wb", buffering=0)  # noqa: SIM115
     except OSError as exc:
-        raise _unwritable(str(path), exc) from exc
+        raise _unwritable_error(str(path), exc) from exc
     with stream:
         yield Target(str(path), stream)
 
 
-def _unwritable(name: str, exc: OSError) -> FileError:
+def _unwritable_error(name: str, exc: OSError) -> FileError:
     return FileError(f"{name} cannot be written: {exc.strerror}")

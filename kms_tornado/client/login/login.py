@@ -144,7 +144,7 @@ def sign_in_with_browser(
         show_url(url)
         answer = redirect.wait_for_answer(timeout_s)
     check_answer(answer, issuer=issuer.metadata.issuer, names_issuer=issuer.metadata.names_itself)
-    with _explained():
+    with _explaining_errors():
         token_answer = issuer.session.fetch_token(
             issuer.url("token_url"),
             grant_type="authorization_code",
@@ -153,7 +153,7 @@ def sign_in_with_browser(
             code_verifier=verifier,
             **_resource(issuer),
         )
-    return _checked_tokens(issuer, token_answer, nonce=nonce)
+    return _check_tokens(issuer, token_answer, nonce=nonce)
 
 
 def start_device_sign_in(issuer: Issuer) -> DevicePrompt:
@@ -221,7 +221,7 @@ def wait_for_device_sign_in(
         except ValueError:
             raise _no_json() from None
         else:
-            return _checked_tokens(issuer, answer, nonce=None)
+            return _check_tokens(issuer, answer, nonce=None)
     raise LoginFailed("the code has expired before anybody entered it: run kmsctl login again")
 
 
@@ -232,7 +232,7 @@ def refresh(issuer: Issuer, tokens: Tokens) -> Tokens:
     """
     if tokens.is_bound or tokens.proof_key is not None:
         issuer = bind_tokens(issuer, load_proof_key(tokens))
-    with _explained(is_refresh=True):
+    with _explaining_errors(is_refresh=True):
         answer = issuer.session.refresh_token(
             issuer.url("token_url"), refresh_token=tokens.refresh_token, **_resource(issuer)
         )
@@ -282,7 +282,7 @@ def _resource(issuer: Issuer) -> dict[str, str]:
     return {"resource": issuer.settings.resource} if issuer.settings.resource else {}
 
 
-def _checked_tokens(issuer: Issuer, answer: Mapping[str, Any], *, nonce: str | None) -> Tokens:
+def _check_tokens(issuer: Issuer, answer: Mapping[str, Any], *, nonce: str | None) -> Tokens:
     """The tokens of a sign-in. If there is an ID token, it is verified with the issuer's key set."""
     tokens = _parse_tokens(issuer, answer)
     if tokens.id_token is not None:
@@ -319,7 +319,7 @@ def _parse_tokens(issuer: Issuer, answer: Mapping[str, Any]) -> Tokens:
 
 
 @contextmanager
-def _explained(*, is_refresh: bool = False) -> Iterator[None]:
+def _explaining_errors(*, is_refresh: bool = False) -> Iterator[None]:
     """Turns Authlib's exceptions into ours. Their texts contain the issuer's error, and nothing that was sent."""
     try:
         yield

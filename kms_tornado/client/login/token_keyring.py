@@ -68,18 +68,18 @@ class KeyringTokenStore:
         if self._is_unavailable:
             raise KeyringUnavailable
         try:
-            return _within(lambda: ask(self._opened_backend()), self._timeout_s)
+            return _run_within(lambda: ask(self._open_backend()), self._timeout_s)
         except KeyringUnavailable:
             self._is_unavailable = True
             raise
 
-    def _opened_backend(self) -> Any:
+    def _open_backend(self) -> Any:
         if self._backend is None:
             self._backend = _choose_backend()
         return self._backend
 
 
-def _within(action: Callable[[], _Result], timeout_s: float) -> _Result:
+def _run_within(action: Callable[[], _Result], timeout_s: float) -> _Result:
     """The result of the action. Raises KeyringUnavailable where it fails or takes too long."""
     results: list[_Result] = []
 

@@ -31,7 +31,7 @@ def split(octets: bytes) -> Sequence[bytes]:
     while position < end:
         if end - position < _HEADER.size:
             raise InvalidMessage(f"{find_tag_of(octets)} ends within an item")
-        stop = position + _HEADER.size + _padded(_length_at(octets, position))
+        stop = position + _HEADER.size + _pad_length(_length_at(octets, position))
         items.append(octets[position:stop])
         position = stop
     return items
@@ -102,7 +102,7 @@ def _find_end(octets: bytes, position: int, end: int) -> int:
     """The end of the item with its padding. Raises InvalidMessage where it lies beyond the given end."""
     if end - position < _HEADER.size:
         raise InvalidMessage("the message ends within an item")
-    stop = position + _HEADER.size + _padded(_length_at(octets, position))
+    stop = position + _HEADER.size + _pad_length(_length_at(octets, position))
     if stop > end:
         raise InvalidMessage("an item is longer than what is around it")
     return stop
@@ -113,5 +113,5 @@ def _length_at(octets: bytes, position: int) -> int:
     return length
 
 
-def _padded(length: int) -> int:
+def _pad_length(length: int) -> int:
     return length + -length % 8

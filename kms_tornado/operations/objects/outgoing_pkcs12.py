@@ -37,10 +37,10 @@ async def fetch_key_of(call: Call, certificate: ManagedObject, use: Use) -> Mana
 
     Raises InvalidField where no link leads to one or several do, and ItemNotFound.
     """
-    uid = _linked(certificate, _PRIVATE_KEY)
-    public = _linked(certificate, _PUBLIC_KEY)
+    uid = _find_linked(certificate, _PRIVATE_KEY)
+    public = _find_linked(certificate, _PUBLIC_KEY)
     if uid is None and public is not None:
-        uid = _linked(await call.fetch_for(public, use), _PRIVATE_KEY)
+        uid = _find_linked(await call.fetch_for(public, use), _PRIVATE_KEY)
     if uid is None:
         raise InvalidField(
             "the certificate has no link to its private key, which a PKCS#12 holds beside it"
@@ -77,10 +77,10 @@ async def _fetch_chain(
     call: Call, key: ManagedObject, certificate: ManagedObject | None
 ) -> list[ManagedObject]:
     """The certificates, the key's own first: the given one, or the one to which the key's links lead."""
-    uid = _linked(key, _CERTIFICATE) if certificate is None else certificate.uid
-    public = _linked(key, _PUBLIC_KEY) if uid is None else None
+    uid = _find_linked(key, _CERTIFICATE) if certificate is None else certificate.uid
+    public = _find_linked(key, _PUBLIC_KEY) if uid is None else None
     if uid is None and public is not None:
-        uid = _linked(await call.fetch_for(public, Use.READ), _CERTIFICATE)
+        uid = _find_linked(await call.fetch_for(public, Use.READ), _CERTIFICATE)
     if uid is None:
         raise InvalidField(
             "the key has no link to its certificate, which a PKCS#12 holds beside it"
@@ -91,7 +91,7 @@ async def _fetch_chain(
             raise InvalidField(f"a PKCS#12 has at most {MAX_OBJECTS} certificates")
         certificate = await call.fetch_for(uid, Use.READ, types=ObjectType.CERTIFICATE)
         chain.append(certificate)
-        uid = _linked(certificate, _CERTIFICATE)
+        uid = _find_linked(certificate, _CERTIFICATE)
         if uid == certificate.uid:  # a root may say that it is its own issuer's
             uid = None
         elif any(uid == each.uid for each in chain):
@@ -99,7 +99,7 @@ async def _fetch_chain(
     return chain
 
 
-def _linked(target: ManagedObject, types: Iterable[LinkType]) -> str | None:
+def _find_linked(target: ManagedObject, types: Iterable[LinkType]) -> str | None:
     """The one object to which links of the first of these types lead; None where there is none.
 
     Raises InvalidField where there are several.

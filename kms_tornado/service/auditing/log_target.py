@@ -40,7 +40,7 @@ class LogTarget:
         self._is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         self._is_torn = False
         if self._path is not None and self._is_regular:
-            with self._locked(descriptor):
+            with self._locking(descriptor):
                 begin, end = _read_ends(self._path)
             if begin not in (b"", b"{", b"\n"):
                 self.close()
@@ -62,7 +62,7 @@ class LogTarget:
             self.open()
             descriptor = self._descriptor
             assert descriptor is not None
-        with self._locked(descriptor):
+        with self._locking(descriptor):
             self._write_all(descriptor, b"\n" + lines if self._is_torn else lines)
         self._is_torn = False
 
@@ -101,7 +101,7 @@ class LogTarget:
         return True
 
     @contextmanager
-    def _locked(self, descriptor: int) -> Iterator[None]:
+    def _locking(self, descriptor: int) -> Iterator[None]:
         """Keep other processes from writing: on a pipe, more than a page could be mixed with their lines."""
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX)

@@ -83,12 +83,12 @@ class ChainInUse:
             return None
         return self._chains.settle(runner, self.lease, self._first)
 
-    def committed(self) -> None:
+    def note_committed(self) -> None:
         """Note that the transaction was committed."""
         self.lease = self._moved or self.lease
         self._tell(True)
 
-    def doubted(self) -> None:
+    def note_doubted(self) -> None:
         """Note that nobody knows whether the transaction was committed."""
         self._tell(False)
 
@@ -122,7 +122,7 @@ class ChainLeases:
             raise
         except (ConnectionLost, Unavailable):
             self._give_up(chain.lease)
-            chain.doubted()
+            chain.note_doubted()
             raise
         except Exception:  # rolled back
             if chain.is_new:
@@ -132,7 +132,7 @@ class ChainLeases:
             raise
         except BaseException:  # cancelled
             self._give_up(chain.lease)
-            chain.doubted()
+            chain.note_doubted()
             raise
         self._give_back(chain.lease)
 

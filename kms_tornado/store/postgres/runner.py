@@ -66,7 +66,7 @@ async def run_job(
             commands = chain.make_commands(runner.noted)
     chain.result = result
     await runner.commit(commands)
-    chain.committed()
+    chain.note_committed()
     return result
 
 

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from kms_tornado.client.cli import output
-from kms_tornado.client.cli.output import visible
+from kms_tornado.client.cli.output import make_visible
 from kms_tornado.client.cli.session import Session
 
 from .runner import Kmsctl
@@ -47,7 +47,7 @@ def session() -> Iterator[Session]:
     ],
 )
 def test_control_characters_are_made_visible(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert make_visible(text) == shown
 
 
 def test_table_in_a_pipe_is_bare_values(session: Session, capsys: Any) -> None:

@@ -38,7 +38,7 @@ def test_committed_transaction_leaves_the_head_behind_its_records(leases):
     with leases.use() as chain:
         move, *others = chain.make_commands(NOTED)
         assert not others
-        chain.committed()
+        chain.note_committed()
     with leases.use() as chain:
         assert chain.lease.head.seq == 6
     assert move[1][1:4] == [6, chain.lease.head.hash, 1]

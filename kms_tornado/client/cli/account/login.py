@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import show_fields, visible, warn
+from ..output import make_visible, show_fields, warn
 from ..session import Session
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _revoke(session: Session, tokens: Tokens) -> bool:
 
 def _show_page(url: str, *, opens: bool) -> None:
     """Open the page for signing in, and print its address, because a browser may fail without a message."""
-    print(f"Sign in on this page:\n\n    {visible(url)}\n", file=sys.stderr, flush=True)
+    print(f"Sign in on this page:\n\n    {make_visible(url)}\n", file=sys.stderr, flush=True)
     if not opens:
         return
     if not _has_browser():
@@ -146,11 +146,13 @@ def _sign_in_on_another_device(issuer: Issuer) -> Tokens:
 def _describe(prompt: DevicePrompt) -> str:
     lines = [
         "On any device open",
-        f"\n    {visible(prompt.verification_uri)}\n",
-        f"and enter the code {visible(prompt.user_code)} there, within {prompt.expires_in_s / 60:.0f} minutes.",
+        f"\n    {make_visible(prompt.verification_uri)}\n",
+        f"and enter the code {make_visible(prompt.user_code)} there, within {prompt.expires_in_s / 60:.0f} minutes.",
     ]
     if prompt.verification_uri_complete is not None:
-        lines.append(f"With the code in it:\n\n    {visible(prompt.verification_uri_complete)}\n")
+        lines.append(
+            f"With the code in it:\n\n    {make_visible(prompt.verification_uri_complete)}\n"
+        )
     return "\n".join(lines)
 
 
@@ -200,4 +202,4 @@ def _user_of(tokens: Tokens) -> str:
 
 def _print_for_people(session: Session, text: str) -> None:
     if not session.is_json and not session.options.is_quiet:
-        print(visible(text), file=sys.stderr)
+        print(make_visible(text), file=sys.stderr)

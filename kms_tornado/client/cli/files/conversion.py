@@ -20,7 +20,7 @@ from ..key_names import Key, use_half, use_key
 from ..output import say, show_json
 from ..session import Session
 from .ckms_options import CkmsChoice
-from .endings import ended_in_order
+from .endings import ending_in_order
 from .names import (
     STREAM,
     check_output,
@@ -137,7 +137,7 @@ def _convert_all(
     done = []
     for file, output in zip(job.files, outputs, strict=True):
         try:
-            with ended_in_order():
+            with ending_in_order():
                 _convert(job, file, output, convert)
         except UntrueFile as exc:
             raise UntrueFile(f"{file}: {exc}") from exc

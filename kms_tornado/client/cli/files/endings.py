@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
-def ended_in_order() -> Iterator[None]:
+def ending_in_order() -> Iterator[None]:
     """Within the block, the signals raise SystemExit with the exit code that shells give them.
 
     A signal that is ignored (`nohup`) stays ignored.

@@ -14,7 +14,7 @@ import click
 from ...files.sealing import Writable
 from ...files.source import Source, open_source
 from ...files.target import Target, open_target
-from ..output import Refused, visible
+from ..output import Refused, make_visible
 from ..session import Session
 
 #: stdin for what is read, stdout for what is written.
@@ -83,6 +83,6 @@ def check_output(session: Session, source: Source, output: Path, *, is_forced: b
         return is_forced or session.options.is_confirmed
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise Refused(f"{output} exists: name another output with -o, or replace it with --force")
-    if not click.confirm(f"{visible(str(output))} exists. Replace it?", err=True):
+    if not click.confirm(f"{make_visible(str(output))} exists. Replace it?", err=True):
         raise Refused("nothing was done")
     return True

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..output import visible
+from ..output import make_visible
 from ..session import Session
 
 if TYPE_CHECKING:
@@ -69,6 +69,6 @@ def _start_bar(title: str, total: int | None) -> Progress:
         console=Console(stderr=True),
         transient=True,
     )
-    bar.add_task(escape(visible(title)), total=total)
+    bar.add_task(escape(make_visible(title)), total=total)
     bar.start()
     return bar

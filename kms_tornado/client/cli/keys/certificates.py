@@ -103,7 +103,7 @@ def _import_file(session: Session, options: _Options) -> None:
                 tags=options.tags,
             )
         except KMSError as exc:
-            raise _incomplete(exc, imported) from exc
+            raise _incomplete_error(exc, imported) from exc
         imported.append((uid, part.managed))
         name, attributes = None, make_attributes()
     show_imported(session, imported)
@@ -115,7 +115,7 @@ def _read_objects(options: _Options) -> tuple[Object, ...]:
     return read_asking(octets, reading, options.file_format, from_stdin=options.file == STREAM)
 
 
-def _incomplete(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exception:
+def _incomplete_error(error: KMSError, imported: Sequence[tuple[str, Object]]) -> Exception:
     """The error, together with what was imported before it."""
     if not imported:
         return error

@@ -69,7 +69,7 @@ def make_revoke(noun: Noun) -> click.Command:
         target = find_target(session, name_of(key, key_id), tags)
         becomes = "Compromised" if code in _COMPROMISES else "Deactivated"
         confirm(
-            f"{_capital(target)} will be {becomes} for good: nobody encrypts, signs or wraps with it any"
+            f"{_capitalise(target)} will be {becomes} for good: nobody encrypts, signs or wraps with it any"
             " more."
         )
         uid = session.client.revoke(target.identifier, code, reason)
@@ -117,7 +117,7 @@ def make_destroy(noun: Noun) -> click.Command:
             )
         rest = "and everything that is known of it forgotten" if removes else "its attributes stay"
         confirm(
-            f"{_capital(target)} will be wiped for good, {rest}: what only it could decrypt is lost."
+            f"{_capitalise(target)} will be wiped for good, {rest}: what only it could decrypt is lost."
         )
         if target.state is State.ACTIVE:
             session.client.revoke(target.identifier, "unspecified", "destroyed")
@@ -128,5 +128,5 @@ def make_destroy(noun: Noun) -> click.Command:
     return destroy
 
 
-def _capital(target: Target) -> str:
+def _capitalise(target: Target) -> str:
     return target.text[0].upper() + target.text[1:]

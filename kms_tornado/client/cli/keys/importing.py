@@ -75,7 +75,7 @@ def make_import(noun: Noun) -> click.Command:
     @click.command(epilog=f"kmsctl {noun.words} import FILE --name billing")
     @click.argument("file", metavar="KEY_FILE")
     @click.argument("identifier", required=False, metavar="[KEY_ID]", type=NewName())
-    @with_options([*_OPTIONS, *FILE_OPTIONS, *_own_options(noun)])
+    @with_options([*_OPTIONS, *FILE_OPTIONS, *_list_own_options(noun)])
     @describing(noun)
     @click.pass_obj
     def import_(session: Session, /, **options: Any) -> None:
@@ -88,7 +88,7 @@ def make_import(noun: Noun) -> click.Command:
     return import_
 
 
-def _own_options(noun: Noun) -> Sequence[Decorator]:
+def _list_own_options(noun: Noun) -> Sequence[Decorator]:
     """Options that only one noun has."""
     algorithm = click.option(
         "algorithm", "--algorithm", "-a", type=click.Choice(list(ALGORITHMS), False),
@@ -166,7 +166,9 @@ def _read_objects(session: Session, noun: Noun, options: _Options) -> tuple[Obje
     octets = read_input(options.file)
     if options.unwrapping_key is not None:
         wrapped_by = resolve_key(session, options.unwrapping_key, ())
-        return (_wrapped_object(noun, octets, wrapped_by, options.wrapping_algorithm, reading),)
+        return (
+            _make_wrapped_object(noun, octets, wrapped_by, options.wrapping_algorithm, reading),
+        )
     if options.wrapping_algorithm is not None:
         raise click.UsageError("--wrapping-algorithm goes with --unwrapping-key-id")
     from_stdin = options.file == STREAM
@@ -199,7 +201,7 @@ def _noun_of(managed: Object) -> Noun | None:
     return next((one for one in (RSA, EC) if one.family == summarise_object(managed).family), None)
 
 
-def _wrapped_object(
+def _make_wrapped_object(
     noun: Noun, octets: bytes, unwrapping_key: str, algorithm: str | None, options: ReadingOptions
 ) -> Object:
     """The object, given its octets or its PKCS#8 in a form that somebody else has wrapped by the key."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from ..key_names import resolve_key, use_named
-from ..output import Cell, show_json, show_table, show_value, visible
+from ..output import Cell, make_visible, show_json, show_table, show_value
 from ..root import Group
 from ..session import Session
 
@@ -88,16 +88,16 @@ def _change_grant(
         if is_given:
             session.client.grant(identifier, user, operations)
         else:
-            held = operations or _granted(session, identifier, user)
+            held = operations or _list_granted(session, identifier, user)
             if held:
                 session.client.withdraw(identifier, user, held)
         return identifier
 
     identifier = use_named(session, key, change)
-    _show_granted(session, identifier, user, _granted(session, identifier, user))
+    _show_granted(session, identifier, user, _list_granted(session, identifier, user))
 
 
-def _granted(session: Session, identifier: str, user: str) -> tuple[str, ...]:
+def _list_granted(session: Session, identifier: str, user: str) -> tuple[str, ...]:
     """The operations that were granted to the user by name."""
     for granted in session.client.list_grants(identifier):
         if granted.user == user:
@@ -116,7 +116,7 @@ def _show_granted(
     else:
         who = _describe_grantee(user)
         may = f"may {', '.join(operations)}" if operations else "may do nothing"
-        click.echo(visible(f"{who} {may} with {identifier}"))
+        click.echo(make_visible(f"{who} {may} with {identifier}"))
 
 
 def _describe_grantee(user: str) -> str:

@@ -118,11 +118,11 @@ def _values(shown: Mapping[str, Any]) -> list[Cell]:
     values: list[Cell] = []
     for item in shown.values():
         several = isinstance(item, list) and any(isinstance(value, dict) for value in item)
-        values += [_flat(value) for value in item] if several else [_flat(item)]
+        values += [_flatten(value) for value in item] if several else [_flatten(item)]
     return values
 
 
-def _flat(value: Any) -> Cell:
+def _flatten(value: Any) -> Cell:
     """A value on one line, as `set` accepts it: of a Name the text, of a Link TYPE:IDENTIFIER."""
     if not isinstance(value, dict):
         cell: Cell = value
@@ -252,7 +252,7 @@ def _set_one(session: Session, key: Key, new: AttributeInstance) -> str:
     if new.field == "vendor_attributes" or not is_repeated(Attributes, new.field):
         identifier: str = client.set_attribute(key, new)
         return identifier
-    current = _replaced(client.get_attributes(key, [read_reference(new.tag)]), new)
+    current = _find_replaced(client.get_attributes(key, [read_reference(new.tag)]), new)
     if current is None:
         identifier = client.add_attribute(key, new)
     else:
@@ -260,7 +260,7 @@ def _set_one(session: Session, key: Key, new: AttributeInstance) -> str:
     return identifier
 
 
-def _replaced(attributes: Attributes, new: AttributeInstance) -> AttributeInstance | None:
+def _find_replaced(attributes: Attributes, new: AttributeInstance) -> AttributeInstance | None:
     """The value that the new one replaces; None where it is added."""
     from ....kmip.attribute_instance import AttributeInstance
 

@@ -183,7 +183,7 @@ class AdditionWriter:
                 adding = self._make_commands(prepared)
                 recording = chain.make_commands(addition.noted) if addition.drafts else ()
                 await self._send(pipeline, [*beginning, *adding, *recording, COMMIT])
-            chain.committed()
+            chain.note_committed()
             self._last_s = time.monotonic() - began
         except BaseException:
             self._forget(addition.differences)
