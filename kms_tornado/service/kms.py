@@ -5,31 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection
-from pathlib import Path
+from collections.abc import Callable
 from typing import Self, TypeVar
 
 from ..auth.bound.replays import SharedProofs
 from ..crypto.sealing.envelope import KeyRing
-from ..domain.user_naming import UserNaming, find_naming_fault
-from ..errors import ConfigurationError, GeneralFailure, Unavailable
+from ..errors import ConfigurationError, Unavailable
 from ..settings.service import ServiceSettings
 from ..store.data_dir import make_data_dir
-from ..store.interface.audit import ALTERED_IDENTIFIER
-from ..store.interface.changes import Conflict
-from ..store.interface.compute import Compute
 from ..store.interface.object_store import ObjectStore
-from ..store.opening import open_store
-from ..wording import format_count
-from .auditing.anchor_file import Anchor, AnchorFile
+from .auditing.anchor_file import AnchorFile
 from .auditing.audit import Audit
 from .auditing.auditor import Auditor
 from .auditing.indexer import AuditIndexer
 from .auditing.log_target import LogTarget
 from .auditing.record_reader import RecordReader
-from .auditing.set_back import find_accepted_rollback
-from .auditing.signing_key import KEY_FILE as AUDIT_KEY_FILE
-from .auditing.signing_key import check_configured_audit_key, load_audit_key
+from .auditing.signing_key import check_configured_audit_key
 from .auditing.stream import AuditStream
 from .load.executor import HEAVY, LIGHT, Executor, LaneSize
 from .load.loop_turns import LoopTurns
@@ -37,6 +28,7 @@ from .master_keys.key_ring import check_configured_keys, open_ring, reload_ring
 from .objects.access_rights import AccessRights
 from .objects.listing import ObjectListing
 from .objects.listing_cursor import ListingCursors
+from .opening import refuse_lost_database, start_audit, start_store
 from .proof_memory import ProofMemory
 from .service import Service
 from .verification.scrub import Scrubber
@@ -155,30 +147,6 @@ class KMS:
             "master keys: %s seals%s", newest, "".join(f", {key_id} opens" for key_id in older)
         )
 
-    async def check_user_naming(self, naming: UserNaming, issuers: Collection[str]) -> None:
-        """Refuse a naming of users under which the owners of the stored objects would not find them.
-
-        A server calls it before it serves. An application that mounts the KMS names its users itself.
-        Raises ConfigurationError, and Unavailable while the KMS is not open.
-        """
-        stored = await self._settle_naming(naming, issuers)
-        if fault := find_naming_fault(stored, naming, issuers):
-            raise ConfigurationError(*fault)
-        if (remembered := stored.remember(naming)) != stored:
-            try:
-                await self.store.change_naming(stored, remembered)
-            except Conflict:  # another server, or worker, which may have remembered something else
-                await self.check_user_naming(naming, issuers)
-
-    async def _settle_naming(self, naming: UserNaming, issuers: Collection[str]) -> UserNaming:
-        try:
-            return await self.store.settle_naming(naming, issuers)
-        except GeneralFailure as exc:
-            raise ConfigurationError(
-                "the database's row about the naming of users was changed by something else than this "
-                "server; restore a backup"
-            ) from exc
-
     async def offload(
         self, function: Callable[[], T], *, principal: str, heavy: bool = False, size: int = 0
     ) -> T:
@@ -240,7 +208,7 @@ class KMS:
         anchor_file = AnchorFile(self._settings.master_key_file, data_dir)
         # Before the database is read: another process may add to both of them meanwhile.
         anchor = await asyncio.to_thread(anchor_file.read)
-        store = await _start_store(
+        store = await start_store(
             self._settings.database_url,
             data_dir,
             may_make=self._may_make_database,
@@ -249,9 +217,17 @@ class KMS:
         # Before the store's stop is pushed, so that what that still commits is written, too.
         self._stream = await self._open_stream(store)
         self._stack.push_async_callback(store.stop)
-        await self._refuse_lost_database(store, anchor)
+        await refuse_lost_database(store, anchor, accepts_rollback=self._settings.accept_rollback)
         ring = await open_ring(self._settings, data_dir, store, is_throw_away=self._is_throw_away)
-        audit = await self._start_audit(data_dir, store, anchor_file, anchor)
+        audit = await start_audit(
+            self._settings,
+            data_dir,
+            store,
+            anchor_file,
+            anchor,
+            self._stream,
+            is_throw_away=self._is_throw_away,
+        )
         self._stack.push_async_callback(audit.stop)
         self._store, self._ring, self.audit = store, ring, audit
         self._start_tasks(store)
@@ -297,60 +273,9 @@ class KMS:
             await stream.reopen()
         return stream
 
-    async def _refuse_lost_database(self, store: ObjectStore, anchor: Anchor | None) -> None:
-        """Refuse to start with a new database in place of one that an anchor knows. Raises ConfigurationError."""
-        if anchor is None or await store.master_key_check() is not None:
-            return
-        if not await store.holds_objects():
-            await find_accepted_rollback(
-                store.audit, anchor, (), accepts=self._settings.accept_rollback
-            )
-
-    async def _start_audit(
-        self, data_dir: Path, store: ObjectStore, anchor_file: AnchorFile, anchor: Anchor | None
-    ) -> Audit:
-        settings = self._settings
-        key = await asyncio.to_thread(
-            load_audit_key,
-            settings.audit_key_file,
-            data_dir / AUDIT_KEY_FILE,
-            is_throw_away=self._is_throw_away,
-        )
-        try:
-            accepted = await find_accepted_rollback(
-                store.audit, anchor, [key.public], accepts=settings.accept_rollback
-            )
-            adopted = await store.audit.open()
-        except GeneralFailure as exc:
-            raise ConfigurationError(ALTERED_IDENTIFIER) from exc
-        if adopted:
-            _log.warning(
-                "the audit begins: the %s recorded as they are",
-                format_count(adopted, "object that is there was", "objects that are there were"),
-            )
-        audit = Audit(
-            store.audit, key, anchor_file, self._stream, records_reads=settings.audit_reads
-        )
-        await audit.start(accepted=accepted)
-        return audit
-
 
 def _require(part: T | None) -> T:
     """The given part of an open KMS. Raises Unavailable where the KMS is not open."""
     if part is None:
         raise Unavailable("the key service is not started")
     return part
-
-
-async def _start_store(
-    database_url: str, data_dir: Path, *, may_make: bool, compute: Compute
-) -> ObjectStore:
-    """Open the store and start it. Raises ConfigurationError about database_url, and Unavailable."""
-    try:
-        store = open_store(database_url, data_dir, may_make=may_make, compute=compute)
-        await store.start()
-    except ConfigurationError as exc:
-        if exc.fields:
-            raise
-        raise ConfigurationError(exc.text, "database_url") from exc
-    return store

@@ -20,7 +20,7 @@ from ...auth.request_auth import RequestAuth
 from ...errors import ConfigurationError
 from ...service.kms import KMS
 from ...service.load.admission import Admission, AdmissionBounds
-from ...service.ownership.configured_naming import describe_naming
+from ...service.ownership.configured_naming import check_user_naming, describe_naming
 from ...settings.server import Settings
 from ...settings.service import ServiceSettings
 from ...transport.connections import Connections
@@ -118,7 +118,7 @@ class Server:
             )
         )
         if (trust := settings.trust) is not None:
-            await kms.check_user_naming(describe_naming(trust), trust.issuer_uris)
+            await check_user_naming(kms.store, describe_naming(trust), trust.issuer_uris)
         auth = self._auth = await self._start_auth(kms)
         trusted_proxies = TrustedProxies(settings.trusted_proxies)
         connections = limit_connections(settings, trusted_proxies, is_told=is_first)
