@@ -20,7 +20,11 @@ _MEMBERS = frozenset(
 
 
 class UnknownSigner(MalformedRecord):
-    """A checkpoint is signed by a key that the verifier was not given."""
+    """A checkpoint is signed by a key that the verifier was not given. key: the fingerprint that it names."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(f"checkpoint {checkpoint.number} is signed by an unknown key")
+        self.key = checkpoint.key
 
 
 class BadSignature(MalformedRecord):
@@ -65,7 +69,7 @@ def parse_checkpoint(line: bytes, keys: Sequence[AuditPublicKey]) -> Checkpoint:
         if key.fingerprint == checkpoint.key:
             break
     else:
-        raise UnknownSigner(f"checkpoint {checkpoint.number} is signed by an unknown key")
+        raise UnknownSigner(checkpoint)
     if not key.is_signature(_decode_signature(signature), _CONTEXT + canonical(members)):
         raise BadSignature(f"the signature of checkpoint {checkpoint.number} is wrong")
     return checkpoint

@@ -7,7 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 
 from .chain import NOTHING, ChainHead, hash_line
-from .checkpoint import Checkpoint, hash_checkpoint, parse_checkpoint
+from .checkpoint import Checkpoint, UnknownSigner, hash_checkpoint, parse_checkpoint
 from .parsing import MalformedRecord, read_link
 from .paths import ObjectPaths
 from .signing import AuditPublicKey
@@ -147,12 +147,23 @@ class CheckpointVerifier:
         self.newest: Checkpoint | None = None
         self.number = 0
         self._line: str | None = None
+        self._strangers: set[str] = set()
 
     def feed(self, line: str) -> Iterator[str]:
         """What is wrong with the next line."""
         self.number += 1
         try:
             checkpoint = parse_checkpoint(line.encode(), self._keys)
+        except UnknownSigner as exc:
+            # Once for each key: a server of the same database may have signed thousands.
+            if exc.key not in self._strangers:
+                self._strangers.add(exc.key)
+                yield (
+                    f"a checkpoint does not count: {exc}, nor does any other that this key signed: "
+                    "name its public half, audit.key.pub, with --key"
+                )
+            self._line = line
+            return
         except MalformedRecord as exc:
             yield f"a checkpoint does not count: {exc}"
             self._line = line

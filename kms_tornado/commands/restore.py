@@ -61,4 +61,9 @@ async def run(context: CommandContext) -> int:
     print(
         "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
     )
+    if anchor is not None:
+        print(
+            f"the anchor {anchor.path} is this database's from now on: a server that goes on with "
+            "the one before is refused its next start"
+        )
     return 0

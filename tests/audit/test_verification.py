@@ -134,6 +134,8 @@ def test_checkpoints_of_a_stranger_and_of_another_database_do_not_count():
     stranger = CheckpointVerifier([STRANGER.public], DATABASE)
     assert "signed by an unknown key" in next(stranger.feed(ONE))
     assert stranger.heads == {}
+    assert list(stranger.feed(TWO)) == []  # the same key is told once
+    assert stranger.number == 2
     other = CheckpointVerifier([KEY.public], "ff" * 16)
     assert "is of another database" in next(other.feed(ONE))
 

@@ -193,9 +193,13 @@ def test_restored_database_opens_and_a_second_restore_is_refused(place: Place) -
     data = place.directory / "data"
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in data.iterdir()} == {0o600}
+    assert "anchor" not in finished.stdout
     before = place.sql("SELECT * FROM objects")
     assert "is not empty; a restore needs a new one" in check_refused(restore(place), 2)
     assert place.sql("SELECT * FROM objects") == before
+    key = ("--master-key-file", str(place.file))
+    beside = run("restore", "backup", *key, "--data-dir", "beside", cwd=place.directory)
+    assert "audit-anchor.json is this database's from now on" in beside.stdout, beside.stderr
 
 
 @pytest.mark.parametrize(
