@@ -23,7 +23,8 @@ from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUser
 from .auth import BearerAuth
-from .refusals import Hooks, end_failed, refuse, send_past_hooks
+from .hooks import Hooks
+from .refusals import end_failed, refuse, send_past_hooks
 from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at, end_refused_calls
 

@@ -12,78 +12,31 @@ without the headers of CORS, and `write_refusal`. After it: the access log and `
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from http.client import responses
 from typing import TYPE_CHECKING, Any, cast
 
-from tornado.httputil import HTTPServerRequest, ResponseStartLine
-from tornado.web import HTTPError, RequestHandler
+from tornado.httputil import ResponseStartLine
+from tornado.web import RequestHandler
 
-from ...auth.bearer import ChallengeFacts, format_challenges
-from ...auth.bound.dpop import NONCE_HEADER
 from ...errors import (
     AuthenticationError,
-    InsufficientScope,
-    MissingToken,
-    TooManyRequests,
     Unavailable,
 )
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
+from .hooks import Hooks
+from .refusal_texts import Refusal, describe_refusal, name_request
 from .web_sockets import end_web_socket
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
 
-    from ...auth.request_auth import RequestAuth
     from .mixin import BearerAuthMixin
 
 log = logging.getLogger("kms_tornado.auth")
-
-
-@dataclass(frozen=True, slots=True)
-class _Refusal:
-    """An answer to a refused request, and the line in the log about it.
-
-    error: the member of that name in the body.
-    reason: fixed words for logs, as metrics have them.
-    cause: the exception that was raised; its issuer and key ID go into the log.
-    fault: an exception whose traceback is logged.
-    challenges: the values of ``WWW-Authenticate``.
-    """
-
-    status: int
-    error: str
-    description: str
-    level: int
-    line: str
-    reason: str = "internal_error"
-    cause: BaseException | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    fault: BaseException | None = None
-    challenges: Sequence[str] = ()
-
-
-class Hooks:
-    """Calls code of the application. Its exceptions are caught; the first one is kept for the log."""
-
-    def __init__(self) -> None:
-        self.fault: BaseException | None = None
-
-    def call(self, hook: Callable[..., object], *args: object) -> bool:
-        """Call the hook; whether it returned without an exception."""
-        try:
-            hook(*args)
-        except (Exception, asyncio.CancelledError) as exc:  # Tornado, too, takes both for a fault
-            self.fault = self.fault or exc
-            return False
-        return True
 
 
 def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
@@ -94,9 +47,9 @@ def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
     """
     hooks = Hooks()
     if not handler._finished:
-        _answer(handler, _describe(handler, error, hooks), hooks)
+        _answer(handler, describe_refusal(handler, error, hooks), hooks)
     elif handler._is_web_socket and handler.ws_connection is not None:  # type: ignore[attr-defined]
-        refusal = _describe(handler, error, hooks)
+        refusal = describe_refusal(handler, error, hooks)
         end_web_socket(cast("WebSocketHandler", handler), refusal.status, refusal.description)
         _log(handler, refusal, _choose_request_id(handler, hooks), hooks.fault)
 
@@ -105,12 +58,12 @@ def end_failed(handler: BearerAuthMixin[Any], error: BaseException) -> None:
     """Answer 500 where the handler failed, and its own error answer, too; cut off an answer that was begun."""
     if not handler._finished:
         request = handler.request
-        line = f"{_name(request)} failed, and so did the handler's answer to it"
-        refusal = _Refusal(500, "server_error", "internal error", logging.ERROR, line, fault=error)
+        line = f"{name_request(request)} failed, and so did the handler's answer to it"
+        refusal = Refusal(500, "server_error", "internal error", logging.ERROR, line, fault=error)
         _answer(handler, refusal, Hooks())
 
 
-def _answer(handler: BearerAuthMixin[Any], refusal: _Refusal, hooks: Hooks) -> None:
+def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -> None:
     if handler._principal is None:
         handler._current_user = None  # a log that asks for it must not call get_current_user
     if not handler._headers_written:
@@ -139,7 +92,7 @@ def _answer(handler: BearerAuthMixin[Any], refusal: _Refusal, hooks: Hooks) -> N
     _log(handler, refusal, request_id, hooks.fault)
 
 
-def _write_page(handler: BearerAuthMixin[Any], refusal: _Refusal, hooks: Hooks) -> bytes:
+def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -> bytes:
     """The body that `write_refusal` has written, with its headers and cookies set; empty where it wrote nothing.
 
     Nothing is sent meanwhile, and the handler's own `finish` is not used.
@@ -206,147 +159,8 @@ def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
     handler._break_cycles()
 
 
-def _describe(handler: BearerAuthMixin[Any], error: Exception, hooks: Hooks) -> _Refusal:
-    request = handler.request
-    if isinstance(error, AuthenticationError):
-        return _describe_refused_token(request, error, _format_challenges(handler, error, hooks))
-    if isinstance(error, TooManyRequests):
-        return _describe_too_many(request, error)
-    if isinstance(error, Unavailable):
-        return _describe_unavailable(request, error)
-    if isinstance(error, HTTPError) and 400 <= error.status_code <= 599:  # a hook's own answer
-        return _describe_http_error(handler, error, hooks)
-    missing = _describe_missing_auth(handler)
-    return _Refusal(
-        500,
-        "server_error",
-        "the request's credentials could not be checked",
-        logging.ERROR,
-        f"{_name(request)}: {missing or 'the credentials could not be checked'}",
-        fault=error if missing is None else None,
-    )
-
-
-def _describe_refused_token(
-    request: HTTPServerRequest, error: AuthenticationError, challenges: Sequence[str]
-) -> _Refusal:
-    """The refusal of RFC 6750 §3, with a nonce where the proof lacks a good one (RFC 9449 §9)."""
-    return _Refusal(
-        error.status,
-        error.code or "unauthorized",
-        str(error),
-        logging.INFO,
-        f"refused {_name(request)} from {request.remote_ip}: {error}"
-        + (f" ({cut_value(error.detail)})" if error.detail else ""),
-        error.reason,
-        error,
-        {NONCE_HEADER: error.nonce} if error.nonce else {},
-        challenges=challenges,
-    )
-
-
-def _describe_too_many(request: HTTPServerRequest, error: TooManyRequests) -> _Refusal:
-    return _Refusal(
-        429,
-        "too_many_requests",
-        str(error),
-        logging.INFO,
-        f"refused {_name(request)} from {request.remote_ip}: {error}",
-        error.reason,
-        error,
-        {"Retry-After": str(error.retry_after_s)},
-    )
-
-
-def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> _Refusal:
-    return _Refusal(
-        503,
-        "temporarily_unavailable",
-        str(error),
-        logging.INFO if error.is_told_once else logging.WARNING,
-        f"{_name(request)}: {error}" + (f" ({error.detail})" if error.detail else ""),
-        error.reason,
-        error,
-        {"Retry-After": str(error.retry_after_s)},
-    )
-
-
-def _describe_http_error(handler: BearerAuthMixin[Any], error: HTTPError, hooks: Hooks) -> _Refusal:
-    request, phrase = handler.request, responses.get(error.status_code, "refused")
-    descriptions = [phrase]
-    # It is formatted only now, and its arguments need not fit.
-    hooks.call(lambda: descriptions.insert(0, str(error)))
-    # RFC 9110 §15.5.2: 401 has a challenge. Whoever raised it says nothing about the token.
-    has_challenge = error.status_code == 401
-    return _Refusal(
-        error.status_code,
-        phrase.lower().replace(" ", "_"),
-        error.reason or phrase,
-        logging.INFO,
-        f"refused {_name(request)} from {request.remote_ip}: {cut_value(descriptions[0])}",
-        "http_error",
-        error,
-        challenges=_format_challenges(handler, MissingToken(), hooks) if has_challenge else (),
-    )
-
-
-def _describe_missing_auth(handler: BearerAuthMixin[Any]) -> str | None:
-    """The text to log if the application has no token checker; None if it has one."""
-    try:
-        auth: object = handler.bearer_auth
-    except Exception:  # the application's property
-        return None
-    if hasattr(auth, "check_now") and not isinstance(auth, type):
-        return None
-    setting = "no bearer_auth" if auth is None else f"as bearer_auth a {type(auth).__name__}"
-    return (
-        f"{type(handler).__name__} refuses every request, because the application's settings have {setting}: "
-        "write tornado.web.Application(routes, bearer_auth=BearerAuth.from_issuer(…))"
-    )
-
-
-def _format_challenges(
-    handler: BearerAuthMixin[Any], error: AuthenticationError, hooks: Hooks
-) -> Sequence[str]:
-    """The challenges, without the parts for which a hook of the application failed or returned no text."""
-    challenges = [format_challenges(ChallengeFacts(), error)]
-
-    def ask_host() -> None:
-        auth = handler.bearer_auth
-        if auth is None:
-            return
-        facts = ChallengeFacts(
-            auth.realm, auth.proof_algorithms, " ".join(_list_scopes(handler, auth, error))
-        )
-        challenges.append(format_challenges(facts, error))
-        facts = replace(facts, resource_metadata=handler.resource_metadata_url())
-        challenges.append(format_challenges(facts, error))
-
-    hooks.call(ask_host)
-    return challenges[-1]
-
-
-def _list_scopes(
-    handler: BearerAuthMixin[Any], auth: RequestAuth, error: AuthenticationError
-) -> Sequence[str]:
-    """The scopes that a request needs: those of every token, and those of the method's `requires`.
-
-    If a good token lacks a claim that every token needs, its holder is not told which one.
-    """
-    if isinstance(error, InsufficientScope) and not error.scope:
-        return ()
-    method = getattr(handler, (handler.request.method or "").lower(), None)
-    scope: str = error.scope or getattr(method, "_required_scope", "")
-    return [*dict.fromkeys((*auth.scopes, *scope.split()))]
-
-
-def _name(request: HTTPServerRequest) -> str:
-    """Method and path of the request, shortened: either may have 64 KiB."""
-    return f"{cut_value(request.method or '')} {cut_value(request.path)}"
-
-
 def _log(
-    handler: BearerAuthMixin[Any], refusal: _Refusal, request_id: str, fault: BaseException | None
+    handler: BearerAuthMixin[Any], refusal: Refusal, request_id: str, fault: BaseException | None
 ) -> None:
     fields = _list_fields(handler, refusal, request_id)
     shown = [name for name in ("issuer", "key_id", "request_id") if name in fields]
@@ -360,7 +174,7 @@ def _log(
 
 
 def _list_fields(
-    handler: BearerAuthMixin[Any], refusal: _Refusal, request_id: str
+    handler: BearerAuthMixin[Any], refusal: Refusal, request_id: str
 ) -> dict[str, object]:
     """{name: value} for logs that machines read; they become the `fields` of the log record."""
     request, principal, cause = handler.request, handler._principal, refusal.cause

@@ -8,8 +8,9 @@ from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..answers import Answer
+from ..bearer.hooks import Hooks
 from ..bearer.mixin import BearerAuthMixin
-from ..bearer.refusals import Hooks, refuse
+from ..bearer.refusals import refuse
 from ..body_length import parse_content_length
 from .service_handler import ServiceHandler
 
