@@ -39,7 +39,8 @@ def describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
     """SQLite's own message. SQLAlchemy's contains the statement and its parameters."""
     origin = getattr(exc, "orig", exc)
     if isinstance(origin, sqlite3.Error):
-        return f"{origin} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
+        text = "the disk is full" if _find_code(exc) == sqlite3.SQLITE_FULL else origin
+        return f"{text} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
     return type(exc).__name__
 
 
@@ -51,4 +52,6 @@ def may_pass(exc: SQLAlchemyError | sqlite3.Error) -> bool:
 def _find_code(exc: SQLAlchemyError | sqlite3.Error) -> int | None:
     """SQLite's result code without its extension; None for an error that is not SQLite's."""
     code: int | None = getattr(getattr(exc, "orig", exc), "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # no room for the -shm file, whatever SQLite calls it
+        return sqlite3.SQLITE_FULL
     return None if code is None else code & 0xFF

@@ -18,6 +18,7 @@ from kms_tornado.errors import ConfigurationError, Unavailable
 from kms_tornado.store import migrate
 from kms_tornado.store.interface.changes import Insert
 from kms_tornado.store.sql.tables.schema import metadata
+from kms_tornado.store.sqlite.errors import translate_error
 
 from ..helpers import CHECK, an_object, python, with_store
 
@@ -212,8 +213,16 @@ def test_a_start_on_a_full_disk_is_out_of_reach_for_now(path):
             with_store(path, nothing)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert "database or disk is full" in caught.value.detail or "I/O" in caught.value.detail
+    assert "the disk is full" in caught.value.detail or "I/O" in caught.value.detail
     with_store(path, nothing)
+
+
+@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"])
+def test_disk_without_room_for_any_of_the_files_is_called_full(name):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
+    unavailable = translate_error(error)
+    assert (unavailable.cause, unavailable.detail) == ("disk full", f"the disk is full ({name})")
 
 
 def test_an_empty_file_is_a_new_database(path):

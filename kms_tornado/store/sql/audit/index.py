@@ -193,7 +193,8 @@ class AuditIndex:
             return IndexStep(behind=_count_behind(await self._read_heads(), {}))
         heads = await self._read_heads()
         behind = _count_behind(heads, state.positions)
-        is_anothers = state.holder != self._holder and state.seen > now - _STALE_S
+        # A time in the future is one of before the clock was set back: its process may be gone.
+        is_anothers = state.holder != self._holder and abs(now - state.seen) < _STALE_S
         if not behind or (is_anothers and not is_urgent):
             return IndexStep(behind=behind, is_anothers=is_anothers)
         segments = await self._read_segments(state, heads)

@@ -157,6 +157,19 @@ def test_another_process_indexes_only_where_the_one_that_did_is_gone(place):
     assert (theirs.is_anothers, theirs.records) == (True, 0)
 
 
+def test_clock_that_was_set_back_keeps_no_other_process_from_indexing(place):
+    async def body(first):
+        await first.audit.open()
+        await first.audit.append([read("a")])
+        await index_all(first)
+        async with opened(place) as second:
+            await second.audit.append([read("a")])
+            return await second.records.take_step(NOW - 7200)
+
+    step = with_store(place, body)
+    assert (step.is_anothers, step.behind) == (False, 0)
+
+
 def test_step_that_is_not_committed_leaves_everything_as_it_was(place, monkeypatch):
     async def body(store):
         await store.audit.open()
