@@ -61,6 +61,7 @@ Load = Callable[[], Awaitable[LoadedKeys]]
 #   missing           none     have failed since the start                answered 503
 #   kept              good     none has succeeded since the start         checked with a former run's keys
 #   ok                good     the last one succeeded                     checked
+#   empty             none     the last one succeeded                     refused with 401
 #   failing           good     the last one failed                        checked with the last good keys
 #   stale             too old  have failed for longer than max_stale_s    answered 503
 
@@ -211,6 +212,8 @@ class KeyCache:
         cause = None if self._problem is None else self._problem.cause
         if self._failing_since is None and self._state() in {"loading", "kept"}:
             cause = "not fetched yet"
+        if self._state() == "empty":
+            cause = "no keys"
         return KeyStatus(
             issuer=self.issuer.uri,
             state=self._state(),
@@ -230,7 +233,9 @@ class KeyCache:
             return "stale"
         if self._is_from_former_run:
             return "kept"
-        return "ok" if self._failing_since is None else "failing"
+        if self._failing_since is not None:
+            return "failing"
+        return "ok" if self._key_set.size else "empty"
 
     def _note_level(self) -> None:
         level = compute_level(self._state())

@@ -9,6 +9,7 @@ _LEVELS = {
     "loading": "DOWN",
     "missing": "DOWN",
     "ok": "OK",
+    "empty": "DEGRADED",
     "kept": "DEGRADED",
     "failing": "DEGRADED",
     "stale": "DOWN",
@@ -20,13 +21,14 @@ class KeyStatus:
     """The state of one issuer's keys at one moment.
 
     issuer: its URI.
-    state: "loading" (no answer yet), "ok", "failing" (refreshes fail, and the last good keys serve), "kept" (the keys
+    state: "loading" (no answer yet), "ok", "empty" (the issuer has taken all keys out), "failing" (refreshes fail, and the last good keys serve), "kept" (the keys
     that a former run of the server kept serve), "stale" (they no longer serve), "missing" (there never were any).
     keys: the number of usable keys.
     age_s: seconds since the last good refresh; None before the first one.
     failing_for_s: seconds since the first of the failures in a row; None while refreshes succeed.
     problem: why the last refresh failed, with addresses, for the log; None while refreshes succeed.
-    cause: the same in a few fixed words that anybody may read; also set before the first refresh has ended.
+    cause: the same in a few fixed words that anybody may read; also set before the first refresh has ended, and where
+    the key set is empty.
     since: when the current level was reached, in seconds since the Unix epoch.
     generation: the number of changes of the key set.
     """
@@ -43,7 +45,7 @@ class KeyStatus:
 
     @property
     def level(self) -> str:
-        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys), or "DOWN" (tokens are answered 503)."""
+        """ "OK", "DEGRADED" (tokens are checked, but not with fresh keys, or all are refused), or "DOWN" (answered 503)."""
         return compute_level(self.state)
 
     @property

@@ -981,6 +981,24 @@ def test_an_empty_set_is_kept_and_serves_as_any_other() -> None:
     run(story())
 
 
+def test_an_issuer_that_has_taken_all_keys_out_is_degraded_until_one_is_there_again() -> None:
+    async def story() -> None:
+        rig = Rig(A, KeySet(()), FAILED, B)
+        seen = []
+        for seconds in (0, 400, 800, 1200):
+            await rig.at(seconds)
+            status = rig.cache.status()
+            seen.append((status.state, status.level, status.is_served, status.cause, status.keys))
+        assert seen == [
+            ("ok", "OK", True, None, 1),
+            ("empty", "DEGRADED", True, "no keys", 0),
+            ("failing", "DEGRADED", True, FAILED.cause, 0),
+            ("ok", "OK", True, None, 1),
+        ]
+
+    run(story())
+
+
 def test_the_level_says_since_when_by_the_clock_on_the_wall() -> None:
     async def story() -> None:
         rig = await keeping(None, FAILED, A, FAILED, max_stale_s=400)
