@@ -267,6 +267,34 @@ def test_a_certificates_token_is_good_with_it_alone(
         assert ask(proxied, token, client, *map(header_of, told), source=source) == status
 
 
+def test_the_certificate_of_each_request_counts_on_a_connection_that_clients_share(
+    proxied: ServerProcess, issuer: Issuer
+) -> None:
+    """A proxy sends what several clients ask over one connection, by /whoami and by the fast lane."""
+    token = issuer.token(aud="kms", sub="alice", cnf={"x5t#S256": digest_of("alice")})
+    told = [("alice",), ("mallory",), ("alice",), (), ("mallory", "alice"), ("alice",)]
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1",
+        proxied.port,
+        timeout=15,
+        context=context_of(proxied.cwd, "mallory"),
+        source_address=(PROXY, 0),
+    )
+    with closing(connection):
+        for method, path in (("GET", "/whoami"), ("POST", "/kmip_2_1")):
+            for names in told:
+                connection.putrequest(method, path)
+                connection.putheader("Authorization", f"Bearer {token}")
+                connection.putheader("Content-Type", "application/json")
+                connection.putheader("Content-Length", str(len(BODY) if method == "POST" else 0))
+                for name in names:
+                    connection.putheader("Client-Cert", header_of(name))
+                connection.endheaders(BODY if method == "POST" else None)
+                answer = connection.getresponse()
+                answer.read()
+                assert answer.status == (200 if names == ("alice",) else 401), (path, names)
+
+
 def test_a_header_that_is_none_is_no_certificate(proxied: ServerProcess, issuer: Issuer) -> None:
     token = issuer.token(aud="kms", sub="alice", cnf={"x5t#S256": digest_of("alice")})
     for value in (
