@@ -138,6 +138,9 @@ def key_from_pem(kid: str, pem: object) -> SigningKey:
         else:
             public_key = x509.load_pem_x509_certificate(octets).public_key()
     except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
+        if "PRIVATE KEY-----" in pem:
+            text = "a PRIVATE key: whoever has read it signs tokens; replace it, and publish public keys alone"
+            raise UnusableKey(text) from None
         raise UnusableKey("not a readable PEM certificate or public key") from None
     if not isinstance(
         public_key, (rsa.RSAPublicKey, ec.EllipticCurvePublicKey, ed25519.Ed25519PublicKey)

@@ -430,6 +430,7 @@ def test_one_public_key_that_cannot_be_used_is_skipped(odd: Any) -> None:
     assert isinstance(keys, KeySet)
     assert number(keys, "good", "RS256") == 1
     assert [s.name for s in keys.skipped] == ["key 'odd'"]
+    assert ("a PRIVATE key" in keys.skipped[0].why) is ("PRIVATE" in odd)
 
 
 def test_one_odd_certificate_is_skipped() -> None:
