@@ -29,7 +29,7 @@ from sqlalchemy import (
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import MAX_LISTED
-from .search.conditions import write_constant
+from .constants import write_constant
 from .statements import Prepared
 from .tables import schema, tombstones
 from .tables.bundles import select_bundles

@@ -24,7 +24,7 @@ from .... import __version__
 from ....audit.chain import NOTHING, ChainHead, Recorded, Segment, extend, hash_line
 from ....audit.record import SERVER, Draft, make_draft
 from ...interface.faults import make_unavailable
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import NO_VALUES, Noted, Rows, Runner, Statement, States, Values
 from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import RowAuthenticator

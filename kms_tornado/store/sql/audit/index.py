@@ -42,7 +42,7 @@ from ...interface.audit_records import IndexStep
 from ...interface.compute import Compute
 from ...interface.faults import make_unavailable
 from ..backend import Backend
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import NO_VALUES, Runner, Statement, prepare
 from ..stored_values import stored_bytes, stored_text
 from ..tables.ownership import prepare_owners

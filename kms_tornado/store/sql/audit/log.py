@@ -16,8 +16,8 @@ from ....audit.record import SERVER, Draft, make_draft
 from ...interface.audit import Restored
 from ...progress import LoggedProgress
 from ..backend import Backend
+from ..constants import write_constant
 from ..queries import any_object
-from ..search.conditions import write_constant
 from ..statements import NO_VALUES, Runner, Statement
 from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import AlteredRow, RowAuthenticator

@@ -13,7 +13,7 @@ from ....audit.parsing import MalformedRecord, parse_object
 from ....audit.rollback import AuditPosition
 from ...interface.object_checks import StoredSegment
 from ..backend import Backend
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import prepare
 from ..stored_values import stored_bytes, stored_text
 from ..tables.row_macs import AlteredRow, RowAuthenticator

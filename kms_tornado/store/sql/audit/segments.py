@@ -10,7 +10,7 @@ from sqlalchemy import and_
 from ....audit.chain import hash_line
 from ....audit.indexing import read_times
 from ...interface.object_checks import StoredSegment
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..stored_values import are_numbers, stored_bytes
 from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_segments

@@ -9,99 +9,32 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    BindParameter,
-    ColumnElement,
-    Select,
-    and_,
-    bindparam,
-    case,
-    false,
-    func,
-    literal_column,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Select, bindparam, select
 
 from ....domain.computed_attributes import LEASE_TIME_S
-from ....domain.lifecycle import DESTROYED_STATES
 from ....domain.search import ObjectFilter
 from ....kmip.enums import State
 from ....kmip.payloads import DateRange
 from ....kmip.ttlv import Node, children_of
 from ..tables.attribute_rows import ATTRIBUTE_COLUMNS, Leaf, split_into_leaves, to_attribute_row
-from ..tables.schema import object_values, objects
+from ..tables.schema import object_values
+from .states import bind_now, write_states, write_storage
+from .value_conditions import (
+    Parameters,
+    has_bits,
+    has_leaf_between,
+    has_leaves,
+    has_no_other_leaf,
+    is_at_least,
+    is_between,
+    is_equal,
+)
 
 _COLUMNS = {**ATTRIBUTE_COLUMNS, "ObjectType": "object_type", "UniqueIdentifier": "uid"}
 _LIMIT_COLUMNS = {
     "UsageLimitsTotal": "usage_limits_total",
     "UsageLimitsCount": "usage_limits_count",
 }
-_NUMBER = objects.c.usage_mask.type
-
-Parameters = Sequence[BindParameter[Any]]
-
-
-def write_constant(number: int) -> ColumnElement[int]:
-    """The number as a literal in the text. A parameter would be bound again each time."""
-    return literal_column(str(int(number)), _NUMBER)
-
-
-# --- states -------------------------------------------------------------------------------------
-
-
-def write_states(states: frozenset[State] | None, now: Any) -> list[ColumnElement[bool]]:
-    """The condition that an object is in one of the states; None means in any state but a destroyed one.
-
-    now: the parameter with the time at which dates are applied; None compares the stored state.
-    """
-    if states is None:  # no date destroys an object, so the stored state decides
-        return [objects.c.state != write_constant(state) for state in sorted(DESTROYED_STATES)]
-    state: ColumnElement[Any] = objects.c.state
-    if now is not None and not states.isdisjoint(_CHANGED_BY_DATES):
-        state = _state_at(now)
-    if not states:
-        return [false()]
-    return [state.in_([write_constant(number) for number in sorted(states)])]
-
-
-def write_storage(
-    archived: bool | None, states: frozenset[State] | None
-) -> list[ColumnElement[bool]]:
-    """The condition that an object is archived, or is not; no condition where archived is None.
-
-    states: the states that are searched. `domain.storage.is_archived` is never true of a destroyed object.
-    """
-    if archived is None:
-        return []
-    date = objects.c.archive_date
-    condition = date.is_not(None) if archived else date.is_(None)
-    if states is None or states.isdisjoint(DESTROYED_STATES):
-        return [condition]
-    return [or_(condition, objects.c.state.in_([*map(write_constant, sorted(DESTROYED_STATES))]))]
-
-
-_CHANGED_BY_DATES = frozenset({State.PRE_ACTIVE, State.ACTIVE, State.DEACTIVATED})
-
-
-def _state_at(now: Any) -> ColumnElement[Any]:
-    """`domain.dates.state_at` in SQL: dates that have passed activate and deactivate an object."""
-    is_activated = objects.c.activation_date <= now
-    is_over = objects.c.deactivation_date <= now
-    pre_active, active = (
-        objects.c.state == write_constant(state) for state in (State.PRE_ACTIVE, State.ACTIVE)
-    )
-    return case(
-        (and_(pre_active, is_activated, is_over), write_constant(State.DEACTIVATED)),
-        (and_(pre_active, is_activated), write_constant(State.ACTIVE)),
-        (and_(active, is_over), write_constant(State.DEACTIVATED)),
-        else_=objects.c.state,
-    )
-
-
-def bind_now(uses_dates: bool) -> BindParameter[Any] | None:
-    """The parameter `now` of a statement whose shape has uses_dates; otherwise None."""
-    return bindparam("now", type_=_NUMBER) if uses_dates else None
 
 
 # --- shape --------------------------------------------------------------------------------------
@@ -192,19 +125,19 @@ def _name(condition: int, value: int) -> str:
 
 def _make_criteria(node: Node) -> Iterator[_Criterion]:
     if node.tag == "CryptographicUsageMask":
-        yield _Criterion(Condition(_has_bits, _COLUMNS[node.tag], 1), [_plain_value(node)])
+        yield _Criterion(Condition(has_bits, _COLUMNS[node.tag], 1), [_plain_value(node)])
     elif node.tag in _COLUMNS:
-        yield _Criterion(Condition(_equals, _COLUMNS[node.tag], 1), [_plain_value(node)])
+        yield _Criterion(Condition(is_equal, _COLUMNS[node.tag], 1), [_plain_value(node)])
     elif node.tag == "UsageLimits":
         for field in children_of(node):
             if field.tag in _LIMIT_COLUMNS:
-                condition = Condition(_is_at_least, _LIMIT_COLUMNS[field.tag], 1)
+                condition = Condition(is_at_least, _LIMIT_COLUMNS[field.tag], 1)
                 yield _Criterion(condition, [_plain_value(field)])
         if leaves := split_into_leaves(to_attribute_row(node)):
             yield _make_leaf_criterion(leaves)
     elif node.tag == "LeaseTime" and node.value == LEASE_TIME_S:
         (leaf,) = split_into_leaves(to_attribute_row(node))
-        yield _Criterion(Condition(_has_no_other_leaf, "", 2), [leaf.path, leaf.value])
+        yield _Criterion(Condition(has_no_other_leaf, "", 2), [leaf.path, leaf.value])
     else:
         yield _make_leaf_criterion(split_into_leaves(to_attribute_row(node)))
 
@@ -221,7 +154,7 @@ def _make_leaf_criterion(leaves: Sequence[Leaf]) -> _Criterion:
     """
     leaves = sorted(leaves, key=_estimate_rarity, reverse=True)
     values = [text for leaf in leaves for text in (leaf.path, leaf.value)]
-    return _Criterion(Condition(_has_leaves, "", len(values)), values, _estimate_rarity(leaves[0]))
+    return _Criterion(Condition(has_leaves, "", len(values)), values, _estimate_rarity(leaves[0]))
 
 
 def _estimate_rarity(leaf: Leaf) -> int:
@@ -241,8 +174,8 @@ _MORE_THAN_ANY_LENGTH = 1000
 def _make_range_criterion(dates: DateRange) -> _Criterion:
     ends = [dates.earliest, dates.latest]
     if dates.tag in _COLUMNS:
-        return _Criterion(Condition(_is_between, _COLUMNS[dates.tag], 2), ends)
-    return _Criterion(Condition(_has_leaf_between, "", 3), [dates.tag, *ends])
+        return _Criterion(Condition(is_between, _COLUMNS[dates.tag], 2), ends)
+    return _Criterion(Condition(has_leaf_between, "", 3), [dates.tag, *ends])
 
 
 # --- a shape, written as SQL --------------------------------------------------------------------
@@ -287,83 +220,3 @@ def write_filter(shape: FilterShape, owner: ColumnElement[Any]) -> Conditions:
     # Without further values, `start` already covers the whole first condition.
     rest = whole if others else [*states, *on_attributes[1:]]
     return Conditions(start.distinct(), rest, whole)
-
-
-def _equals(column: str, parameters: Parameters) -> ColumnElement[bool]:
-    return objects.c[column] == parameters[0]
-
-
-def _is_at_least(column: str, parameters: Parameters) -> ColumnElement[bool]:
-    return objects.c[column] >= parameters[0]
-
-
-def _has_bits(column: str, parameters: Parameters) -> ColumnElement[bool]:
-    mask = bindparam(parameters[0].key, type_=_NUMBER)
-    return objects.c[column].bitwise_and(mask) == mask
-
-
-def _is_between(column: str, parameters: Parameters) -> ColumnElement[bool]:
-    earliest, latest = parameters
-    return objects.c[column].between(earliest, latest)
-
-
-def _has_leaves(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    """The condition that one instance of an attribute has all the values. parameters: path, value, path, value, …"""
-    (path, value), *others = zip(parameters[::2], parameters[1::2], strict=True)
-    leaf = object_values.alias()
-    matching = _count_rows(
-        leaf, objects, leaf.c.object == objects.c.serial, *_is_leaf(leaf, path, value)
-    )
-    for path, value in others:
-        other = object_values.alias()
-        is_same = (other.c.object == leaf.c.object, other.c.instance == leaf.c.instance)
-        also = _count_rows(other, leaf, *is_same, *_is_leaf(other, path, value))
-        matching = matching.where(also.scalar_subquery() > write_constant(0))
-    return matching.scalar_subquery() > write_constant(0)
-
-
-def _has_no_other_leaf(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    """The condition that the attribute has the value, or is not stored, which means the same."""
-    path, value = parameters
-    leaf = object_values.alias()
-    others = _count_rows(
-        leaf,
-        objects,
-        leaf.c.object == objects.c.serial,
-        _without_index(leaf.c.path) == path,
-        leaf.c.value != value,
-    )
-    return others.scalar_subquery() == write_constant(0)
-
-
-def _has_leaf_between(_: str, parameters: Parameters) -> ColumnElement[bool]:
-    path, earliest, latest = parameters
-    leaf = object_values.alias()
-    matching = _count_rows(
-        leaf,
-        objects,
-        leaf.c.object == objects.c.serial,
-        _without_index(leaf.c.path) == path,
-        leaf.c.number.between(earliest, latest),
-    )
-    return matching.scalar_subquery() > write_constant(0)
-
-
-def _count_rows(leaf: Any, outer: Any, *conditions: ColumnElement[bool]) -> Select[Any]:
-    """A subquery for the number of rows of one object that match.
-
-    It counts instead of using EXISTS, which PostgreSQL would turn into a join. As long as there are no statistics on
-    the tables, the cost of that join is quadratic in the number of objects.
-    """
-    return select(func.count()).select_from(leaf).where(*conditions).correlate(outer)
-
-
-def _is_leaf(
-    leaf: Any, path: BindParameter[Any], value: BindParameter[Any]
-) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    return _without_index(leaf.c.path) == path, _without_index(leaf.c.value) == value
-
-
-def _without_index(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The column in an expression that prevents the use of an index: rows are to be looked up by object."""
-    return column.concat(literal_column("''"))

@@ -12,6 +12,7 @@ from ....domain.lifecycle import ACTIVE, DEACTIVATED, PRE_ACTIVE
 from ....kmip.enums import ObjectType, Operation, State
 from ...interface.compute import Compute
 from ...interface.lists import GrantedObject, ListPosition, OwnedObject, StateCount
+from ..constants import write_constant
 from ..queries import (
     all_owned,
     bind_groups,
@@ -25,7 +26,6 @@ from ..tables.grants import count_grantees, find_grants
 from ..tables.rows import UID, RowParser
 from ..tables.schema import objects
 from ..watched import WatchedBackend
-from .conditions import write_constant
 
 _C = objects.c
 

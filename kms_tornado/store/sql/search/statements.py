@@ -43,6 +43,7 @@ from sqlalchemy import (
 from ....domain.managed_object import UniqueIdentifier
 from ....domain.search import LocatedObject, LocatedPage, Standing
 from ....kmip.enums import State
+from ..constants import write_constant
 from ..queries import (
     principal_parameter,
     serials_by_name,
@@ -53,14 +54,8 @@ from ..queries import (
 from ..statements import Rows
 from ..tables.rows import OBJECT_ROW
 from ..tables.schema import object_tags, objects
-from .conditions import (
-    FilterShape,
-    bind_now,
-    write_constant,
-    write_filter,
-    write_states,
-    write_storage,
-)
+from .conditions import FilterShape, write_filter
+from .states import bind_now, write_states, write_storage
 
 #: Most objects that a tag search returns (`Objects.find_tagged`).
 MAX_TAGGED = 100

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import bindparam, delete, func, insert, select
 
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import NO_VALUES, Rows, Runner, Statement
 from .schema import server_state
 

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, delete, func, select, update
 
 from ....audit.record import Draft, Origin, make_draft
 from ...interface.object_checks import AUDIT, Acceptance, Fault, Finding, StoredRow
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import InsertIfAbsent, Rows, Runner, Statement
 from .row_macs import REFUSED, RowAuthenticator, split_refused
 from .schema import objects, server_state

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, LargeBinary, bindparam, func, select, upda
 from ....audit.record import COMMAND, Draft, make_draft
 from ...interface.master_keys import CannotReseal, Reseal, ResealedPage, StoredEnvelope
 from ..backend import Backend
-from ..search.conditions import write_constant
+from ..constants import write_constant
 from ..statements import NO_VALUES, Rows, Runner, Statement, prepare
 from ..stored_values import stored_bytes
 from ..tables.row_macs import (
