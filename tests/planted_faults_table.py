@@ -1364,6 +1364,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S12",
+        "a forked process reads the connections of the one before",
+        "client/per_process.py",
+        "if process != os.getpid():",
+        "if not process:",
+        ("client/test_per_process.py",),
+    ),
+    Fault(
+        "S12",
         "a pinned certificate is not compared",
         "client/pool.py",
         'options["assert_fingerprint"] = fingerprint(settings.verified_cert)',

@@ -15,6 +15,7 @@ from .blocking import describe_method, make_transport
 from .calls import access, attributes, audit, cryptography, keys, objects
 from .connection import ConnectionSettings, TokenSource
 from .exchanges import Exchange
+from .per_process import PerProcess
 from .performing import PerformAsynchronous
 from .pool import MAX_KEPT
 from .transport import Observe
@@ -56,7 +57,9 @@ class AsyncKMSClient(PerformAsynchronous):
         observe: Observe | None = None,
     ) -> None:
         self._transport = make_transport(server_url, token, settings, observe)
-        self._threads = ThreadPoolExecutor(MAX_KEPT, thread_name_prefix="kms-client")
+        self._threads = PerProcess(
+            lambda: ThreadPoolExecutor(MAX_KEPT, thread_name_prefix="kms-client")
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,13 +69,15 @@ class AsyncKMSClient(PerformAsynchronous):
 
     def close(self) -> None:
         """Close the connections. Calls that still wait for their turn get CancelledError."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.get().shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     async def run(self, prepare: Callable[[], Exchange[T]]) -> T:
         """The result of the exchange that the function prepares. This happens on a thread, since bodies may be long."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: self._transport.run(prepare()))
+        return await loop.run_in_executor(
+            self._threads.get(), lambda: self._transport.run(prepare())
+        )
 
     async def perform_batch(self, requests: Sequence[Declared]) -> list[Declared | KMIPError]:
         """As `KMSClient.perform_batch`."""

@@ -6,7 +6,7 @@ import ipaddress
 import os
 import re
 from base64 import b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +23,11 @@ MAX_KEPT = 32
 
 def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
     """A manager for connections according to the settings. Raises InvalidSettings."""
+    return prepare_pool(settings)()
+
+
+def prepare_pool(settings: ConnectionSettings) -> Callable[[], urllib3.PoolManager]:
+    """What makes such managers, without reading the files of the settings again. Raises InvalidSettings."""
     options: dict[str, Any] = {"maxsize": MAX_KEPT, "retries": False}
     url = urlsplit(settings.server_url)
     if url.scheme == "https":
@@ -32,10 +37,9 @@ def make_pool(settings: ConnectionSettings) -> urllib3.PoolManager:
             options["assert_hostname"] = False
     proxy = settings.proxy or find_proxy(url.scheme, os.environ)
     if proxy is None or is_excluded(url.hostname or "", proxy.exclusion_list):
-        return bound_answers(urllib3.PoolManager(**options))
-    return bound_answers(
-        urllib3.ProxyManager(proxy.url, proxy_headers=_proxy_headers(proxy), **options)
-    )
+        return lambda: bound_answers(urllib3.PoolManager(**options))
+    headers = _proxy_headers(proxy)
+    return lambda: bound_answers(urllib3.ProxyManager(proxy.url, proxy_headers=headers, **options))
 
 
 def find_proxy(scheme: str, environ: Mapping[str, str]) -> ProxySettings | None:

@@ -22,7 +22,8 @@ from .connection import ConnectionSettings, DPoPToken, FixedToken, TokenSource
 from .errors import ClientWarning, UnexpectedAnswer
 from .exchanges import Exchange
 from .failures import explain
-from .pool import make_pool
+from .per_process import PerProcess
+from .pool import prepare_pool
 from .repeats import send_until_answered
 from .statuses import find_nonce, is_expired, make_error, needs_nonce
 
@@ -36,7 +37,7 @@ _CONNECT_TIMEOUT_S = 10.0
 
 
 class Transport:
-    """Connections to one server, with one user's token. Threads may share it."""
+    """Connections to one server, with one user's token. Threads and forked processes may share it."""
 
     def __init__(
         self, settings: ConnectionSettings, tokens: TokenSource, observe: Observe | None = None
@@ -44,12 +45,12 @@ class Transport:
         self._settings = settings
         self._tokens = tokens
         self._observe = observe
-        self._pool = make_pool(settings)
+        self._pool = PerProcess(prepare_pool(settings))
         self._may_warn = _is_readable_by_others(settings.server_url)
         self._nonce: str | None = None  # the server's latest, for the next DPoP proof
 
     def close(self) -> None:
-        self._pool.clear()
+        self._pool.get().clear()
 
     def run(self, exchange: Exchange[T]) -> T:
         """The result of the exchange. Raises ClientError, and KMIPError where the server refused."""
@@ -108,7 +109,7 @@ class Transport:
     ) -> urllib3.BaseHTTPResponse:
         url = _join(self._settings, exchange.path)
         timeout_s = self._settings.timeout_s
-        return self._pool.urlopen(
+        return self._pool.get().urlopen(
             exchange.method,
             url,
             body=exchange.body,
