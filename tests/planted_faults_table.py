@@ -477,7 +477,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S3",
         "rows by which objects are found are not compared",
-        "store/sql/upkeep/index_check.py",
+        "store/sql/tables/index_check.py",
         "if present != expected",
         "if present is NotImplemented",
         ("operations/test_tampering.py",),

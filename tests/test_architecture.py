@@ -195,7 +195,7 @@ ALLOWED_WITHIN: dict[str, set[str]] = {
     "store/interface": {"store"},
     "store/sql": {"store", "store/interface", "store/sql/audit", "store/sql/search", "store/sql/tables", "store/sql/upkeep"},
     "store/sql/tables": {"store", "store/interface", "store/sql"},
-    "store/sql/search": {"store", "store/interface", "store/sql", "store/sql/tables", "store/sql/upkeep/index_check.py"},
+    "store/sql/search": {"store", "store/interface", "store/sql", "store/sql/tables"},
     "store/sql/audit": {"store", "store/interface", "store/sql", "store/sql/tables", "store/sql/upkeep"},
     "store/sql/upkeep": {"store", "store/interface", "store/sql", "store/sql/tables"},
     "store/sqlite": {"store", "store/interface", "store/sql", "store/sql/audit", "store/sql/search", "store/sql/tables"},

@@ -29,6 +29,7 @@ from ..backend import Backend
 from ..statements import NO_VALUES, Rows, Runner, prepare
 from ..stored_values import stored_text
 from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
+from ..tables.index_check import IndexCheck, rebuild_index
 from ..tables.row_macs import (
     AlteredRow,
     RowAuthenticator,
@@ -38,7 +39,6 @@ from ..tables.row_macs import (
 )
 from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
 from ..tables.schema import audit_chains, audit_segments, objects
-from ..upkeep.index_check import IndexCheck, rebuild_index
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
 from ..upkeep.storage_classes import find_odd_values

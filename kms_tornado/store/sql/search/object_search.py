@@ -18,9 +18,9 @@ from ..altered_rows import logging_altered_rows
 from ..commits import GroupCommit, Job
 from ..statements import Prepared, Rows, Runner, Values
 from ..tables.grants import parse_grants, rights_of
+from ..tables.index_check import IndexCheck
 from ..tables.row_macs import RowAuthenticator, altered_object
 from ..tables.rows import GRANTS, RowParser, is_long
-from ..upkeep.index_check import IndexCheck
 from ..watched import WatchedBackend
 from .searches import SearchStatements, shape_locate, shape_tag_search
 from .statements import parse_page

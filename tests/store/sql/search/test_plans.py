@@ -20,7 +20,7 @@ from kms_tornado.store.postgres.dialect import POSTGRESQL
 from kms_tornado.store.sql.queries import prepare_queries
 from kms_tornado.store.sql.search.searches import SearchStatements, shape_locate, shape_tag_search
 from kms_tornado.store.sql.statements import SQLITE, Prepared
-from kms_tornado.store.sql.upkeep.index_check import IndexCheck
+from kms_tornado.store.sql.tables.index_check import IndexCheck
 
 from ...helpers import ALICE, AUTHENTICATOR, seeking, with_store
 

@@ -31,12 +31,12 @@ from sqlalchemy import (
 
 from ....domain.managed_object import UniqueIdentifier
 from ..statements import SQLITE, Prepared, Runner, Statement, Values
-from ..tables.attribute_rows import collect_leaves, parse_rows
-from ..tables.grants import parse_grants
-from ..tables.row_macs import AlteredRow, RowAuthenticator, altered_object
-from ..tables.rows import ROW_TO_CHECK, check_row
-from ..tables.schema import grants, object_names, object_tags, object_values, objects
-from ..tables.side_tables import collect_names
+from .attribute_rows import collect_leaves, parse_rows
+from .grants import parse_grants
+from .row_macs import AlteredRow, RowAuthenticator, altered_object
+from .rows import ROW_TO_CHECK, check_row
+from .schema import grants, object_names, object_tags, object_values, objects
+from .side_tables import collect_names
 
 #: The most objects in one statement: each may have attributes of 64 KiB.
 _MAX_UIDS = 128
