@@ -6,10 +6,10 @@ A server takes a second to load its libraries, and the tests start hundreds of t
 its own all the same, with its own directory, output, signals, variables, limits and exit code. Where a test
 is about the start of the process itself, it starts `python -m kms_tornado`.
 
-    test ── WarmServers ── socket ── _serve_forever (loads once) ── _watch (one a server) ── server
+    test ── WarmServers ── socket ── _serve_forever (loads once) ── server
     shell ── a program of `make_program` ── another socket ──┘
 
-`_watch` is the server's parent: it tells the process ID, waits for the end and tells the exit code.
+`_serve_forever` tells the process ID of each server, waits for its end and tells its exit code.
 """
 
 from __future__ import annotations
@@ -283,9 +283,15 @@ def _serve_forever(program: str, control: socket.socket, others: socket.socket) 
     if program == "server":
         _prepare()
     gc.freeze()  # or the first collection in each server would copy all pages
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the watchers are nobody's business
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the terminal's: tests stop their servers
+    running: dict[int, int] = {}  # process ID → the pipe that the exit code goes to
+    ended = _hear_of_ends()
     while True:
-        [asking, *_] = select.select([control, others], [], [])[0]
+        [asking, *_] = select.select([ended, control, others], [], [])[0]
+        if asking is ended:
+            ended.recv(4096)
+            _tell_ends(running)
+            continue
         if asking is others:
             asking, _ = others.accept()
         head, descriptors, _, _ = socket.recv_fds(asking, _NUMBER.size, 4)
@@ -297,14 +303,39 @@ def _serve_forever(program: str, control: socket.socket, others: socket.socket) 
             asking.close()
         if program == "server" and b"postgresql:" in message:
             _load_postgresql()
-        request = json.loads(message)
-        if os.fork() == 0:
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            control.close()
-            others.close()
-            _watch(request, *descriptors)
-        for descriptor in descriptors:
+        status, *files = descriptors
+        if (pid := os.fork()) == 0:
+            for each in (ended, control, others):
+                each.close()
+            for descriptor in (status, *running.values(), signal.set_wakeup_fd(-1)):
+                os.close(descriptor)
+            _run(json.loads(message), *files)
+        for descriptor in files:
             os.close(descriptor)
+        os.write(status, _NUMBER.pack(pid))
+        running[pid] = status
+
+
+def _hear_of_ends() -> socket.socket:
+    """What can be read whenever a child has ended."""
+    ended, tells = socket.socketpair()
+    ended.setblocking(False)
+    tells.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    signal.set_wakeup_fd(tells.detach(), warn_on_full_buffer=False)
+    return ended
+
+
+def _tell_ends(running: dict[int, int]) -> None:
+    """Whoever asked for a server that has ended gets its exit code."""
+    while running:
+        pid, ended = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        status = running.pop(pid)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for it
+            os.write(status, _NUMBER.pack(os.waitstatus_to_exitcode(ended)))
+        os.close(status)
 
 
 def _prepare() -> None:
@@ -334,21 +365,9 @@ def _load_postgresql() -> None:
     gc.freeze()
 
 
-def _watch(request: dict[str, Any], status: int, *files: int) -> NoReturn:
-    pid = os.fork()
-    if pid == 0:
-        os.close(status)
-        _run(request, *files)
-    for descriptor in files:
-        os.close(descriptor)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the tests stop their servers
-    os.write(status, _NUMBER.pack(pid))
-    _, ended = os.waitpid(pid, 0)
-    os.write(status, _NUMBER.pack(os.waitstatus_to_exitcode(ended)))
-    os._exit(0)
-
-
 def _run(request: dict[str, Any], *files: int) -> NoReturn:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for descriptor, file in enumerate(files):
         os.dup2(file, descriptor)
     os.closerange(len(files), max(files) + 1)
