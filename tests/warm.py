@@ -14,6 +14,7 @@ is about the start of the process itself, it starts `python -m kms_tornado`.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import contextlib
 import fcntl
@@ -21,6 +22,7 @@ import functools
 import gc
 import importlib
 import json
+import logging
 import os
 import resource
 import select
@@ -283,7 +285,8 @@ def _serve_forever(program: str, control: socket.socket, others: socket.socket) 
     if program == "server":
         _prepare()
     gc.freeze()  # or the first collection in each server would copy all pages
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # the terminal's: tests stop their servers
+    # What the terminal sends, the tests' process gets, too, and it stops its servers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     running: dict[int, int] = {}  # process ID → the pipe that the exit code goes to
     ended = _hear_of_ends()
     while True:
@@ -339,19 +342,27 @@ def _tell_ends(running: dict[int, int]) -> None:
 
 
 def _prepare() -> None:
-    """What each server would do once at its start, and its successors find done."""
+    """What each server would do once at its start, and its successors find done: one starts here, and stops."""
     from kms_tornado import options
-    from kms_tornado.store.opening import open_store
+    from kms_tornado.web.process.server import Server
+    from kms_tornado.web.process.serving import _choose_loop_factory
 
-    from .new_databases import find_statements, make_at_once
+    from .new_databases import make_at_once
+
+    async def start(server: Server) -> None:
+        async with server:
+            pass
 
     make_at_once()
-    find_statements()
-    settings = options.parse(["--insecure-no-auth"], {}).settings.service
-    assert settings.data_dir is not None
-    open_store(
-        settings.database_url, settings.data_dir
-    )  # compiles its statements, and opens nothing
+    logging.disable()
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        asyncio.Runner(loop_factory=_choose_loop_factory()) as runner,
+    ):
+        line = ["--insecure-no-auth", "--port", "0", "--data-dir", directory]
+        runner.run(start(Server(options.parse(line, {}).settings)))
+    logging.disable(logging.NOTSET)
+    tempfile.tempdir = None  # a server may have a TMPDIR of its own
 
 
 @functools.cache
@@ -370,7 +381,7 @@ def _run(request: dict[str, Any], *files: int) -> NoReturn:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for descriptor, file in enumerate(files):
         os.dup2(file, descriptor)
-    os.closerange(len(files), max(files) + 1)
+        os.close(file)
     os.chdir(request["cwd"])
     try:
         code = _choose_run(request)(request)
