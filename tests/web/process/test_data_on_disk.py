@@ -98,7 +98,7 @@ def test_wrong_master_key_ends_the_start_before_listening(used_data_dir, argv, v
     finished = run(*NO_AUTH, *argv, "--port", "0", cwd=used_data_dir, **variables)
     line = check_refused(finished, 2)
     assert words in line
-    source = "environment" if variables and not argv else "flag" if argv else "default"
+    source = "environment" if variables and not argv else "flag" if argv else "not set"
     name = "KMS_MASTER_KEY" if source == "environment" else "--master-key-file"
     assert name in line
     assert f"({source})" in line
