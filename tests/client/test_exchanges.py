@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kms_tornado.client import ItemNotFound, KMIPError, ObjectAlreadyExists, UnexpectedAnswer
-from kms_tornado.client.calls import access, keys, objects
+from kms_tornado.client.calls import access, cryptography, keys, objects
 from kms_tornado.client.exchanges import call_json, perform_any, perform_batch
 from kms_tornado.kmip.payloads import DestroyRequest, EncryptRequest, GetRequest, LocateRequest
 
@@ -175,3 +175,35 @@ def test_identifier_stays_one_part_of_the_path(uid: str, path: str) -> None:
 def test_json_members_are_sent_and_the_result_is_what_was_read() -> None:
     exchange = call_json("POST", "/path", lambda document: document["a"], {"b": 1})
     assert (exchange.body, exchange.parse(b'{"a": 2}')) == (b'{"b": 1}', 2)
+
+
+SECRET = "hunter2hunter2"
+
+
+@each_row(
+    ("prepare", "words"),
+    [
+        (lambda: cryptography.encrypt("key", SECRET), "data takes bytes, not str"),
+        (lambda: cryptography.encrypt("key", b"", additional_data=SECRET), "additional_data takes"),
+        (lambda: cryptography.encrypt("key", b"", iv=SECRET), "iv takes bytes"),
+        (lambda: cryptography.decrypt("key", SECRET), "ciphertext takes bytes"),
+        (lambda: cryptography.decrypt("key", b"", additional_data=7), "additional_data takes"),
+        (lambda: cryptography.sign("key", digest=SECRET), "digest takes bytes"),
+        (lambda: cryptography.verify("key", SECRET, b""), "signature takes bytes"),
+        (lambda: cryptography.mac("key", SECRET), "data takes bytes"),
+        (lambda: cryptography.mac_verify("key", b"", SECRET), "mac_data takes bytes"),
+        (lambda: cryptography.hash_data(SECRET), "data takes bytes"),
+        (lambda: cryptography.encrypt(5, b""), "an identifier or a list of tags, not int"),
+        (lambda: cryptography.encrypt(None, b""), "an identifier or a list of tags, not NoneType"),
+        (lambda: cryptography.encrypt(b"key", b""), "an identifier or a list of tags, not bytes"),
+    ],
+)
+def test_argument_of_a_wrong_type_is_named_and_not_shown(prepare: Any, words: str) -> None:
+    with pytest.raises(TypeError, match=words) as caught:
+        prepare()
+    assert SECRET not in str(caught.value)
+
+
+def test_bytes_may_be_any_of_pythons() -> None:
+    bodies = {cryptography.hash_data(kind(b"x")).body for kind in (bytes, bytearray, memoryview)}
+    assert len(bodies) == 1

@@ -20,9 +20,15 @@ Key = str | Sequence[str]
 
 
 def identify(key: Key) -> str:
-    """The identifier, or the tags in the form that can take its place. Raises ValueError where there are no tags."""
+    """The identifier, or the tags in the form that can take its place.
+
+    Raises ValueError where there are no tags, and TypeError for what is neither.
+    """
     if isinstance(key, str):
         return key
+    given: object = key  # an application need not be checked by types
+    if isinstance(given, bytes) or not isinstance(given, Sequence):
+        raise TypeError(f"a key is an identifier or a list of tags, not {type(key).__name__}")
     if not key:
         raise ValueError(
             "an empty list of tags would mean every object: give an identifier or a tag"
@@ -35,6 +41,15 @@ def as_list(subject: str, values: Sequence[str]) -> list[str]:
     if isinstance(values, str):
         raise TypeError(f"{subject} are a list: write [{values!r}]")
     return list(values)
+
+
+def check_bytes(**arguments: object) -> None:
+    """Raise TypeError for the first argument that is neither bytes nor None. Its value is not shown: it may be secret."""
+    for name, value in arguments.items():
+        if value is not None and not isinstance(value, (bytes, bytearray, memoryview)):
+            raise TypeError(
+                f"{name} takes bytes, not {type(value).__name__}: a text is encoded first, text.encode()"
+            )
 
 
 def new_identifier() -> str:

@@ -23,7 +23,7 @@ from ...kmip.payloads import (
 )
 from ...kmip.structures import CryptographicParameters
 from ..exchanges import Exchange, perform
-from .arguments import Key, find_value, identify
+from .arguments import Key, check_bytes, find_value, identify
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ def encrypt(
     iv: None lets the server choose one, which is also what makes the request repeatable.
     parameters: None means those of the key.
     """
+    check_bytes(data=data, additional_data=additional_data, iv=iv)
     request = EncryptRequest(
         unique_identifier=identify(key),
         cryptographic_parameters=parameters,
@@ -81,7 +82,9 @@ def decrypt(
 ) -> Exchange[bytes]:
     """The plaintext. ciphertext: bytes where the cipher has neither an IV nor a tag, as RSA."""
     if not isinstance(ciphertext, Ciphertext):
+        check_bytes(ciphertext=ciphertext)
         ciphertext = Ciphertext("", ciphertext)
+    check_bytes(additional_data=additional_data)
     request = DecryptRequest(
         unique_identifier=identify(key),
         cryptographic_parameters=parameters,
@@ -101,6 +104,7 @@ def sign(
     parameters: CryptographicParameters | None = None,
 ) -> Exchange[bytes]:
     """The signature of data, which the server hashes, or of a digest, which the caller has made."""
+    check_bytes(data=data, digest=digest)
     request = SignRequest(identify(key), parameters, data, digest)
     return perform(request, SignResponse).then(lambda response: response.signature_data or b"")
 
@@ -114,6 +118,7 @@ def verify(
     parameters: CryptographicParameters | None = None,
 ) -> Exchange[bool]:
     """Whether the signature is of these data, or of this digest, by this key."""
+    check_bytes(signature=signature, data=data, digest=digest)
     request = SignatureVerifyRequest(identify(key), parameters, data, digest, signature)
     return perform(request, SignatureVerifyResponse).then(
         lambda response: response.validity_indicator is ValidityIndicator.VALID
@@ -124,6 +129,7 @@ def mac(
     key: Key, data: bytes, *, parameters: CryptographicParameters | None = None
 ) -> Exchange[bytes]:
     """The message authentication code of data."""
+    check_bytes(data=data)
     request = MACRequest(identify(key), parameters, data)
     return perform(request, MACResponse).then(lambda response: response.mac_data or b"")
 
@@ -132,6 +138,7 @@ def mac_verify(
     key: Key, data: bytes, mac_data: bytes, *, parameters: CryptographicParameters | None = None
 ) -> Exchange[bool]:
     """Whether the code is that of these data by this key."""
+    check_bytes(data=data, mac_data=mac_data)
     request = MACVerifyRequest(identify(key), parameters, data, mac_data)
     return perform(request, MACVerifyResponse).then(
         lambda response: response.validity_indicator is ValidityIndicator.VALID
@@ -140,6 +147,7 @@ def mac_verify(
 
 def hash_data(data: bytes, algorithm: HashingAlgorithm | str = "SHA-256") -> Exchange[bytes]:
     """The digest of data, computed by the server."""
+    check_bytes(data=data)
     parameters = CryptographicParameters(hashing_algorithm=find_value(HashingAlgorithm, algorithm))
     return perform(HashRequest(parameters, data), HashResponse).then(
         lambda response: response.data or b""
