@@ -1288,6 +1288,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S11",
+        "a damaged RSA key is taken for a key",
+        "client/key_files/loading.py",
+        "if isinstance(key, RSAPrivateKey) and not is_consistent(key.private_numbers()):",
+        "if False:",
+        ("client/key_files/test_loading.py",),
+    ),
+    Fault(
+        "S11",
         "the key of another noun is taken",
         "client/cli/keys/importing.py",
         "    if not fits:",

@@ -12,11 +12,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    load_der_private_key,
     load_der_public_key,
-    load_pem_private_key,
     load_pem_public_key,
-    load_ssh_private_key,
     load_ssh_public_key,
     pkcs7,
     pkcs12,
@@ -33,6 +30,7 @@ from .kmip_objects import (
     make_private_key,
     make_public_key,
 )
+from .loading import load_der, load_pem, load_ssh
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----", re.DOTALL)
 _PRIVATE_LABELS = frozenset(
@@ -90,9 +88,9 @@ def _read_block(label: str, block: bytes, password: bytes | None) -> list[Object
     if label == "PRIVATE KEY":
         return [_read_pkcs8(_decode_pem(block), "the PEM block PRIVATE KEY")]
     if label in _PRIVATE_LABELS:
-        return [_load_private(load_pem_private_key, block, password, f"the PEM block {label}")]
+        return [_load_private(load_pem, block, password, f"the PEM block {label}")]
     if label == "OPENSSH PRIVATE KEY":
-        return [_load_private(load_ssh_private_key, block, password, "the OpenSSH key")]
+        return [_load_private(load_ssh, block, password, "the OpenSSH key")]
     raise KeyFileError(f"the file has a PEM block {label}, which is no key and no certificate")
 
 
@@ -109,10 +107,10 @@ def _read_pkcs8(octets: bytes, what: str) -> Object:
     """The private key, as exactly these octets."""
     algorithm = find_key_algorithm(octets)
     if algorithm is None or not is_pkcs8(octets):
-        return _load_private(load_der_private_key, octets, None, what)
+        return _load_private(load_der, octets, None, what)
     if algorithm is not CryptographicAlgorithm.DH:  # the library warns of each of them
         try:
-            load_der_private_key(octets, None)
+            load_der(octets, None)
         except UnsupportedAlgorithm:  # such as a curve: the server knows more
             pass
         except (ValueError, TypeError):
@@ -231,7 +229,7 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
         return (_read_spki(octets),)
     if is_pkcs8(octets):
         return (_read_pkcs8(octets, "the DER file"),)
-    return (_load_private(load_der_private_key, octets, password, "the DER file"),)
+    return (_load_private(load_der, octets, password, "the DER file"),)
 
 
 def _begins_with_type(octets: bytes) -> bool:

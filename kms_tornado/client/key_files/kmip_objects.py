@@ -28,7 +28,6 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
-    load_der_private_key,
     load_der_public_key,
 )
 
@@ -52,6 +51,7 @@ from ...kmip.objects import (
 )
 from .der import find_key_algorithm
 from .errors import KeyFileError
+from .loading import load_der
 
 _A = CryptographicAlgorithm
 
@@ -211,7 +211,7 @@ def load_asymmetric_key(managed: PrivateKey | PublicKey) -> PrivateKeyTypes | Pu
         raise KeyFileError("a Diffie-Hellman key is written as pkcs8-pem, spki-pem or in DER")
     try:
         if isinstance(managed, PrivateKey):
-            return load_der_private_key(octets, None)
+            return load_der(octets, None)
         return load_der_public_key(octets)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise KeyFileError("the key is in a format that only json-ttlv and raw can hold") from None
