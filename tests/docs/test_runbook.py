@@ -56,6 +56,12 @@ DISASTERS = {
         "ALTERED=$(sqlite3 /var/lib/kms-tornado/kms.db"
         " \"SELECT uid FROM objects WHERE owner = 'mallory'\")\n"
     ),
+    "the database is empty, or has no audit": (
+        "systemctl start kms-tornado-backup.service\n"
+        "systemctl stop kms-tornado\n"
+        "rm /var/lib/kms-tornado/kms.db*\n"
+        "systemctl start kms-tornado || journalctl -u kms-tornado -n 1\n"
+    ),
     "older than this server's anchor: the anchor": (
         "systemctl stop kms-tornado\n"
         "cp /var/lib/kms-tornado/kms.db /srv/old.db\n"

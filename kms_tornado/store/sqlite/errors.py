@@ -26,6 +26,8 @@ _CAUSES = {
     sqlite3.SQLITE_PROTOCOL: "locked",
     sqlite3.SQLITE_READONLY: "read-only",
     sqlite3.SQLITE_CANTOPEN: "file",
+    sqlite3.SQLITE_CORRUPT: "damaged",
+    sqlite3.SQLITE_NOTADB: "damaged",
 }
 
 

@@ -217,12 +217,21 @@ def test_a_start_on_a_full_disk_is_out_of_reach_for_now(path):
     with_store(path, nothing)
 
 
-@pytest.mark.parametrize("name", ["SQLITE_FULL", "SQLITE_IOERR_SHMSIZE"])
-def test_disk_without_room_for_any_of_the_files_is_called_full(name):
-    error = sqlite3.OperationalError("disk I/O error")
+@pytest.mark.parametrize(
+    ("name", "cause", "detail"),
+    [
+        ("SQLITE_FULL", "disk full", "the disk is full"),
+        ("SQLITE_IOERR_SHMSIZE", "disk full", "the disk is full"),
+        ("SQLITE_IOERR_READ", "disk error", "its own words"),
+        ("SQLITE_CORRUPT", "damaged", "its own words"),
+        ("SQLITE_NOTADB", "damaged", "its own words"),
+    ],
+)
+def test_cause_tells_a_full_disk_from_a_broken_one_and_from_a_damaged_file(name, cause, detail):
+    error = sqlite3.OperationalError("its own words")
     error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
     unavailable = translate_error(error)
-    assert (unavailable.cause, unavailable.detail) == ("disk full", f"the disk is full ({name})")
+    assert (unavailable.cause, unavailable.detail) == (cause, f"{detail} ({name})")
 
 
 def test_an_empty_file_is_a_new_database(path):
