@@ -38,9 +38,6 @@ from typing import Any, NamedTuple
 #: The results of operations. Refused: before an operation was begun. Undone: by a batch that failed.
 SUCCESS, FAILED, REFUSED, UNDONE = "Success", "Failed", "Refused", "Undone"
 
-#: The operation name in records of reserved nonces. The operation that needed them has a record of its own.
-RESERVE_NONCES = "ReserveNonces"
-
 #: The most characters of a text from a client, and the most identifiers in a record besides its own.
 MOST_CHARACTERS = 255
 _MOST_ALSO = 32
@@ -117,74 +114,6 @@ class UseDraft(NamedTuple):
 Draft = RenderedDraft | UseDraft
 
 
-class AuditEntry:
-    """One operation while it runs, and what its record will say.
-
-    touched: the identifiers of the objects that the operation was given, in order.
-    is_recorded: whether a commit contained its record.
-    """
-
-    __slots__ = ("is_recorded", "item", "operation", "origin", "time_ms", "touched")
-
-    def __init__(self, origin: Origin, operation: str, item: str | None = None) -> None:
-        self.origin = origin
-        self.operation = operation
-        self.item = item
-        self.time_ms = time.time_ns() // 1_000_000
-        self.touched: list[str] = []
-        self.is_recorded = False
-
-    def begin_again(self) -> None:
-        """The operation runs once more, from its start."""
-        self.touched.clear()
-        self.is_recorded = False
-
-    def draft_change(self, uids: Sequence[str], detail: Mapping[str, Any] | None = None) -> Draft:
-        """The record of a change to these objects. The first of them is the object that the record is about."""
-        also = list(dict.fromkeys((*uids[1:], *(uid for uid in self.touched if uid not in uids))))
-        return make_draft(
-            self.origin, self.operation, uid=uids[0] if uids else None, time_ms=self.time_ms,
-            item=self.item, also=also, detail=detail, changes=uids,
-        )  # fmt: skip
-
-    def draft_reservation(self, uid: str, count: int) -> Draft:
-        """The record of reserved nonces, which this operation and later ones will use.
-
-        It has an operation name of its own, since what is done with the nonces are uses, each with a record of its own.
-        """
-        return make_draft(
-            self.origin, RESERVE_NONCES, uid=uid, time_ms=self.time_ms, item=self.item,
-            detail={"reserved": count}, changes=[uid],
-        )  # fmt: skip
-
-    def draft_outcome(
-        self,
-        uid: str | None,
-        *,
-        result: str = SUCCESS,
-        reason: str | None = None,
-        detail: Mapping[str, Any] | None = None,
-    ) -> Draft:
-        """The record of an operation that changed nothing. uid: as the answer or the request names it."""
-        touched = self.touched
-        if uid is None and touched:
-            uid = touched[0]
-        if (
-            uid is not None
-            and result is SUCCESS
-            and detail is None
-            and (not touched or touched == [uid])
-        ):
-            return UseDraft(self.origin, self.operation, self.item, uid, self.time_ms)
-        also: Sequence[str] = ()
-        if touched and (len(touched) > 1 or touched[0] != uid):
-            also = [other for other in dict.fromkeys(touched) if other != uid]
-        return make_draft(
-            self.origin, self.operation, result=result, reason=reason, uid=uid,
-            time_ms=self.time_ms, item=self.item, also=also, detail=detail,
-        )  # fmt: skip
-
-
 def make_draft(
     origin: Origin,
     operation: str,
@@ -213,14 +142,7 @@ def make_draft(
     if also:
         before_chain = f'{{"also":[{",".join(map(_quote_uid, also[:_MOST_ALSO]))}],'
     if count > 1 or detail or item:
-        before_objects = "".join(
-            (
-                f',"count":{count}' if count > 1 else "",
-                f',"detail":{canonical(clean(detail)).decode()}' if detail else "",
-                before_objects,
-                f',"item":"{item}"' if item else "",
-            )
-        )
+        before_objects = _add_rare_members(before_objects, count, detail, item)
     request_id = origin.request_id
     seconds, milliseconds = divmod(time_ms, 1000)
     return RenderedDraft(
@@ -234,6 +156,20 @@ def make_draft(
         time_ms,
         () if changes is None else changes,
         changes is None,
+    )
+
+
+def _add_rare_members(
+    issuer: str, count: int, detail: Mapping[str, Any] | None, item: str | None
+) -> str:
+    """The pieces before `objects`: count and detail stand before the issuer, item behind it."""
+    return "".join(
+        (
+            f',"count":{count}' if count > 1 else "",
+            f',"detail":{canonical(clean(detail)).decode()}' if detail else "",
+            issuer,
+            f',"item":"{item}"' if item else "",
+        )
     )
 
 

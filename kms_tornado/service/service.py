@@ -27,7 +27,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
-from ..audit.record import AuditEntry, Origin
+from ..audit.entry import AuditEntry
+from ..audit.record import Origin
 from ..auth.principal import Principal
 from ..crypto.policy import CryptoPolicy
 from ..crypto.sealing.envelope import KeyRing

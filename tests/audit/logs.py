@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from kms_tornado.audit.chain import NOTHING, ChainHead, extend
 from kms_tornado.audit.checkpoint import Checkpoint, hash_checkpoint, sign_checkpoint
-from kms_tornado.audit.record import AuditEntry, Origin
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import Origin
 from kms_tornado.audit.signing import make_private_pem, parse_private_pem
 
 KEY = parse_private_pem(make_private_pem())

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from kms_tornado.audit.chain import NOTHING, ChainHead, extend, hash_line, is_chained
-from kms_tornado.audit.record import AuditEntry, make_draft
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import make_draft
 
 from .logs import ORIGIN, make_chain
 

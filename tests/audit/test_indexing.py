@@ -8,6 +8,7 @@ import re
 import pytest
 
 from kms_tornado.audit.chain import NOTHING, ChainHead, extend
+from kms_tornado.audit.entry import AuditEntry
 from kms_tornado.audit.indexing import (
     format_time,
     index_records,
@@ -19,7 +20,7 @@ from kms_tornado.audit.indexing import (
     read_times,
 )
 from kms_tornado.audit.query import RecordQuery
-from kms_tornado.audit.record import COMMAND, FAILED, AuditEntry, Origin, make_draft
+from kms_tornado.audit.record import COMMAND, FAILED, Origin, make_draft
 
 from ..rows import each_row
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from kms_tornado.audit.entry import AuditEntry
 from kms_tornado.audit.parsing import Link, MalformedRecord, parse_line, read_link
-from kms_tornado.audit.record import AuditEntry, Origin, canonical, make_draft, render
+from kms_tornado.audit.record import Origin, canonical, make_draft, render
 
 from ..rows import each_row
 

@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, TypeVar
 
-from ...audit.record import AuditEntry
+from ...audit.entry import AuditEntry
 from ...crypto.material import KeyMaterial
 from ...crypto.policy import CryptoPolicy, Technique, check_policy
 from ...crypto.sealing.envelope import EnvelopeContext, KeyRing, SealBroken, open_sealed, seal

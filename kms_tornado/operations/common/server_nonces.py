@@ -24,7 +24,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...audit.record import AuditEntry, Draft
+from ...audit.entry import AuditEntry
+from ...audit.record import Draft
 from ...domain.managed_object import ManagedObject, SealedMaterial, UniqueIdentifier
 from ...domain.nonces import RESERVED_BLOCK, NonceSource
 from ...store.interface.changes import ReserveNonces

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ...audit.record import FAILED, UNDONE, AuditEntry, Origin, make_draft
+from ...audit.entry import AuditEntry
+from ...audit.record import FAILED, UNDONE, Origin, make_draft
 from ...errors import KMIPError, KMSError, Unavailable
 from ...redaction import mask_jwts
 from .trail import AuditTrail

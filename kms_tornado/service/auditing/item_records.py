@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ...audit.record import AuditEntry, Origin
+from ...audit.entry import AuditEntry
+from ...audit.record import Origin
 from ...kmip.messages.batch_items import RequestItem
 from ...kmip.tables import OPERATION_TAGS
 from .auditor import REQUEST, Auditor

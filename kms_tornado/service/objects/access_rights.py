@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ... import strict_json
+from ...audit.entry import AuditEntry
 from ...audit.indexing import format_time
-from ...audit.record import AuditEntry, Origin
+from ...audit.record import Origin
 from ...domain.access import (
     check_grantee,
     check_new_grantee,

@@ -62,14 +62,23 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         self.add(_build_figures)
         if kms is not None:
-            self.add(lambda: database_figures(kms))
-            self.add(lambda: audit_figures(kms))
-            if kms.scrubber is not None:
-                scrubber = kms.scrubber
-                self.add(lambda: scrub_figures(scrubber))
-            if kms.executor is not None:
-                executor = kms.executor
-                self.add(lambda: executor_figures(executor))
+            self._add_kms(kms)
+        self._add_requests()
+        self._add_lag()
+        if auth.statistics() is not None:
+            self._add_tokens(auth)
+
+    def _add_kms(self, kms: KMS) -> None:
+        self.add(lambda: database_figures(kms))
+        self.add(lambda: audit_figures(kms))
+        if kms.scrubber is not None:
+            scrubber = kms.scrubber
+            self.add(lambda: scrub_figures(scrubber))
+        if kms.executor is not None:
+            executor = kms.executor
+            self.add(lambda: executor_figures(executor))
+
+    def _add_requests(self) -> None:
         requests = Counter(
             "kms_http_requests",
             "Answered requests by route, method and status",
@@ -96,13 +105,10 @@ class Metrics:
             buckets=_REQUEST_BUCKETS_S,
             registry=self._registry,
         )
-        self._add_lag()
         self._count_request = _Children(lambda key: requests.labels(*key).inc)
         self._observe_request = _Children(lambda route: seconds.labels(route).observe)
         self._count_operation = _Children(lambda key: operations.labels(*key).inc)
         self._observe_operation = _Children(lambda name: operation_seconds.labels(name).observe)
-        if auth.statistics() is not None:
-            self._add_tokens(auth)
 
     def _add_lag(self) -> None:
         lag = Histogram(

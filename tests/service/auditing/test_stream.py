@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from kms_tornado.audit.chain import ChainHead, Segment
-from kms_tornado.audit.record import AuditEntry, Origin
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import Origin
 from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.service.auditing import stream as audit_stream

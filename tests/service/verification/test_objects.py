@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from kms_tornado.audit.record import COMMAND, AuditEntry, Origin
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import COMMAND, Origin
 from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.domain.search import LocateSearch
 from kms_tornado.errors import GeneralFailure, ObjectAlreadyExists

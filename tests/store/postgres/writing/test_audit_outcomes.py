@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 from sqlalchemy import select
 
-from kms_tornado.audit.record import AuditEntry, Origin
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import Origin
 from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.errors import Unavailable
 from kms_tornado.service.auditing.trail import AuditTrail

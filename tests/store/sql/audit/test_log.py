@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from kms_tornado.audit.chain import hash_line
 from kms_tornado.audit.checkpoint import parse_checkpoint, sign_checkpoint
-from kms_tornado.audit.record import AuditEntry, Origin, make_draft
+from kms_tornado.audit.entry import AuditEntry
+from kms_tornado.audit.record import Origin, make_draft
 from kms_tornado.audit.verification import ChainVerifier
 from kms_tornado.errors import KMIPError
 from kms_tornado.kmip.enums import Operation
