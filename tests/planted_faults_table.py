@@ -2148,6 +2148,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S17",
+        "an identifier that cannot be sent makes the reads of others fail",
+        "store/postgres/gathered_reads.py",
+        "return len(uid) <= _LONGEST and uid.isascii() and uid.isprintable()",
+        "return True",
+        ("store/postgres/test_gathered_reads.py",),
+    ),
+    Fault(
+        "S17",
+        "long objects are read together, in one go",
+        "store/postgres/gathered_reads.py",
+        "ARRAY(Text))), _length <= _SHORT",
+        "ARRAY(Text)))",
+        ("store/postgres/test_gathered_reads.py",),
+    ),
+    Fault(
+        "S17",
         "what nobody reads yet is read without end",
         "transport/streams.py",
         "events &= ~self.io_loop.READ",

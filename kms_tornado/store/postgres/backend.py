@@ -30,6 +30,7 @@ from .engine import (
     run_exclusively,
     run_on_snapshot,
 )
+from .gathered_reads import GatheredReads
 from .reader import PostgresReader
 from .writing.writer import PostgresWriter
 
@@ -67,6 +68,7 @@ class PostgresBackend:
             may_upgrade=self._may_upgrade,
         )
         self._reader = PostgresReader(self._connector, size=READERS)
+        self._gathered = GatheredReads(self._reader.fetch_rows)
         self._writer = PostgresWriter(self._connector, chains)
         self._writer.start()
 
@@ -81,6 +83,8 @@ class PostgresBackend:
     async def read(self, statement: Prepared, values: Values = NO_VALUES) -> Rows:
         if self._reader is None:
             raise make_unavailable(NOT_OPEN)
+        if statement.is_frequent:
+            return await self._gathered.fetch_rows(statement, values)
         return await self._reader.fetch_rows(statement, values)
 
     async def ping(self, statement: Prepared) -> None:

@@ -205,13 +205,27 @@ def test_nobody_waits_for_a_lock_for_ever(url, monkeypatch):
     with_store(url, body)
 
 
+async def begin_reads(store, number):
+    """As many reads of "one", each in another turn of the loop, so that each has a statement of its own."""
+
+    def is_begun():
+        pool = store.load().pool
+        return pool.in_use + pool.waiting == len(reads)
+
+    reads = []
+    for _ in range(number):
+        reads.append(asyncio.create_task(store.get("one")))
+        await until(is_begun)
+    return reads
+
+
 def test_reads_that_wait_for_a_connection_are_counted(url):
     async def body(store):
         await store.commit([Insert(an_object("one"))])
         with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
             other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
-            reads = [asyncio.create_task(store.get("one")) for _ in range(READERS + 2)]
-            await until(lambda: store.load().pool == PoolLoad(READERS, READERS, 0, 2))
+            reads = await begin_reads(store, READERS + 2)
+            assert store.load().pool == PoolLoad(READERS, READERS, 0, 2)
             assert store.load().reads == READERS + 2
         await asyncio.gather(*reads)
         load = store.load()
@@ -226,8 +240,7 @@ def test_reads_that_are_given_up_leave_no_answer_to_the_next(url):
         await store.commit([Insert(an_object("one")), Insert(an_object("two"))])
         with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
             other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
-            waiting = [asyncio.create_task(store.get("one")) for _ in range(READERS + 2)]
-            await asyncio.sleep(0.05)
+            waiting = await begin_reads(store, READERS + 2)
             for each in waiting:
                 each.cancel()
             outcomes = await asyncio.gather(*waiting, return_exceptions=True)
@@ -245,8 +258,7 @@ def test_who_finds_all_connections_busy_waits_for_one_but_not_for_ever(url, monk
         await store.commit([Insert(an_object("one"))])
         with postgres.cluster().connect(postgres.name_of(url)) as other, other.transaction():
             other.execute("LOCK TABLE objects IN ACCESS EXCLUSIVE MODE")
-            reads = [asyncio.create_task(store.get("one")) for _ in range(READERS)]
-            await asyncio.sleep(0)
+            reads = await begin_reads(store, READERS)
             with pytest.raises(Unavailable):
                 await store.get("one")
         found = await asyncio.gather(*reads)

@@ -173,6 +173,8 @@ def outcome():
 class Ask:
     """A statement for `read`, and a job."""
 
+    is_frequent = False
+
     def __init__(self, state: str, times: int) -> None:
         self.text = f"SELECT fail('{state}', {times})"
 

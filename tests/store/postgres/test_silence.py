@@ -18,7 +18,7 @@ from kms_tornado.store.sql.statements import Prepared
 
 from ... import postgres
 from ..conftest import postgres_or_skip
-from ..helpers import an_object, opened, run
+from ..helpers import ALICE, an_object, opened, run
 from .proxy import proxied
 
 SLEEP = Prepared(text("SELECT pg_sleep(0.2)"), POSTGRESQL)
@@ -61,7 +61,8 @@ def test_of_a_stopped_process_calls_end_and_the_next_are_served_by_others(url, s
     async def main():
         async with opened(url) as store:
             await store.commit([Insert(an_object("one"))])
-            await asyncio.gather(*(store.get("one") for _ in range(4)))
+            # Four connections; gets of one object would share one.
+            await asyncio.gather(*(store.is_taken("one", owner=ALICE) for _ in range(4)))
             with postgres.cluster().connect(postgres.name_of(url)) as connection:
                 pids = [row[0] for row in connection.execute(PIDS)]
             for pid in pids:

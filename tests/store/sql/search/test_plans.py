@@ -17,6 +17,7 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation, State
 from kms_tornado.kmip.structures import Name
 from kms_tornado.store.postgres.dialect import POSTGRESQL
+from kms_tornado.store.postgres.gathered_reads import SHORT_BY_UIDS
 from kms_tornado.store.sql.queries import prepare_queries
 from kms_tornado.store.sql.search.searches import SearchStatements, shape_locate, shape_tag_search
 from kms_tornado.store.sql.statements import SQLITE, Prepared
@@ -66,6 +67,8 @@ def statements(dialect: Any) -> Iterator[tuple[str, Prepared, Mapping[str, Any]]
         )
     ((check, uids),) = IndexCheck(dialect, AUTHENTICATOR).prepare(["7", "8"])  # type: ignore[list-item]
     yield "the rows beside what is found", check, uids
+    if dialect is POSTGRESQL:
+        yield "gets of one turn", SHORT_BY_UIDS, {"uids": "{7,8}"}
 
 
 async def nothing(store: Any) -> None:
