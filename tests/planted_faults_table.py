@@ -1711,6 +1711,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S15",
+        "what requires demands in front of a class is not asked of a good token",
+        "web/bearer/mixin.py",
+        "if self._demands:",
+        "if False:",
+        ("web/bearer/test_required_claims.py",),
+    ),
+    Fault(
+        "S15",
+        "what requires demands in front of a second base class is forgotten",
+        "web/bearer/mixin.py",
+        "if issubclass(base, BearerAuthMixin)]",
+        "if issubclass(base, BearerAuthMixin)][:1]",
+        ("web/bearer/test_required_claims.py",),
+    ),
+    Fault(
+        "S15",
         "a scope without a word guards nothing, and nobody is told",
         "web/bearer/required_claims.py",
         "if not found:",

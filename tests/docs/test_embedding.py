@@ -85,6 +85,9 @@ def test_scope_is_required_for_one_method(client: Client, issuer: Issuer, token:
     assert client.request("PUT", "/discounts", token=administrator, body=b"").status == 204
     assert client.request("PUT", "/discounts", token=writer, body=b"").status == 403
     assert client.request("DELETE", "/discounts", token=writer).status == 204
+    assert client.get("/shelf", token=issuer.token(aud="my-api", role="clerk")).status == 200
+    assert client.get("/shelf", token=writer).status == 403
+    assert client.request("OPTIONS", "/shelf").status == 204
     refusal = client.request("DELETE", "/discounts", token=token)
     assert (refusal.status, refusal.json()["error"]) == (403, "insufficient_scope")
 

@@ -11,7 +11,7 @@ import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
@@ -105,6 +105,16 @@ def _check_methods(handler: type[BearerAuthMixin[Any]]) -> None:
         )
 
 
+class Demand(NamedTuple):
+    """What `requires` demands of all requests to a handler that need a token.
+
+    find_refusal: gives the refusal of a principal, who is None without a token. scope: for the challenge.
+    """
+
+    find_refusal: Callable[[Principal | None], AuthenticationError | None]
+    scope: str
+
+
 class BearerAuthMixin(RequestHandler, Generic[User]):
     """Adds the token check to RequestHandler, WebSocketHandler, StaticFileHandler or your own base.
 
@@ -127,11 +137,14 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
     _is_anonymous = False  # no token came, and none was needed
     _is_token_elsewhere = False  # it was not in the Authorization header
     _is_web_socket: ClassVar[bool] = False
+    _demands: ClassVar[tuple[Demand, ...]] = ()  # those of the base classes, too
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _guard_methods(cls)
         _check_methods(cls)
+        bases = [base for base in cls.__bases__ if issubclass(base, BearerAuthMixin)]
+        cls._demands = tuple(dict.fromkeys(one for base in bases for one in base._demands))
         # Asked of the class: a handler's own __getattr__ may need what its `prepare` sets.
         cls._is_web_socket = hasattr(cls, "get_websocket_protocol")
         if cls._is_web_socket:
@@ -181,6 +194,7 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
             credentials = self._find_credentials()
             if not credentials.authorization and self.request.method in self.optional_methods:
                 self._is_anonymous = True
+                self._check_demands(None)
                 return super()._execute(transforms, *args, **kwargs)
             principal = auth.check_now(credentials)
             if principal is not None:
@@ -243,6 +257,8 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
 
     def _accept(self, principal: Principal) -> None:
         self._principal = self._current_user = principal
+        if self._demands:
+            self._check_demands(principal)
         user = type(self).current_user
         # A property of the subclass's own that can be assigned may keep the user elsewhere.
         if (
@@ -256,6 +272,11 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
                 auth.end_with_token(handler, principal)
             else:
                 close_at(handler, principal.expires_at)
+
+    def _check_demands(self, principal: Principal | None) -> None:
+        for demand in self._demands:
+            if (refusal := demand.find_refusal(principal)) is not None:
+                raise refusal
 
     # Tornado calls it before `prepare`, for all methods but GET, HEAD and OPTIONS. A browser sends cookies
     # by itself, whichever page makes it send a request, but never a bearer token: that came from a

@@ -175,7 +175,7 @@ def _format_challenges(
 def _list_scopes(
     handler: BearerAuthMixin[Any], auth: RequestAuth, error: AuthenticationError
 ) -> Sequence[str]:
-    """The scopes that a request needs: those of every token, and those of the method's `requires`.
+    """The scopes that a request needs: those of every token, and those of the `requires` of class and method.
 
     If a good token lacks a claim that every token needs, its holder is not told which one.
     """
@@ -183,7 +183,8 @@ def _list_scopes(
         return ()
     method = getattr(handler, (handler.request.method or "").lower(), None)
     scope: str = error.scope or getattr(method, "_required_scope", "")
-    return [*dict.fromkeys((*auth.scopes, *scope.split()))]
+    of_class = " ".join([demand.scope for demand in handler._demands])
+    return [*dict.fromkeys((*auth.scopes, *of_class.split(), *scope.split()))]
 
 
 def name_request(request: HTTPServerRequest) -> str:

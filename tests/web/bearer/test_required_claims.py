@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tornado.web import RequestHandler
+from tornado.websocket import WebSocketHandler
 
 from kms_tornado import (
     BearerApplication,
@@ -25,6 +26,7 @@ from ...support import Client, running
 from .handlers import is_refused
 
 ISSUER = TestIssuer()
+RAN: list[str | None] = []  # methods for which a handler's `prepare` ran
 ROLES = "https://shop.example/roles"
 
 
@@ -44,6 +46,51 @@ class Guarded(BearerRequestHandler):
     @requires(RequiredClaim(ROLES, ("clerk", "admin")), RequiredClaim("scope", "read write"))
     def patch(self) -> None:
         self.write("in")
+
+
+@requires(role=("clerk", "admin"), scope="desk")
+class Desk(BearerRequestHandler):
+    public_methods = ("OPTIONS",)
+    optional_methods = ("DELETE",)
+
+    def prepare(self) -> None:
+        self.settings["ran"].append(self.request.method)
+
+    def get(self) -> None:
+        self.write("in")
+
+    delete = options = get
+
+    @requires(scope="write")
+    def put(self) -> None:
+        self.write("in")
+
+
+class Drawer(Desk):
+    """Overrides all of it."""
+
+    def prepare(self) -> None:
+        """Does nothing."""
+
+    def get(self) -> None:
+        self.write("in")
+
+    put = get
+
+
+@requires(scope="safe")
+class Safe(BearerRequestHandler):
+    """Another class with a guard."""
+
+
+class SafeInDesk(Drawer, Safe):
+    """Is demanded what either is."""
+
+
+@requires(scope="desk")
+class Bell(BearerAuthMixin, WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message)
 
 
 class Base(RequestHandler):
@@ -84,9 +131,18 @@ def fast(request: FastRequest) -> str:
 
 def make_app() -> BearerApplication:
     return BearerApplication(
-        [("/guarded", Guarded), ("/own", Own), ("/page", Page)],
+        [
+            ("/guarded", Guarded),
+            ("/own", Own),
+            ("/page", Page),
+            ("/desk", Desk),
+            ("/drawer", Drawer),
+            ("/safe", SafeInDesk),
+            ("/bell", Bell),
+        ],
         fast_routes={("GET", "/fast"): fast},
         bearer_auth=ISSUER.auth(),
+        ran=RAN,
     )
 
 
@@ -179,3 +235,51 @@ def test_a_refusal_behind_an_answer_that_was_begun_ends_the_connection(client: C
     with pytest.raises(http.client.HTTPException):
         client.request("DELETE", "/own", token=ISSUER.token())
     assert client.request("GET", "/fast", token=ISSUER.token(**ADMIN, scope="read")).status == 200
+
+
+CLERK = {"role": "clerk", "scope": "desk"}
+
+
+@each_row(
+    ("method", "path", "claims", "status", "scope"),
+    [
+        pytest.param("GET", "/desk", CLERK, 200, "", id="what the class demands"),
+        pytest.param("GET", "/desk", {"role": "clerk"}, 403, "desk", id="no scope"),
+        pytest.param("GET", "/desk", {"scope": "desk"}, 403, "desk", id="no role"),
+        pytest.param("GET", "/desk", None, 401, "desk", id="no token"),
+        pytest.param("PUT", "/desk", CLERK, 403, "desk write", id="the method demands more"),
+        pytest.param("PUT", "/desk", None, 401, "desk write", id="no token, of both"),
+        pytest.param("PUT", "/desk", {"role": "clerk", "scope": "desk write"}, 200, "", id="both"),
+        pytest.param("OPTIONS", "/desk", None, 200, "", id="a public method"),
+        pytest.param("DELETE", "/desk", None, 401, "desk", id="an optional one, no token"),
+        pytest.param("DELETE", "/desk", CLERK, 200, "", id="an optional one"),
+        pytest.param("GET", "/drawer", {}, 403, "desk", id="a subclass"),
+        pytest.param("PUT", "/drawer", CLERK, 200, "", id="a subclass that overrides a method"),
+        pytest.param("GET", "/safe", CLERK, 403, "desk safe", id="the second base class"),
+        pytest.param("GET", "/safe", {"scope": "safe"}, 403, "desk safe", id="the first one"),
+        pytest.param(
+            "GET", "/safe", {"role": "admin", "scope": "safe desk"}, 200, "", id="both classes"
+        ),
+        pytest.param("GET", "/bell", {"scope": "x"}, 403, "desk", id="a web socket's handshake"),
+        pytest.param("GET", "/bell", {"scope": "desk"}, 400, "", id="which is none"),
+    ],
+)
+def test_what_a_class_demands_holds_for_all_its_methods(
+    client: Client, method: str, path: str, claims: dict[str, Any] | None, status: int, scope: str
+) -> None:
+    """Nothing of the class runs for a request that it refuses: not even `prepare`, which runs before its methods' guards."""
+    RAN.clear()
+    answer = client.request(method, path, token=None if claims is None else ISSUER.token(**claims))
+    assert answer.status == status
+    if status in (401, 403):
+        is_refused(answer, status, None if status == 401 else "insufficient_scope")
+        assert f'scope="{scope}"' in answer.headers["WWW-Authenticate"]
+    has_run = status == 200 or (status, scope) == (403, "desk write")
+    assert ([method] if has_run and path == "/desk" else []) == RAN
+
+
+def test_a_class_that_knows_no_token_cannot_be_guarded() -> None:
+    with pytest.raises(
+        TypeError, match=r"^@requires needs a handler with BearerAuthMixin, not Base"
+    ):
+        requires(scope="a")(Base)  # type: ignore[type-var]

@@ -111,6 +111,16 @@ class Account(BearerRequestHandler[dict[str, str]]):
         self.write(self.current_user["account"])
 
 
+@requires(role="clerk")
+class Desk(BearerRequestHandler[dict[str, str]]):
+    def get(self) -> None:
+        assert_type(self.current_user, dict[str, str])
+
+
+class OwnDesk(Desk):
+    pass
+
+
 class Catalogue(BearerRequestHandler[Principal | None]):
     optional_methods = ("GET",)
 
