@@ -37,28 +37,13 @@ def parse(
     """
     faults = Faults()
     line = read_flags(argv, faults, command, commands)
-    flags = line.texts
     arguments = convert_arguments(command, line.arguments, faults) if command else {}
-    # Stripped of the line end that a secrets file may bring. Spaces alone count as set, and as a fault.
-    variables = {o.name: environ[o.variable].strip() for o in OPTIONS if environ.get(o.variable)}
-
-    def choose(option: Option, file: Mapping[str, OptionValue]) -> OptionValue:
-        if option.name in flags:
-            return convert(option, flags[option.name], "flag", "flag", faults)
-        if option.name in variables:
-            place = f"environment {option.variable}" if option.is_flag else "environment"
-            return convert(option, variables[option.name], "environment", place, faults)
-        if option.name in file:
-            return file[option.name]
-        if (path := find_credential(option, environ)) is not None and "master-key" not in variables:
-            return convert(option, path, "credential", f"credential {option.credential}", faults)
-        return make_default(option)
-
-    config = choose(BY_NAME["config"], {})
+    sources = _Sources(line.texts, environ, faults)
+    config = sources.choose(BY_NAME["config"], {})
     if "config" in faults.unusable:
         faults.unusable.update(BY_NAME)  # any of them may be in the file
     file, tables = ({}, ()) if config.value is None else read_file(config, faults)
-    values = {o.name: config if o.name == "config" else choose(o, file) for o in OPTIONS}
+    values = {o.name: config if o.name == "config" else sources.choose(o, file) for o in OPTIONS}
     checks_tokens = command is None or command.checks_tokens
     settings = assemble(values, tables, faults, checks_tokens=checks_tokens)
     if settings is None or faults.lines:
@@ -71,6 +56,42 @@ def parse(
         print_config=line.print_config,
         arguments=arguments,
     )
+
+
+class _Sources:
+    """Where the values of options come from, but for the file."""
+
+    def __init__(
+        self,
+        flags: Mapping[str, list[str]],
+        environ: Mapping[str, str],
+        faults: Faults,
+    ) -> None:
+        """flags: by the option's name. faults: takes what cannot be converted."""
+        self._flags = flags
+        self._environ = environ
+        self._faults = faults
+        # Stripped of the line end that a secrets file may bring. Spaces alone count as set, and as a fault.
+        self._variables = {
+            option.name: environ[option.variable].strip()
+            for option in OPTIONS
+            if environ.get(option.variable)
+        }
+
+    def choose(self, option: Option, file: Mapping[str, OptionValue]) -> OptionValue:
+        """The value of the first source that has the option. file: what the file has, by the option's name."""
+        name, faults = option.name, self._faults
+        if name in self._flags:
+            return convert(option, self._flags[name], "flag", "flag", faults)
+        if name in self._variables:
+            place = f"environment {option.variable}" if option.is_flag else "environment"
+            return convert(option, self._variables[name], "environment", place, faults)
+        if name in file:
+            return file[name]
+        path = find_credential(option, self._environ)
+        if path is not None and "master-key" not in self._variables:
+            return convert(option, path, "credential", f"credential {option.credential}", faults)
+        return make_default(option)
 
 
 def find_credential(option: Option, environ: Mapping[str, str]) -> str | None:

@@ -17,6 +17,7 @@ from ....rows import each_row
 from ...faulty import Scripted, answer
 from ..conftest import Place
 from ..runner import Kmsctl
+from .signing_in import configured
 
 
 def test_whoami_prints_a_field_a_line_in_a_pipe(alice: Kmsctl, place: Place) -> None:
@@ -63,28 +64,15 @@ def test_whoami_tells_people_the_time_that_is_left(place: Place, tmp_path: Path)
     assert "alice" in shown
 
 
-CONFIGURATION = """
-[http_config]
-server_url = "{url}"
-access_token = "{stale}"
-
-[http_config.oauth2_conf]
-issuer = "{issuer}"
-client_id = "kmsctl"
-"""
-
-
 def test_whoami_tells_where_the_token_of_a_login_is(place: Place, tmp_path: Path) -> None:
-    path = tmp_path / ".kms_tornado" / "kmsctl.toml"
-    path.parent.mkdir()
     stale = place.issuer.token(aud="kms", exp=1)
-    path.write_text(CONFIGURATION.format(url=place.url, stale=stale, issuer=place.issuer.uri))
-    path.chmod(0o600)
-    store = FileTokenStore(
-        token_account(place.url, issuer=place.issuer.uri, client_id="kmsctl"), path.parent
+    kmsctl = configured(
+        tmp_path, place.url, place.issuer.uri, connection=f'access_token = "{stale}"'
     )
+    account = token_account(place.url, issuer=place.issuer.uri, client_id="kmsctl")
+    store = FileTokenStore(account, tmp_path / ".kms_tornado")
     store.save(Tokens(access_token=place.token("bob@example.com"), refresh_token="secret"))
-    document = json.loads(Kmsctl(tmp_path)("whoami", "--json").stdout)
+    document = json.loads(kmsctl("whoami", "--json").stdout)
     assert document["name"] == "bob@example.com"
     assert document["token_from"] == store.place
     assert document["is_renewed"] is True
