@@ -1,7 +1,7 @@
 """A page as a session at a terminal: its blocks of sh and python in their order, in one shell.
 
 - The block that starts ``python -m kms_tornado --dev`` is the fixture `dev_server`'s.
-- ``pip install …`` is left out: all of it is installed where the tests are run.
+- The virtual environment and ``pip install …`` are left out: all of it is installed where the tests are run.
 - ``export NAME=value`` is left out where the test knows the value: a reader pastes it from the output.
 - A block of python begins with a comment that is its file's name, and is saved under it.
 - A block of text or json behind a block of sh is what that prints (see `placeholders`).
@@ -21,6 +21,7 @@ from .placeholders import Values
 
 _MARK = "--- end of a block ---"
 _PASTED = re.compile(r"export (\w+)=")
+_ENVIRONMENT = re.compile(r"(python3 -m venv \.venv|\. \.venv/bin/activate)$")
 _NOT_RUN = re.compile(r"^(pip install [^&|;]*|python -m kms_tornado --dev|&&|\s)+$")
 
 #: The client's threads may abort the interpreter at its end, when everything is done
@@ -55,9 +56,10 @@ def run_session(
 
 def commands_to_run(each: Block, variables: Mapping[str, str]) -> list[str]:
     """Lines of a block of sh, without those that are done already. variables: known to the test."""
-    if _NOT_RUN.match(each.text):
+    text = [line for line in each.text.splitlines() if not _ENVIRONMENT.match(line)]
+    if _NOT_RUN.match("\n".join(text)):
         return []
-    lines = ((line, _PASTED.match(line)) for line in each.text.splitlines())
+    lines = ((line, _PASTED.match(line)) for line in text)
     return [line for line, pasted in lines if pasted is None or pasted[1] not in variables]
 
 
