@@ -1,6 +1,7 @@
-"""The commands of kmsctl in docs/kmsctl.md, generated from click.
+"""The commands of kmsctl in docs/kmsctl-commands.md, and its global options in docs/kmsctl.md, generated from click.
 
-``python -m tests.kmsctl_page`` writes them into the page; a test keeps them equal.
+``python -m tests.kmsctl_page`` writes them into the pages; a test keeps them equal. A command whose description and options
+are those of an earlier one, for another noun, is told as such.
 """
 
 from __future__ import annotations
@@ -16,10 +17,14 @@ import click
 from kms_tornado.client.cli.commands import COMMANDS
 from kms_tornado.client.cli.root import kmsctl
 
-PAGE = Path(__file__).parent.parent / "docs/kmsctl.md"
+_ROOT = Path(__file__).parent.parent
+PAGE, COMMANDS_PAGE = _ROOT / "docs/kmsctl.md", _ROOT / "docs/kmsctl-commands.md"
 
-BEGIN, END = "<!-- commands: python -m tests.kmsctl_page -->", "<!-- end -->"
-GLOBAL_BEGIN = "<!-- global options: python -m tests.kmsctl_page -->"
+END = "<!-- end -->"
+#: What a noun is called in the texts of its verbs.
+_NOUNS = re.compile(
+    r"(the |an? )?(symmetric key|RSA key|elliptic-curve key|private key|certificate|key|object)s?"
+)
 
 #: Before a paragraph, what keeps click from wrapping it; here, what makes it an example.
 UNWRAPPED = "\b"
@@ -73,20 +78,34 @@ def examples(command: click.Command) -> list[str]:
 
 
 def render_commands() -> str:
-    return "\n\n".join(_render(words, command) for words, command in commands())
+    sections: list[str] = []
+    told: dict[str, str] = {}
+    for words, command in commands():
+        name = " ".join(("kmsctl", *words))
+        head, body = _render_head(words, command), _render_body(command)
+        subject = _NOUNS.sub("", re.sub("```sh.*?```", "", body, flags=re.DOTALL))
+        first = told.setdefault(subject, name)
+        if first != name:
+            body = f"As [{first}](#{first.replace(' ', '-')})."
+        sections += [head, body]
+    return "\n\n".join(sections)
 
 
-def _render(words: tuple[str, ...], command: click.Command) -> str:
+def _render_head(words: tuple[str, ...], command: click.Command) -> str:
     name = " ".join(("kmsctl", *words))
     arguments = " ".join(
         param.make_metavar(click.Context(command))
         for param in command.params
         if isinstance(param, click.Argument)
     )
-    parts = [f"{'#' * min(2 + len(words), 4)} {name}"]
-    if not isinstance(command, click.Group):
-        parts.append(f"`{' '.join(filter(None, (name, '[OPTIONS]', arguments)))}`")
-    parts += [
+    heading = f"{'#' * min(1 + len(words), 4)} {name}"
+    if isinstance(command, click.Group):
+        return heading
+    return f"{heading}\n\n`{' '.join(filter(None, (name, '[OPTIONS]', arguments)))}`"
+
+
+def _render_body(command: click.Command) -> str:
+    parts = [
         " ".join(_escape(paragraph).split())
         for paragraph in paragraphs(command)
         if not paragraph.startswith(UNWRAPPED)
@@ -120,17 +139,26 @@ def _escape(text: str) -> str:
     return re.sub(r"([*_<>|\[\]])", r"\\\1", text)
 
 
-def rewritten(text: str) -> str:
-    """The page with the commands and the global options as they are. Raises LookupError without their places."""
+def rewrite_global_options(text: str) -> str:
+    """docs/kmsctl.md with the options of every command as they are. Raises LookupError without their place."""
     options = [param for param in kmsctl.params if isinstance(param, click.Option)]
-    for begin, part in ((BEGIN, render_commands()), (GLOBAL_BEGIN, render_options(options))):
-        before, found, rest = text.partition(begin)
-        _, ended, after = rest.partition(END)
-        if not found or not ended:
-            raise LookupError(f"{PAGE.name} has no place for {begin}")
-        text = f"{before}{begin}\n\n{part}\n\n{END}{after}"
-    return text
+    return _rewrite(text, "global options", render_options(options))
+
+
+def rewrite_commands(text: str) -> str:
+    """docs/kmsctl-commands.md with the commands as they are. Raises LookupError without their place."""
+    return _rewrite(text, "commands", render_commands())
+
+
+def _rewrite(text: str, subject: str, part: str) -> str:
+    begin = f"<!-- {subject}: python -m tests.kmsctl_page -->"
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise LookupError(f"there is no place for {begin}")
+    return f"{before}{begin}\n\n{part}\n\n{END}{after}"
 
 
 if __name__ == "__main__":
-    PAGE.write_text(rewritten(PAGE.read_text()))
+    PAGE.write_text(rewrite_global_options(PAGE.read_text()))
+    COMMANDS_PAGE.write_text(rewrite_commands(COMMANDS_PAGE.read_text()))

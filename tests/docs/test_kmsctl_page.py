@@ -1,4 +1,4 @@
-"""docs/kmsctl.md: the commands are click's own, the examples can be typed, the table for ckms is true."""
+"""docs/kmsctl.md and docs/kmsctl-commands.md: the commands are click's own, the examples can be typed, the table for ckms is true."""
 
 from __future__ import annotations
 
@@ -11,23 +11,34 @@ import click
 import pytest
 
 from kms_tornado.client.cli.batch_file import make_message
+from kms_tornado.client.cli.commands import COMMANDS
 from kms_tornado.client.cli.session import Session
 
 from .. import kmsctl_page
 from ..rows import each_row
 from .blocks import Block, blocks
 
-PAGE = "docs/kmsctl.md"
+PAGE, COMMANDS_PAGE = "docs/kmsctl.md", "docs/kmsctl-commands.md"
 TEXT = kmsctl_page.PAGE.read_text()
 
 #: The examples of the commands, and the batch file.
-BLOCKS = [*blocks(PAGE, "sh"), *blocks(PAGE, "json")]
+BLOCKS = [*blocks(PAGE, "sh"), *blocks(COMMANDS_PAGE, "sh"), *blocks(PAGE, "json")]
 
 LINES = [line for each in BLOCKS if each.language == "sh" for line in each.text.splitlines()]
 
 
 def test_commands_are_those_of_the_program() -> None:
-    assert kmsctl_page.rewritten(TEXT) == TEXT, "python -m tests.kmsctl_page writes them"
+    commands = kmsctl_page.COMMANDS_PAGE.read_text()
+    assert kmsctl_page.rewrite_commands(commands) == commands, "python -m tests.kmsctl_page"
+    assert kmsctl_page.rewrite_global_options(TEXT) == TEXT, "python -m tests.kmsctl_page"
+
+
+def test_every_command_stands_under_what_it_is_for() -> None:
+    section = TEXT.partition("## Find a command")[2].partition("\n## ")[0]
+    named = re.findall(r"\[`([a-z -]+)`\]\((?:kmsctl-commands\.md)?#", section)
+    assert {words.split()[0] for words in named} == set(COMMANDS)
+    for words in named:
+        assert kmsctl_page.find_command(words.split())[1] == []
 
 
 @each_row(
@@ -62,7 +73,7 @@ def test_batch_file_is_one() -> None:
 
 def _rows() -> list[tuple[str, str]]:
     """(ckms, kmsctl) of the table."""
-    section = TEXT.partition("## From ckms")[2].partition("## Commands")[0]
+    section = TEXT.partition("## From ckms")[2]
     return re.findall(r"^\| (.+?) \| (.*?) ?\| .*\|$", section, re.M)[1:]
 
 
