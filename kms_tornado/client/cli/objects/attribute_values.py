@@ -1,4 +1,4 @@
-"""Attributes as people write and read them: NAME=VALUE to a KMIP attribute, and back.
+"""Attributes as people write them: NAME=VALUE to a KMIP attribute. `shown_attributes` has the way back.
 
 NAME is KMIP's name in any spelling (CryptographicLength, "Cryptographic Length"); vendor:name is a vendor
 attribute; Tag stands for the tags. VALUE is a text, a number, true or false, a date, hexadecimal bytes,
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -20,16 +20,14 @@ from ....kmip.attributes import (
     TAG_NAME,
     TAG_VENDOR,
     Attributes,
-    is_tag_attribute,
-    parse_search_tags,
 )
 from ....kmip.codecs.json_parsing import parse_tree
 from ....kmip.payloads import AttributeReference
-from ....kmip.schema import fields_of, read_field, to_node
+from ....kmip.schema import fields_of, read_field
 from ....kmip.schema_plan import Declared, Field
 from ....kmip.structures import Link, VendorAttribute
 from ....kmip.tables import ENUMERATIONS, MASKS, loosen
-from ....kmip.ttlv import TYPE_NAMES, ItemType, Node
+from ....kmip.ttlv import TYPE_NAMES, ItemType, Node, children_of
 
 #: How the tags are called on the command line, as in ckms; KMIP has no attribute of that name.
 TAGS: Final = "Tag"
@@ -101,7 +99,7 @@ def make_attribute(name: str, value: str) -> AttributeInstance:
     field = _find_field(name)
     try:
         holder = {"tag": "Attributes", "value": [_to_json(field, value)]}
-        (node,) = _children(parse_tree(holder, "Attributes"))
+        (node,) = children_of(parse_tree(holder, "Attributes"))
         return AttributeInstance(*read_field(Attributes, node, "Attributes"))
     except KMIPError as exc:
         raise InvalidAttributeText(f"{value!r} is no {field.tag}: {exc}") from None
@@ -255,72 +253,3 @@ _CONVERTERS: Mapping[ItemType, Callable[[str, str], Any]] = {
     ItemType.DATE_TIME: _date,
     ItemType.INTERVAL: _interval,
 }
-
-
-# --- to values that are shown -------------------------------------------------------------------
-
-
-def show_attributes(attributes: Attributes) -> dict[str, Any]:
-    """{name: value}, where a value is a text, a number, a boolean, a datetime, a dict for a structure, or a list.
-
-    Attributes that may have several values have lists; a vendor attribute has one if there are several.
-    """
-    without_vendors = attributes.replace(vendor_attributes=())
-    shown: dict[str, Any] = {}
-    repeated = {field.tag for field in fields_of(Attributes) if field.repeated}
-    for node in _children(to_node(without_vendors, "Attributes")):
-        if node.tag in repeated:
-            shown.setdefault(node.tag, []).append(_show_node(node))
-        else:
-            shown[node.tag] = _show_node(node)
-    of_vendors: dict[str, list[Any]] = {}
-    for attribute in attributes.vendor_attributes:
-        if not is_tag_attribute(attribute):
-            value = _show_node(attribute.attribute_value)
-            of_vendors.setdefault(":".join(attribute.key), []).append(value)
-    shown |= {name: values if len(values) > 1 else values[0] for name, values in of_vendors.items()}
-    tags = sorted(parse_search_tags(attributes))
-    if tags:
-        shown[TAGS] = tags
-    return dict(sorted(shown.items()))
-
-
-def _children(node: Node) -> Sequence[Node]:
-    assert isinstance(node.value, tuple)
-    return node.value
-
-
-def _show_node(node: Node) -> Any:
-    value: Any = node.value
-    match node.type:
-        case ItemType.STRUCTURE:
-            return _show_fields(value)
-        case ItemType.BYTE_STRING:
-            return value.hex()
-        case ItemType.BIG_INTEGER:
-            return hex(value)  # Python refuses to write thousands of decimal digits
-        case ItemType.DATE_TIME:
-            return _show_date(value)
-        case ItemType.ENUMERATION:
-            table = ENUMERATIONS.get(node.tag)
-            return table.oasis.get(value, value) if table else value
-        case ItemType.INTEGER if node.tag in MASKS and value > 0:
-            return [name for bit, name in ENUMERATIONS[node.tag].oasis.items() if value & bit]
-        case _:
-            return value
-
-
-def _show_fields(fields: Sequence[Node]) -> dict[str, Any]:
-    """The fields of a structure. A vendor may repeat a field, which then becomes a list."""
-    values: dict[str, list[Any]] = {}
-    for field in fields:
-        values.setdefault(field.tag, []).append(_show_node(field))
-    return {tag: shown[0] if len(shown) == 1 else shown for tag, shown in values.items()}
-
-
-def _show_date(seconds: int) -> datetime | int:
-    """A datetime; the number itself where it lies outside of the years that Python supports."""
-    try:
-        return datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        return seconds

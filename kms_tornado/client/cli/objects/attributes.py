@@ -87,7 +87,7 @@ def get_attributes(
     \b
     kmsctl attributes get invoices --attribute State
     """  # fmt: skip
-    from .attribute_values import show_attributes
+    from .shown_attributes import show_attributes
 
     references = [read_reference(name) for name in names]
     found = use_key(

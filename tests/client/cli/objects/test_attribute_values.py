@@ -13,8 +13,8 @@ from kms_tornado.client.cli.objects.attribute_values import (
     attribute_names,
     parse_attribute,
     parse_reference,
-    show_attributes,
 )
+from kms_tornado.client.cli.objects.shown_attributes import show_attributes
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.payloads import AttributeReference
 from kms_tornado.kmip.schema import fields_of
