@@ -25,7 +25,13 @@ from ..enums import BatchErrorContinuationOption
 from ..schema import DateTime, EnumerationNumber, Tag, from_node
 from ..ttlv import Dialect, ItemType, Node, children_of
 from ..version_gate import GATES, VersionGate
-from ..versions import DEFAULT_VERSION, ProtocolVersion, check_supported, choose_answer_version
+from ..versions import (
+    DEFAULT_VERSION,
+    SUPPORTED_VERSIONS,
+    ProtocolVersion,
+    check_supported,
+    choose_answer_version,
+)
 from .batch_items import (
     AnyNode,
     BatchItem,
@@ -217,7 +223,9 @@ def _read_version(header: Node | Damaged) -> ProtocolVersion:
 # Bounded, because clients choose the numbers.
 @lru_cache(maxsize=256)
 def _parse_version(node: Node) -> ProtocolVersion:
-    return from_node(ProtocolVersion, node)
+    version = from_node(ProtocolVersion, node)
+    # Tables find the value that they have themselves without comparing versions, which each message does seven times.
+    return next((known for known in SUPPORTED_VERSIONS if known == version), version)
 
 
 def _read_header(header: Node | Damaged, gate: VersionGate | None) -> RequestHeader:
