@@ -144,5 +144,6 @@ def check_policy(policy: CryptoPolicy, technique: Technique, use: Use) -> None:
     if POLICY_RULES[technique] is not _ALLOWED and not may_use(policy, technique, use):
         raise UnsupportedCryptographicParameters(
             f"{technique.value}: off, as {POLICY_RULES[technique].reason} "
-            f"(--crypto-policy permissive allows it)"
+            "(--crypto-policy permissive allows it; on the KMIP port alone, --kmip-crypto-policy "
+            "permissive)"
         )

@@ -38,7 +38,9 @@ def test_conservative_refuses_it_in_both_directions(alice, operation, technique)
     ivs = [octets("IvCounterNonce", iv)] if iv else []
     line = alice.refused(operation, uid(key), octets("Data", DATA), parameters(**how), *ivs)
     assert line.startswith(f"Unsupported_Cryptographic_Parameters: {technique}: off, as it ")
-    assert line.endswith("(--crypto-policy permissive allows it)")
+    assert line.endswith(
+        "(--crypto-policy permissive allows it; on the KMIP port alone, --kmip-crypto-policy permissive)"
+    )
 
 
 @pytest.mark.parametrize("technique", REFUSED)
