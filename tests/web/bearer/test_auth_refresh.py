@@ -98,7 +98,7 @@ def test_an_empty_set_takes_every_key_out_with_the_next_refresh_and_a_full_one_b
                 with pytest.raises(InvalidToken):
                     await check_token(auth.authenticator, text)
             (status,) = auth.status()
-            assert (status.state, status.keys, status.problem) == ("ok", 0, None)
+            assert (status.state, status.keys, status.problem) == ("empty", 0, None)
             (line,) = [r.getMessage() for r in caplog.records]
             assert f"issuer {issuer.uri}: its key set is empty" in line
 
