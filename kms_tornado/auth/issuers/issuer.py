@@ -17,11 +17,11 @@ from ..tokens.token_policy import RequiredClaim, TokenPolicy
 from .issuer_urls import (
     TENANT_PLACE,
     check_file_url,
-    check_for_placeholders,
     check_issuer_name,
     check_issuer_url,
     check_key_set_place,
     check_tenant_place,
+    check_token_can_name,
     find_origin,
     is_host,
     normalise_host,
@@ -89,7 +89,7 @@ class TrustedIssuer:
                 f"issuer URI: with {TENANT_PLACE}, the key set URI is needed, as "
                 "https://login.microsoftonline.com/common/discovery/v2.0/keys"
             )
-        check_for_placeholders(self.uri)
+        check_token_can_name(self.uri)
         if "" in self.audiences:
             raise ConfigurationError("audience: an empty one accepts no token")
         for tenant in self.tenants:

@@ -18,6 +18,10 @@ _ENTRA_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
 )
 _ENTRA_ALIASES = (["common"], ["organizations"], ["consumers"])
+#: Where an issuer's documents are; some guides call that address the issuer's.
+_DOCUMENT = re.compile(
+    r"/\.well-known/(openid-configuration|oauth-authorization-server|jwks\.json)"
+)
 #: RFC 3986 §3.2.2 lets them stand in a name, and no name of a host has them: two URLs were written as one, or a pattern.
 _NOT_IN_HOSTS = re.compile(r"[,;*=+!$&'()]")
 #: RFC 3986 §3, leniently: a scheme, and no character that occurs in no URI.
@@ -141,7 +145,7 @@ def check_tenant_place(uri: str, *, has_tenants: bool) -> None:
         )
 
 
-def check_for_placeholders(uri: str) -> None:
+def check_token_can_name(uri: str) -> None:
     """Refuse an issuer that no token can name: the server would start, and then refuse every token."""
     if _PLACEHOLDER.search(uri.replace(TENANT_PLACE, "")):
         raise ConfigurationError(
@@ -151,6 +155,11 @@ def check_for_placeholders(uri: str) -> None:
         parts = urlsplit(uri)
     except ValueError:  # for an issuer that is only a name
         return
+    if document := _DOCUMENT.search(parts.path):
+        raise ConfigurationError(
+            f"issuer URI: {document[0]} is the address of a document: write the issuer as the tokens' iss has it, "
+            "which mostly is what stands in front of that"
+        )
     if parts.hostname in _ENTRA_HOSTS and parts.path.split("/")[1:2] in _ENTRA_ALIASES:
         raise ConfigurationError(
             "issuer URI: no token names it: Entra ID's tokens have the ID of the tenant in this place, so "

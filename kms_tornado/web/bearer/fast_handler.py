@@ -78,7 +78,7 @@ def make_specs(fast_routes: Mapping[tuple[str, str], FastFunction]) -> list[URLS
         method, path = route
         if method not in BearerRequestHandler.SUPPORTED_METHODS:
             raise TypeError(f"{method} is no HTTP method in capitals, such as GET: {path}")
-        if not callable(function):
+        if not callable(function) or isinstance(function, type):
             raise TypeError(f"the fast route {method} {path} is no function of a FastRequest")
         functions.setdefault(path, {})[method] = function
     return [_make_spec(path, by_method) for path, by_method in functions.items()]

@@ -95,7 +95,10 @@ class JWKSFetch:
             body = await asyncio.to_thread(_read_file, path, MAX_DOCUMENT_BYTES)
             return FetchResult(status=200, body=body)
         if self._client is None:
-            raise KeySetError("the token layer is not started", "not started")
+            raise KeySetError(
+                "its BearerAuth is not started: `async with auth:`, or `await auth.start()`",
+                "not started",
+            )
         headers = {"Accept": _ACCEPT}
         if etag is not None:
             headers["If-None-Match"] = etag

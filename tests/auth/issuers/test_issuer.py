@@ -244,6 +244,9 @@ def test_an_issuer_has_no_query(url: str) -> None:
         ("https://login.microsoftonline.com/common/v2.0", "no token names it"),
         ("https://login.microsoftonline.com/organizations/v2.0", "no token names it"),
         ("https://LOGIN.microsoftonline.us/consumers/v2.0", "no token names it"),
+        ("https://idp.example/.well-known/openid-configuration", "the address of a document"),
+        ("https://idp.example/realms/x/.well-known/jwks.json", "the address of a document"),
+        ("https://idp.example/.well-known/oauth-authorization-server/x", "the address of a document"),
     ],
 )  # fmt: skip
 def test_an_issuer_that_no_token_can_name_is_refused_with_the_reason(

@@ -442,6 +442,7 @@ def test_refusal_that_cannot_be_made_ends_the_connection(
         ({("get", "/x"): tell}, "get is no HTTP method in capitals"),
         ({("FETCH", "/x"): tell}, "FETCH is no HTTP method"),
         ({("GET", "/x"): "tell"}, "GET /x is no function"),
+        ({("GET", "/x"): RequestHandler}, "GET /x is no function"),
         ({("GET", "/(?P<n>.*)"): tell}, "groups without names"),
     ],
 )
