@@ -18,16 +18,13 @@ from urllib.parse import urlsplit
 from authlib.common.errors import AuthlibBaseError
 from authlib.oauth2.rfc8628 import DEVICE_CODE_GRANT_TYPE
 
-from ..connection import ConnectionSettings
-from ..proof_key import ProofKey
 from .id_tokens import ExpectedIDToken, check_id_token, read_claims
-from .issuer_metadata import IssuerMetadata, discover, fetch_key_set, json_object, text
-from .issuer_transport import open_issuer_session
+from .issuer import OFFLINE_ACCESS, Issuer, bind_tokens
+from .issuer_metadata import fetch_key_set, json_object, text
 from .login_errors import IssuerUnreachable, LoginFailed, SessionEnded, one_line
-from .login_settings import LoginSettings
 from .loopback_redirect import LoopbackRedirect, check_answer, describe_refusal
 from .token_answer import parse_token_answer, read_seconds
-from .token_proofs import TokenProofs, load_proof_key
+from .token_proofs import load_proof_key
 from .tokens import Tokens
 
 #: How long somebody may take to find a password and a second factor.
@@ -38,9 +35,6 @@ SLOWER_S = 5.0  # RFC 8628 §3.5: what slow_down adds
 DEFAULT_DEVICE_LIFETIME_S = 600.0  # expires_in is required, and yet some leave it out
 
 MAX_DEVICE_LIFETIME_S = 3600.0  # nobody waits longer, whatever the issuer says
-
-#: Without it most issuers give no refresh token (OpenID Connect Core 1.0 §11).
-OFFLINE_ACCESS = "offline_access"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,67 +47,6 @@ class DevicePrompt:
     device_code: str = field(repr=False)
     interval_s: float
     expires_in_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Issuer:
-    """An issuer according to the configuration and its metadata, and a session with it.
-
-    proof_key: the key to which tokens are to be bound; None binds them to none.
-    """
-
-    settings: LoginSettings
-    metadata: IssuerMetadata
-    session: Any = field(repr=False)
-    proof_key: ProofKey | None = None
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The scopes to ask for: those configured, else those for an ID token and, if there are any, for refresh
-        tokens.
-        """
-        scopes = self.settings.scopes or ("openid", "email")
-        if OFFLINE_ACCESS in self.metadata.scopes and OFFLINE_ACCESS not in scopes:
-            return (*scopes, OFFLINE_ACCESS)
-        return scopes
-
-    def url(self, kind: str) -> str:
-        """The endpoint with that name. Raises LoginFailed where there is none."""
-        url: str | None = getattr(self.metadata, kind)
-        if url is None:
-            raise LoginFailed(
-                f"there is no {kind} for this sign-in: the issuer's metadata names none, and "
-                "authorize_url, token_url and device_authorization_url can be configured"
-            )
-        return url
-
-
-@contextmanager
-def open_issuer(connection: ConnectionSettings, settings: LoginSettings) -> Iterator[Issuer]:
-    """Find the endpoints. Configured ones take precedence over those in the issuer's metadata."""
-    configured = {
-        name: url
-        for name in ("authorize_url", "token_url", "device_authorization_url")
-        if (url := getattr(settings, name)) is not None
-    }
-    session = open_issuer_session(connection, settings)
-    try:
-        metadata = IssuerMetadata()
-        if settings.issuer is not None:
-            metadata = discover(session, settings.issuer)
-        metadata = replace(metadata, **configured)
-        method = metadata.auth_method(settings.client_secret)
-        session.token_endpoint_auth_method = session.revocation_endpoint_auth_method = method
-        yield Issuer(settings, metadata, session)
-    finally:
-        session.close()
-
-
-def bind_tokens(issuer: Issuer, key: ProofKey) -> Issuer:
-    """The same issuer; each request for tokens then proves that we hold the key (RFC 9449 §5)."""
-    url = issuer.url("token_url")
-    issuer.session.get_adapter(url).proofs = TokenProofs(key, url)
-    return replace(issuer, proof_key=key)
 
 
 def sign_in_with_browser(

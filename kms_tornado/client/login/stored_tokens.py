@@ -159,7 +159,8 @@ def stored_token_source(
     """The source for a session at the configured issuer."""
 
     def refresh_at_issuer(spent: Tokens) -> Tokens:
-        from .login import open_issuer, refresh
+        from .issuer import open_issuer
+        from .login import refresh
 
         with open_issuer(connection, settings) as issuer:
             return refresh(issuer, spent)

@@ -14,7 +14,7 @@ import pytest
 from kms_tornado.client.connection import ConnectionSettings, ProxySettings
 from kms_tornado.client.errors import ClientError
 from kms_tornado.client.login import issuer_transport
-from kms_tornado.client.login.login import open_issuer
+from kms_tornado.client.login.issuer import open_issuer
 from kms_tornado.client.login.login_errors import IssuerUnreachable, LoginFailed
 from kms_tornado.client.login.login_settings import LoginSettings
 

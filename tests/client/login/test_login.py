@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from kms_tornado.client.connection import ConnectionSettings
+from kms_tornado.client.login.issuer import open_issuer
 from kms_tornado.client.login.login import (
-    open_issuer,
     refresh,
     revoke,
     sign_in_with_browser,

@@ -13,10 +13,8 @@ import pytest
 
 from kms_tornado.client import DPoPToken, ProofKey
 from kms_tornado.client.connection import ConnectionSettings
+from kms_tornado.client.login.issuer import Issuer, bind_tokens, open_issuer
 from kms_tornado.client.login.login import (
-    Issuer,
-    bind_tokens,
-    open_issuer,
     refresh,
     sign_in_with_browser,
     start_device_sign_in,

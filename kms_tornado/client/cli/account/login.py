@@ -13,7 +13,8 @@ from ..output import make_visible, show_fields, warn
 from ..session import Session
 
 if TYPE_CHECKING:
-    from ...login.login import DevicePrompt, Issuer
+    from ...login.issuer import Issuer
+    from ...login.login import DevicePrompt
     from ...login.tokens import Tokens, TokenStore
 
 
@@ -42,7 +43,8 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
     kmsctl login
     kmsctl login --device
     """
-    from ...login.login import open_issuer, sign_in_with_browser
+    from ...login.issuer import open_issuer
+    from ...login.login import sign_in_with_browser
 
     store, settings = session.required_token_store, session.login_settings
     with open_issuer(session.connection_settings, settings) as issuer:
@@ -59,7 +61,7 @@ def login(session: Session, device: bool, no_browser: bool, timeout: float) -> N
 
 def _bind_tokens(session: Session, issuer: Issuer) -> Issuer:
     """The issuer; with a new key for its tokens, if issuer, server and configuration allow binding them."""
-    from ...login.login import bind_tokens
+    from ...login.issuer import bind_tokens
     from ...login.proof_choice import choose_algorithm, is_wanted
     from ...proof_key import ProofKey
     from .server_check import ask_for_proofs
@@ -106,7 +108,8 @@ def logout(session: Session) -> None:
 
 
 def _revoke(session: Session, tokens: Tokens) -> bool:
-    from ...login.login import open_issuer, revoke
+    from ...login.issuer import open_issuer
+    from ...login.login import revoke
 
     with open_issuer(session.connection_settings, session.login_settings) as issuer:
         return revoke(issuer, tokens)
