@@ -2566,6 +2566,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S20",
+        "a record that the index lacks is not missed",
+        "store/sql/audit/index_verification.py",
+        "if missing := keys - self._select_known(page.page, keys):",
+        "if missing := self._select_known(page.page, keys) - keys:",
+        ("store/sql/audit/test_index_verification.py",),
+    ),
+    Fault(
+        "S20",
+        "an index is believed from which records were left out",
+        "store/sql/audit/index_verification.py",
+        "if first != self._positions.get(chain, 0) + 1:",
+        "if first < self._positions.get(chain, 0):",
+        ("store/sql/audit/test_index_verification.py",),
+    ),
+    Fault(
+        "S20",
         "times of a row that were edited are believed",
         "store/sql/audit/segments.py",
         "code == stored_bytes(mac) and read_times(octets) == (since, until)",

@@ -147,6 +147,9 @@ class ObjectChecks(Protocol):
     async def find_odd_values(self) -> Sequence[str]:
         """A sentence for each column that has values of a type which no server writes there."""
 
+    async def find_index_fault(self) -> str | None:
+        """Where the index of the audit has something else than the records say; None where it fits them."""
+
     async def count(self) -> int:
         """How many objects there are."""
 

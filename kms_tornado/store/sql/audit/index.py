@@ -57,7 +57,8 @@ from ..tables.schema import (
 )
 from .segments import HAS_NUMBERS
 
-_NAME = "audit_index"
+#: Of the row in `server_state`.
+STATE_NAME = "audit_index"
 #: The version of the format of entries and of the row. With another version, the index is made again.
 _VERSION = 3
 #: The user for whom long reads are done, since users take turns: the server itself.
@@ -76,7 +77,7 @@ _ANY_TIME = 0, (1 << 63) - 1
 _STALE_S = 10
 
 _V, _S = server_state.c, audit_segments.c
-_select_state = select(_V.value).where(_V.name == _NAME)
+_select_state = select(_V.value).where(_V.name == STATE_NAME)
 _state_statement = Statement(_select_state)
 _insert_state = Statement(insert(server_state), server_state.columns.keys())
 _delete_state = Statement(delete(server_state).where(_V.name == bindparam("of_name")))
@@ -128,7 +129,7 @@ class _Segment(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class _State:
+class IndexState:
     """The contents of the row in `server_state`; members that are not explained here are explained above.
 
     ranges: of the newest page, chain → (first record, last record).
@@ -152,13 +153,13 @@ class _State:
         return json.dumps(dataclasses.asdict(self), separators=(",", ":")).encode()
 
 
-def _parse_state(value: bytes) -> _State | None:
+def parse_state(value: bytes) -> IndexState | None:
     """The state; None where its version is another one, or something else wrote it."""
     try:
         members: dict[str, Any] = json.loads(value)
         members["positions"] = {int(key): int(seq) for key, seq in members["positions"].items()}
         members["ranges"] = parse_ranges(members["ranges"])
-        state = _State(**members)
+        state = IndexState(**members)
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
     return state if state.v == _VERSION else None
@@ -188,7 +189,7 @@ class AuditIndex:
         """
         rows = await self._backend.read(self._state)
         was = stored_bytes(rows[0][0]) if rows else b""
-        if (state := _parse_state(was)) is None:
+        if (state := parse_state(was)) is None:
             await self._begin()
             return IndexStep(behind=_count_behind(await self._read_heads(), {}))
         heads = await self._read_heads()
@@ -238,7 +239,9 @@ class AuditIndex:
         rows = await self._backend.read(self._heads)
         return {chain: seq for chain, seq in rows if isinstance(seq, int)}  # nothing else wrote it
 
-    async def _read_segments(self, state: _State, heads: Mapping[int, int]) -> Sequence[_Segment]:
+    async def _read_segments(
+        self, state: IndexState, heads: Mapping[int, int]
+    ) -> Sequence[_Segment]:
         """Segments that follow the position. Each step begins with another chain, so that none has to wait for long."""
         chains = [chain for chain in sorted(heads) if heads[chain] > state.positions.get(chain, 0)]
         if chains:
@@ -260,7 +263,7 @@ class AuditIndex:
                 size += len(segment.lines)
         return segments
 
-    def _advance(self, state: _State, segments: Sequence[_Segment], now: int) -> _State:
+    def _advance(self, state: IndexState, segments: Sequence[_Segment], now: int) -> IndexState:
         """The state after the segments."""
         positions, page = dict(state.positions), state.page
         ranges, records, since, until = dict(state.ranges), state.records, state.since, state.until
@@ -272,7 +275,7 @@ class AuditIndex:
             ranges[chain] = (ranges.get(chain, (first, last))[0], last)
             records += last - first + 1
             since, until = min(since, oldest), max(until, newest)
-        return _State(
+        return IndexState(
             state.step + 1, self._holder, now, positions, page, ranges, records, since, until,
             max(state.ceiling, until),
         )  # fmt: skip
@@ -286,23 +289,23 @@ def _count_behind(heads: Mapping[int, int], positions: Mapping[int, int]) -> int
 def _begin(runner: Runner, *, is_forced: bool) -> None:
     """Empty the tables, unless another process was faster."""
     rows = runner.select(_state_statement, NO_VALUES)
-    if rows and _parse_state(stored_bytes(rows[0][0])) is not None and not is_forced:
+    if rows and parse_state(stored_bytes(rows[0][0])) is not None and not is_forced:
         return
-    runner.change(_delete_state, {"of_name": _NAME})
+    runner.change(_delete_state, {"of_name": STATE_NAME})
     for statement in _emptied:
         runner.change(statement, NO_VALUES)
-    runner.change(_insert_state, {"name": _NAME, "value": _State().format()})
+    runner.change(_insert_state, {"name": STATE_NAME, "value": IndexState().format()})
 
 
 def _write_step(
-    runner: Runner, was: bytes, after: _State, keys: Collection[int], indexed: Indexed
+    runner: Runner, was: bytes, after: IndexState, keys: Collection[int], indexed: Indexed
 ) -> bool:
     """Write a step; False where another process was faster.
 
     was: the row's value as it was read.
     keys: of `indexed`, and of owners.
     """
-    values = {"of_name": _NAME, "was": was, "value": after.format()}
+    values = {"of_name": STATE_NAME, "was": was, "value": after.format()}
     if not runner.change_counted(_move, values):
         return False
     page = {

@@ -43,6 +43,7 @@ from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
 from ..upkeep.storage_classes import find_odd_values
 from .chains import read_heads
+from .index_verification import find_index_fault
 from .segments import HAS_NUMBERS, SEGMENT_ROW, parse_segment
 
 #: Objects of a page, which are checked in a few milliseconds.
@@ -158,6 +159,10 @@ class SQLObjectChecks:
     async def find_odd_values(self) -> Sequence[str]:
         odd: Sequence[str] = await self._backend.run_on_snapshot(find_odd_values)
         return odd
+
+    async def find_index_fault(self) -> str | None:
+        fault: str | None = await self._backend.run_on_snapshot(find_index_fault)
+        return fault
 
     async def count(self) -> int:
         rows = await self._backend.search(self._count, NO_VALUES, principal="")

@@ -131,6 +131,7 @@ def test_each_record_is_counted_once_by_many_that_index_at_once(place):
                     *(store.records.take_step(NOW, is_urgent=True) for store in (first, second) * 2)
                 )
             await index_all(first)
+            assert await first.checks.find_index_fault() is None
             return await read_uses(first), await find(second, uid="a")
 
     uses, found = with_store(place, body)
@@ -221,6 +222,7 @@ def test_killed_at_eight_moments_it_counts_each_use_once(empty_file, tmp_path, m
         expected = {"a": (10, NOW * 1000 + 9)}
         expected |= {str(number): (1, NOW * 1000 + number) for number in range(10)}
         assert with_store(place, read_uses) == expected
+        assert with_store(place, lambda store: store.checks.find_index_fault()) is None
     assert len(left) > 2, "it was always killed at the same place"
 
 
