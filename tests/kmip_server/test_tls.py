@@ -16,7 +16,7 @@ from kms_tornado.settings.kmip import KMIPSettings
 
 from ..server import NO_AUTH, ServerProcess, check_refused, run
 from .authority import Authority
-from .client import CREATE, QUERY, VERSIONS, Connection, Site, serving_kmip
+from .client import CREATE, QUERY, VERSIONS, Connection, Site, ask, serving_kmip
 
 READ_AGAIN = "these TLS files were read again"
 
@@ -85,6 +85,11 @@ def test_connections_stay_where_nothing_changed(site: Site, server: ServerProces
         assert alice.create()
         read_again(server)
         assert alice.create()
+        whole = ask(CREATE)
+        alice.send(whole[:20])  # a message of which the rest comes afterwards
+        read_again(server)
+        alice.send(whole[20:])
+        assert [created["ResultStatus"] for created in alice.receive()] == ["Success"]
 
 
 def test_list_that_has_ended_lets_nobody_in_and_the_log_says_so(
