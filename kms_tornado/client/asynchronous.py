@@ -60,6 +60,7 @@ class AsyncKMSClient(PerformAsynchronous):
         self._threads = PerProcess(
             lambda: ThreadPoolExecutor(MAX_KEPT, thread_name_prefix="kms-client")
         )
+        self._is_closed = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -69,11 +70,14 @@ class AsyncKMSClient(PerformAsynchronous):
 
     def close(self) -> None:
         """Close the connections. Calls that still wait for their turn get CancelledError."""
+        self._is_closed = True
         self._threads.get().shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     async def run(self, prepare: Callable[[], Exchange[T]]) -> T:
         """The result of the exchange that the function prepares. This happens on a thread, since bodies may be long."""
+        if self._is_closed:
+            raise RuntimeError("the client is closed: make a new one")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
             self._threads.get(), lambda: self._transport.run(prepare())

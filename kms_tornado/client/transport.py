@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from ipaddress import ip_address
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
@@ -48,6 +48,11 @@ class Transport:
         self._pool = PerProcess(prepare_pool(settings))
         self._may_warn = _is_readable_by_others(settings.server_url)
         self._nonce: str | None = None  # the server's latest, for the next DPoP proof
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client is not pickled, as its token would be: make one in each process that is not forked"
+        )
 
     def close(self) -> None:
         self._pool.get().clear()

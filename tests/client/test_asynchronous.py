@@ -146,3 +146,5 @@ async def test_closing_stops_what_has_not_begun() -> None:
         server.open.set()
         results = await asyncio.gather(*calls, return_exceptions=True)
         assert sum(isinstance(each, asyncio.CancelledError) for each in results) == 1
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            await client.server_version()

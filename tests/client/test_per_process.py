@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 
 import pytest
+
+from kms_tornado.client import AsyncKMSClient, KMSClient
 
 from .conftest import Server
 
@@ -61,3 +64,10 @@ def test_forked_processes_get_their_own_answers(server: Server, program: str) ->
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+
+
+def test_client_is_not_pickled_with_its_token() -> None:
+    for client in (KMSClient("http://127.0.0.1:1", "token"), AsyncKMSClient("http://127.0.0.1:1")):
+        with pytest.raises(TypeError, match="make one in each process"):
+            pickle.dumps(client)
+        client.close()

@@ -194,4 +194,4 @@ def make_name_rows(names: Mapping[Any, OwnedNames]) -> list[dict[str, Any]]:
 
 
 def name_taken() -> NonUniqueName:
-    return NonUniqueName("another object of yours has this Name")
+    return NonUniqueName("another object of yours has this Name: choose another one")
