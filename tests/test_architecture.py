@@ -243,6 +243,7 @@ HOMES = {
 #: What an application loads that embeds the handlers.
 EMBEDDED = (
     "web/bearer/metadata.py",
+    "web/bearer/method_guards.py",
     "web/bearer/mixin.py",
     "web/bearer/refusal_texts.py",
     "web/bearer/refusals.py",

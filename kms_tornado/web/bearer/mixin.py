@@ -7,23 +7,23 @@ refuses to run without a principal, whatever a subclass forgets.
 from __future__ import annotations
 
 import asyncio
-import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http.cookies import SimpleCookie
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
-from tornado.web import Finish, HTTPError, OutputTransform, RequestHandler
+from tornado.web import HTTPError, OutputTransform, RequestHandler
 
 from ...auth.bearer import has_bearer_scheme
 from ...auth.bound.dpop import NONCE_HEADER
 from ...auth.credentials import Credentials
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
-from ...errors import AuthenticationError, MissingToken, Unavailable, UnknownUser
+from ...errors import AuthenticationError, Unavailable, UnknownUser
 from .auth import BearerAuth
 from .hooks import Hooks
+from .method_guards import check_methods, guard_methods
 from .refusals import end_failed, refuse, send_past_hooks
 from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at, end_refused_calls
@@ -40,69 +40,6 @@ else:  # before Python 3.13, typing's own has no default
 
 #: They change nothing, so nothing is gained by having a stranger's browser send them (RFC 9110 §9.2.1).
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
-
-def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap an HTTP method so that it does not run without a principal. This is the last line of defence."""
-
-    @functools.wraps(method)
-    def guarded(self: Any, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
-        if self._principal is None and not (self._is_anonymous or self.is_public_method()):
-            refuse(self, MissingToken("the handler was reached without authentication"))
-            raise Finish
-        result: Awaitable[None] | None = method(self, *args, **kwargs)
-        return result
-
-    # The function itself, not a flag: functools.wraps copies flags to a function that wraps this one.
-    guarded._guard = guarded  # type: ignore[attr-defined]
-    return guarded
-
-
-def _guard_methods(handler: type[BearerAuthMixin[Any]]) -> None:
-    """Put a guard around each HTTP method of the class, including those of its base classes."""
-    for name in handler.SUPPORTED_METHODS:
-        attribute = name.lower()
-        method = _find_method(handler, attribute)
-        if method is None or getattr(handler, attribute) is getattr(method, "_guard", None):
-            continue
-        guard = _guard_method(method)
-        if attribute not in vars(handler):
-            guard._copy = guard  # type: ignore[attr-defined]
-        setattr(handler, attribute, guard)
-
-
-def _find_method(handler: type[BearerAuthMixin[Any]], attribute: str) -> Callable[..., Any] | None:
-    """Find a method as Python does, but skip the guards that base classes have around methods of their own bases.
-
-    If an application's mixin stands before WebSocketHandler in a class, the methods of WebSocketHandler are meant.
-    """
-    for base in handler.__mro__:
-        if attribute in vars(base):
-            method: Callable[..., Any] | None = getattr(base, attribute)
-            if method is None or getattr(method, "_copy", None) is not method:
-                return method
-    return None
-
-
-def _check_methods(handler: type[BearerAuthMixin[Any]]) -> None:
-    """Refuse a class whose public or optional methods would not be the ones that its author meant."""
-    for name in ("public_methods", "optional_methods"):
-        methods: object = getattr(handler, name)
-        if not isinstance(methods, (tuple, list, set, frozenset)) or not set(methods) <= set(
-            handler.SUPPORTED_METHODS
-        ):
-            raise TypeError(
-                f'{handler.__name__}.{name} must be a tuple of HTTP methods in capitals, such as ("GET",)'
-            )
-    if both := set(handler.public_methods) & set(handler.optional_methods):
-        raise TypeError(
-            f"{handler.__name__}: {min(both)} stands in public_methods, where no token is looked at, "
-            "and in optional_methods"
-        )
-    if inspect.iscoroutinefunction(handler.write_refusal):
-        raise TypeError(
-            f"{handler.__name__}.write_refusal must not be a coroutine: nothing waits for it"
-        )
 
 
 class Demand(NamedTuple):
@@ -141,8 +78,8 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        _guard_methods(cls)
-        _check_methods(cls)
+        guard_methods(cls)
+        check_methods(cls)
         bases = [base for base in cls.__bases__ if issubclass(base, BearerAuthMixin)]
         cls._demands = tuple(dict.fromkeys(one for base in bases for one in base._demands))
         # Asked of the class: a handler's own __getattr__ may need what its `prepare` sets.
