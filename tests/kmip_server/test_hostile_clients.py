@@ -58,23 +58,29 @@ def test_bytes_that_are_no_tls_are_not_answered_as_a_message(
             assert b"\x42\x00\x7b" not in plain.recv(1000)
 
 
-@pytest.mark.parametrize(
-    ("start", "reason"),
-    [
-        pytest.param(b"\x42\x00", "head", id="half a head"),
-        pytest.param(struct.pack(">II", 0x42007801, 4096) + bytes(100), "body", id="half a body"),
-        pytest.param(b"", "idle", id="nothing"),
-    ],
-)
-def test_client_that_stops_sending_loses_its_connection(
-    site: Site, server: ServerProcess, start: bytes, reason: str
-) -> None:
-    before = dropped(server, reason)
-    with Connection(server.kmip_port, site.trust(site.alice)) as slow:
-        assert slow.create()
-        slow.send(start)
-        assert slow.is_closed()
-    assert dropped(server, reason) > before
+#: What a client sends before it says no more → why it is dropped.
+UNFINISHED = {
+    b"\x42\x00": "head",
+    struct.pack(">II", 0x42007801, 4096) + bytes(100): "body",
+    b"": "idle",
+}
+
+
+def test_client_that_stops_sending_loses_its_connection(site: Site, server: ServerProcess) -> None:
+    """All of them at the same time."""
+    before = {reason: dropped(server, reason) for reason in UNFINISHED.values()}
+    with contextlib.ExitStack() as stack:
+        slow = {
+            start: stack.enter_context(Connection(server.kmip_port, site.trust(site.alice)))
+            for start in UNFINISHED
+        }
+        for start, connection in slow.items():
+            assert connection.create()
+            connection.send(start)
+        assert [start for start, connection in slow.items() if not connection.is_closed()] == []
+    assert {reason: dropped(server, reason) - before[reason] for reason in before} == dict.fromkeys(
+        before, 1
+    )
 
 
 def drip(connection: Connection) -> bool:

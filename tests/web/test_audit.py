@@ -23,7 +23,8 @@ PROTECTED = ("/kmip_2_1", "/kmip", "/whoami", "/access/owned", "/access/obtained
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("audit")
     options = trusting(issuer, "--data-dir", str(directory / "data"), "--max-body-size", "10000")
-    with serving(*options, cwd=directory) as running:
+    soon = {"service.auditing.trail._WAIT_S": 0.02}  # which a record of a read waits for others
+    with serving(*options, cwd=directory, constants=soon) as running:
         yield running
 
 

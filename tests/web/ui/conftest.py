@@ -15,10 +15,17 @@ from ...server import ServerProcess, trusting
 __all__ = ["ALICE", "BOB", "Place", "alice", "bob", "client"]
 
 
+#: What the page shows of uses is there in a tenth of a second, and not after three.
+INDEXED_SOON = {"service.auditing.indexer._EVERY_S": 0.1, "service.auditing.trail._WAIT_S": 0.02}
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     cwd = tmp_path_factory.mktemp("server")
-    with Issuer() as issuer, ServerProcess(*trusting(issuer), "--ui", cwd=cwd) as server:
+    with (
+        Issuer() as issuer,
+        ServerProcess(*trusting(issuer), "--ui", cwd=cwd, constants=INDEXED_SOON) as server,
+    ):
         yield Place(server.url, issuer)
 
 

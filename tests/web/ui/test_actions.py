@@ -338,7 +338,7 @@ def quoted(name: str) -> str:
 
 
 def wait_for_record(client: KMSClient, uid: str, operation: str) -> None:
-    """The audit tells of a use some three seconds after it."""
+    """The audit tells of a use a moment after it."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if any(record["operation"] == operation for record in client.read_audit(uid=uid).records):

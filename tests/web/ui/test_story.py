@@ -8,6 +8,7 @@ from typing import Any
 from ...server import ServerProcess, eventually
 from ..process.dev.browser import ALICE, BOB
 from .browser import revisit, sign_in
+from .conftest import INDEXED_SOON
 
 
 def open_view(page: Any, name: str) -> None:
@@ -27,7 +28,7 @@ def test_key_is_made_shared_used_and_ended_and_all_of_it_is_on_record(
     report = tmp_path / "report.txt"
     report.write_text("pay 12 EUR")
     sealed = tmp_path / "report.txt.kms"
-    with ServerProcess("--dev", cwd=tmp_path) as server:
+    with ServerProcess("--dev", cwd=tmp_path, constants=INDEXED_SOON) as server:
         alice = revisit(tab, server.port)
         sign_in(alice, ALICE)
         alice.get_by_role("link", name="Create one").click()
