@@ -18,6 +18,7 @@ from ...interface.compute import Compute
 from ...interface.object_checks import StoredSegment
 from ..backend import Backend
 from ..statements import Values, prepare
+from ..stored_values import are_numbers
 from ..tables.ownership import prepare_owned
 from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_index, audit_pages, audit_segments
@@ -116,6 +117,8 @@ class AuditPages(AuditIndex):
             return {}
         statement, values = prepare_owned(uids, owner, self._backend.dialect)
         rows = await self._database.search(statement, values, principal=owner)
+        if not are_numbers(*(made for _, made in rows)):
+            raise _altered("the index of the audit")
         return {row[0]: row[1] for row in rows}
 
     def _find(self, query: RecordQuery, rows: Sequence[Sequence[Any]]) -> list[FoundRecord]:

@@ -116,6 +116,21 @@ def check_row(row: Sequence[Any], authenticator: RowAuthenticator) -> dict[str, 
     return values
 
 
+#: The year 10000, in milliseconds since the Unix epoch.
+_END_OF_TIME_MS = 253_402_300_800_000
+
+
+def _read_uses(uid: object, uses: object, last_ms: object) -> Uses | None:
+    """The uses of an object; None where there are none. Raises AlteredRow for what no server writes."""
+    if uses is None:
+        return None
+    if not (isinstance(uses, int) and isinstance(last_ms, int) and 0 <= last_ms < _END_OF_TIME_MS):
+        raise altered_object(
+            uid, "its row of audit_uses is no count: run kms-tornado audit reindex"
+        )
+    return Uses(uses, last_ms)
+
+
 _T = TypeVar("_T")
 
 #: Characters and bytes of what is cached (most rows have fewer than a thousand), and how many of that length. What is
@@ -234,9 +249,9 @@ class RowParser:
             raise altered_object(uid, "it cannot be read") from exc
 
     def parse_owned(self, rows: Iterable[Sequence[Any]]) -> list[OwnedObject]:
-        """The objects in the rows (*LISTED_ROW, uses, last_used)."""
+        """The objects in the rows (*LISTED_ROW, uses, last_used). Raises AlteredRow."""
         return [
-            OwnedObject(self.parse_listed(columns), None if uses is None else Uses(uses, last_ms))
+            OwnedObject(self.parse_listed(columns), _read_uses(columns[UID], uses, last_ms))
             for *columns, uses, last_ms in rows
         ]
 

@@ -483,3 +483,35 @@ def test_times_of_a_page_are_those_of_its_records_whatever_their_rows_say(place)
         return [page.ceiling_ms >= NOW * 1000 + 7 for page in pages]
 
     assert with_store(place, body) == [True]
+
+
+@pytest.mark.parametrize("value", ["'a text'", "x'00ff'"])
+def test_value_of_another_type_in_the_index_is_refused(tmp_path, value):
+    place = tmp_path / "kms.db"  # SQLite alone takes it
+
+    async def body(store):
+        await store.audit.open()
+        await store.commit([Insert(an_object("a"))], [create("a")])
+        await store.audit.append([read("a")])
+        await index_all(store)
+        write_behind(place, f"UPDATE audit_made SET made = {value}")
+        with pytest.raises(GeneralFailure):
+            await store.records.find_owned(["a"], owner=ALICE)
+        write_behind(place, f"UPDATE audit_uses SET last_used = {value}")
+        with pytest.raises(GeneralFailure):
+            await store.list_owned(ALICE)
+
+    with_store(place, body)
+
+
+def test_use_at_a_time_that_no_clock_has_is_refused(place):
+    async def body(store):
+        await store.audit.open()
+        await store.commit([Insert(an_object("a"))], [create("a")])
+        await store.audit.append([read("a")])
+        await index_all(store)
+        write_behind(place, "UPDATE audit_uses SET last_used = 1000000000000000000")
+        with pytest.raises(GeneralFailure):
+            await store.list_owned(ALICE)
+
+    with_store(place, body)
