@@ -124,8 +124,9 @@ class Host:
     def __init__(self, client: Any, lane: FastLane) -> None:
         self.client, self.lane = client, lane
 
-    def post(self, path: str, body: bytes, media_type: str, *, long: bool) -> Any:
-        headers = {"Content-Type": media_type}
+    def post(self, path: str, body: bytes, media_type: str, *, long: bool, **more: str) -> Any:
+        """more: further headers."""
+        headers = {"Content-Type": media_type, **more}
         if long:
             return self.client.post(path, body=iter([body]), headers=headers)
         return self.client.post(path, body=body, headers=headers)
@@ -351,6 +352,14 @@ def test_answer_of_a_server_that_is_stopping_says_that_the_connection_ends(host,
 
     monkeypatch.setattr(Exchange, "find_answer", stopping)
     assert host.post("/kmip_2_1", encoded(QUERY), JSON, long=False).headers["Connection"] == "close"
+
+
+def test_answer_to_a_client_that_will_leave_says_that_the_connection_ends(host):
+    answers = [
+        host.post("/kmip_2_1", encoded(QUERY), JSON, long=long, Connection="close")
+        for long in (False, True)
+    ]
+    assert [answer.headers["Connection"] for answer in answers] == ["close", "close"]
 
 
 def test_end_of_the_process_in_the_middle_of_an_operation_is_no_fault_in_the_log(
