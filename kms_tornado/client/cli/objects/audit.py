@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -18,6 +17,9 @@ from ..session import Session
 #: The most records of one request, a limit of the server.
 _PAGE = 1000
 
+#: Who wants more has the server's operator run `kms-tornado audit export`.
+_MOST = 1_000_000
+
 RESULTS = ("Success", "Failed", "Refused", "Undone")
 
 
@@ -32,7 +34,7 @@ RESULTS = ("Success", "Failed", "Refused", "Undone")
 @click.option("--until", metavar="TIME", help="Up to then.")
 @click.option(
     "--limit",
-    type=WholeNumber(1, sys.maxsize),
+    type=WholeNumber(1, _MOST),
     metavar="N",
     default=100,
     show_default=True,
