@@ -116,7 +116,7 @@ def test_silent_issuer_holds_a_request_no_longer_than_the_timeout(issuer, tmp_pa
     with ServerProcess(*argv, cwd=tmp_path) as server:
         began = time.monotonic()
         assert good(server, issuer).status == 503
-        assert time.monotonic() - began < 2.5
+        assert time.monotonic() - began < 4.5  # and not the 5 s that are the default
         assert server.client.get("/health").status == 200
 
 
