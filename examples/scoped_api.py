@@ -28,9 +28,6 @@ PARCELS = {"1": {"state": "packed", "owner": "alice"}}
 class ApiHandler(BearerRequestHandler):
     """What all handlers of the API have in common."""
 
-    def resource_metadata_url(self):
-        return f"{URL}/.well-known/oauth-protected-resource"
-
     def find_parcel(self, number):
         parcel = PARCELS.get(number)
         if parcel is None or parcel["owner"] != self.current_user.name:
@@ -76,6 +73,7 @@ def make_app():
         ],
         fast_routes={("GET", "/parcels/count"): count_parcels},
         bearer_auth=auth,
+        resource_metadata_url=f"{URL}/.well-known/oauth-protected-resource",
     )
 
 

@@ -198,8 +198,9 @@ def test_mounted_kms_refuses_settings_that_are_nonsense(tmp_path: Path) -> None:
 
 def test_client_of_the_api_finds_the_issuer_and_the_scopes(api: Client, issuer: Issuer) -> None:
     base = f"http://127.0.0.1:{api.port}"
-    challenge = api.get("/parcels/1").headers["WWW-Authenticate"]
-    assert f'resource_metadata="{base}/.well-known/oauth-protected-resource"' in challenge
+    for path in ("/parcels/1", "/parcels/count"):
+        challenge = api.get(path).headers["WWW-Authenticate"]
+        assert f'resource_metadata="{base}/.well-known/oauth-protected-resource"' in challenge
     metadata = api.get("/.well-known/oauth-protected-resource").json()
     assert metadata["authorization_servers"] == [issuer.uri]
     assert metadata["scopes_supported"] == ["parcels:read", "parcels:write"]

@@ -325,8 +325,12 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
         return find_tls_certificate(self.request)
 
     def resource_metadata_url(self) -> str | None:
-        """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any."""
-        return None
+        """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any.
+
+        By default it is the application's setting of this name, which counts for fast routes, too.
+        """
+        url: str | None = self.settings.get("resource_metadata_url")
+        return url
 
 
 class BearerRequestHandler(BearerAuthMixin[User]):

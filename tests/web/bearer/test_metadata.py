@@ -9,7 +9,12 @@ import pytest
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application
 
-from kms_tornado import BearerAuth, ProtectedResourceMetadataHandler
+from kms_tornado import (
+    BearerApplication,
+    BearerAuth,
+    BearerRequestHandler,
+    ProtectedResourceMetadataHandler,
+)
 from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.testing import TestIssuer
 
@@ -97,3 +102,45 @@ def test_document_has_the_scopes_of_the_application_or_those_that_every_token_ne
 def test_application_that_checks_no_tokens_names_no_issuers() -> None:
     with running(lambda: Application([ROUTE])) as client:
         assert "authorization_servers" not in client.get("/metadata").json()
+
+
+class Orders(BearerRequestHandler):
+    def get(self) -> None:
+        self.write("in")
+
+
+class OfAnother(Orders):
+    def resource_metadata_url(self) -> str:
+        return "https://api.example.com/of-another"
+
+
+@each_row(
+    ("setting", "path", "named"),
+    [
+        pytest.param(None, "/orders", None, id="none"),
+        pytest.param(5, "/orders", None, id="no text"),
+        pytest.param("https://a.example/m", "/orders", "https://a.example/m", id="a handler"),
+        pytest.param("https://a.example/m", "/fast", "https://a.example/m", id="a fast route"),
+        pytest.param(
+            "https://a.example/m", "/another", "https://api.example.com/of-another", id="its own"
+        ),
+    ],
+)
+def test_the_challenge_names_the_metadata_of_the_application(
+    setting: Any, path: str, named: str | None
+) -> None:
+    def make_app() -> Application:
+        return BearerApplication(
+            [("/orders", Orders), ("/another", OfAnother)],
+            fast_routes={("GET", "/fast"): lambda request: "in"},
+            bearer_auth=TestIssuer().auth(),
+            resource_metadata_url=setting,
+        )
+
+    with running(make_app) as client:
+        for token in (None, "x.y.z"):
+            answer = client.get(path, token=token)
+            challenge = answer.headers["WWW-Authenticate"]
+            assert answer.status == 401
+            assert ("resource_metadata" in challenge) is (named is not None)
+            assert named is None or f'resource_metadata="{named}"' in challenge
