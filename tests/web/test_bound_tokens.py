@@ -296,6 +296,9 @@ def test_the_certificate_of_each_request_counts_on_a_connection_that_clients_sha
 
 
 def test_a_header_that_is_none_is_no_certificate(proxied: ServerProcess, issuer: Issuer) -> None:
+    """The log tells who sets up the proxy what the header should be."""
+    said = "the proxy's Client-Cert is not one certificate in DER and base64 between colons"
+    before = proxied.log.count(said)
     token = issuer.token(aud="kms", sub="alice", cnf={"x5t#S256": digest_of("alice")})
     for value in (
         "",
@@ -305,6 +308,9 @@ def test_a_header_that_is_none_is_no_certificate(proxied: ServerProcess, issuer:
         header_of("alice")[1:-1],
     ):
         assert ask(proxied, token, "mallory", value, source=PROXY) == 401
+    assert eventually(lambda: proxied.log.count(said) == before + 5)
+    assert ask(proxied, token, "mallory", source=PROXY) == 401
+    assert eventually(lambda: "no client certificate came with the token" in proxied.log)
 
 
 def test_the_public_url_counts_for_proofs_and_no_host(

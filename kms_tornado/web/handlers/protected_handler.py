@@ -6,6 +6,7 @@ from ...audit.record import Origin
 from ...auth.bound.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
+from ...errors import CertificateMissing
 from ...service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..answers import Answer
 from ..bearer.hooks import Hooks
@@ -91,10 +92,19 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
         return self.context.public_url.find_proven_base(self.request) + self.request.path
 
     def client_certificate(self) -> bytes | None:
-        """The client's certificate. A trusted proxy's own one is not the client's, which only its header contains."""
-        if self.context.trusted_proxies.is_peer_of(self.request.connection):
-            return read_client_cert(self.request.headers.get_list(CLIENT_CERT_HEADER))
-        return super().client_certificate()
+        """The client's certificate. A trusted proxy's own one is not the client's, which only its header contains.
+
+        Raises CertificateMissing for a header that the proxy writes in another form, with what it should be.
+        """
+        if not self.context.trusted_proxies.is_peer_of(self.request.connection):
+            return super().client_certificate()
+        values = self.request.headers.get_list(CLIENT_CERT_HEADER)
+        certificate = read_client_cert(values)
+        if certificate is None and values:
+            raise CertificateMissing(
+                f"the proxy's {CLIENT_CERT_HEADER} is not one certificate in DER and base64 between colons (RFC 9440)"
+            )
+        return certificate
 
     def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
         self.log_entry["reason"] = reason
