@@ -43,7 +43,7 @@ async def run(context: CommandContext) -> int:
             detail = {"file": str(file), "objects": dumped.objects}
             # Before the file has its name: no backup is there of which no record tells.
             await record(store, "Backup", detail)
-        key_ids = sorted(key_id.hex() for key_id in await store.count_envelopes())
+        key_ids = sorted(key_id.hex() for key_id in await store.master_keys.count_envelopes())
     objects, rows = format_count(dumped.objects, "object"), format_count(dumped.rows, "row")
     print(f"{file} has {objects} in {rows}, {_measure(file)}")
     if key_ids:

@@ -51,7 +51,7 @@ async def run(context: CommandContext) -> int:
             raise BadDump(f"it was made like this: {ALTERED_IDENTIFIER}") from None
     async with open_database(context) as (opened, _):
         opened.audit.announce(segments)
-        number = sum((await opened.count_envelopes()).values())
+        number = sum((await opened.master_keys.count_envelopes()).values())
         key = load_audit_key(settings.audit_key_file, data_dir / KEY_FILE)
         await Audit(opened.audit, key, anchor_file, records_reads=True).accept_restored(anchor)
     name = describe_database(settings.database_url, data_dir)

@@ -30,7 +30,7 @@ async def run(context: CommandContext) -> int:
         newest = ring.newest.key_id
         if retired is not None:
             _check_old(ring, retired)
-        counts = await store.count_envelopes()
+        counts = await store.master_keys.count_envelopes()
         total = sum(number for key_id, number in counts.items() if key_id != newest)
         with Progress("objects", total) as progress:
             result = await rewrap(store, ring, report=progress.update)
@@ -96,7 +96,7 @@ async def _retire(context: CommandContext, database: OpenDatabase, key_id: bytes
                     "a server still seals under it: send SIGHUP to all, and run this again; it is in use"
                 )
                 return 1
-        await store.remove_key_bundle(key_id)
+        await store.master_keys.remove_bundle(key_id)
         print(
             f"the master key {name} is no longer in {file}: send SIGHUP to every server. It is in {retired}; "
             "keep that as long as any backup that was made under it"
@@ -111,7 +111,7 @@ async def _retire(context: CommandContext, database: OpenDatabase, key_id: bytes
 
 async def _is_needed(store: ObjectStore, key_id: bytes) -> bool:
     """Whether objects are sealed under the key. If so, that is printed."""
-    number = (await store.count_envelopes()).get(key_id, 0)
+    number = (await store.master_keys.count_envelopes()).get(key_id, 0)
     if number:
         _print_left({key_id: number})
         print("so it stays")

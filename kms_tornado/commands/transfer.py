@@ -66,7 +66,7 @@ async def _move_to_naming(context: CommandContext) -> int:
     async with open_database(context) as (store, ring):
         issuers = trust.issuer_uris
         requested = describe_naming(trust)
-        current = await store.settle_naming(requested, issuers)
+        current = await store.naming.settle(requested, issuers)
         if current.former is None and find_naming_fault(current, requested, issuers) is None:
             print("users are named so already")
             return 0

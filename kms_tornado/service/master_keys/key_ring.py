@@ -150,7 +150,7 @@ async def _settle_bundles(
 
     Raises SealBroken for a bundle that something else wrote.
     """
-    stored = await store.key_bundles()
+    stored = await store.master_keys.list_bundles()
     missing = {}
     for key in keys:
         if key.check_value == check:  # the bundle is derived from this one
@@ -160,7 +160,7 @@ async def _settle_bundles(
         elif not key.open_bundle(stored[key.key_id], check).is_same_as(bundle):
             raise SealBroken("the key bundle is of another database")
     if missing:
-        await store.add_key_bundles(missing)
+        await store.master_keys.add_bundles(missing)
 
 
 async def _find_bundle(
@@ -175,7 +175,9 @@ async def _find_bundle(
         if check in (None, key.check_value, key.former_check_value):
             return key.own_bundle, CheckValues(key.check_value, key.former_check_value)
     assert check is not None  # there is at least one key
-    return choose_bundle(keys, check, await store.key_bundles()), CheckValues(check, check)
+    return choose_bundle(keys, check, await store.master_keys.list_bundles()), CheckValues(
+        check, check
+    )
 
 
 def choose_bundle(

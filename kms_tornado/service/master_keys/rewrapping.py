@@ -66,7 +66,7 @@ async def rewrap(
             report(result.written)
         if not missed:  # the last pass found nothing that it could have sealed
             break
-    counts = await store.count_envelopes()
+    counts = await store.master_keys.count_envelopes()
     result.left = {key_id: number for key_id, number in counts.items() if key_id != newest}
     return result
 
@@ -79,7 +79,7 @@ async def _reseal_page(
 ) -> ResealedPage | None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return await store.reseal_page(after, key_id, reseal)
+            return await store.master_keys.reseal_page(after, key_id, reseal)
         except Unavailable:
             if attempt == _ATTEMPTS:
                 raise

@@ -30,7 +30,7 @@ async def check_user_naming(
         raise ConfigurationError(*fault)
     if (remembered := stored.remember(naming)) != stored:
         try:
-            await store.change_naming(stored, remembered)
+            await store.naming.change(stored, remembered)
         except Conflict:  # another server, or worker, which may have remembered something else
             await check_user_naming(store, naming, issuers)
 
@@ -39,7 +39,7 @@ async def _settle_naming(
     store: ObjectStore, naming: UserNaming, issuers: Collection[str]
 ) -> UserNaming:
     try:
-        return await store.settle_naming(naming, issuers)
+        return await store.naming.settle(naming, issuers)
     except GeneralFailure as exc:
         raise ConfigurationError(
             "the database's row about the naming of users was changed by something else than this "

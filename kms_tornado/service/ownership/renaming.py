@@ -93,7 +93,7 @@ async def move_to_naming(
 
     Raises ConfigurationError where nothing was moved, Unavailable, and Conflict where another move is under way.
     """
-    names = await store.list_names()
+    names = await store.naming.list_names()
     _check_names(move, names)
     transferrer = Transferrer(store, ring)
     if not move.is_resumed or is_rehearsal:
@@ -101,13 +101,13 @@ async def move_to_naming(
         if rehearsal.failures or is_rehearsal:
             return rehearsal if is_rehearsal else TransferResult(0, rehearsal.failures)
     marked = dataclasses.replace(move.requested, former=move.current.former or move.current)
-    await store.change_naming(move.current, marked)
+    await store.naming.change(move.current, marked)
     # Told apart from now on: what is new may stand beside what is old.
     resumed = dataclasses.replace(move, current=marked)
     result = await _transfer_all(transferrer, resumed, names, report=report)
     if not result.failures:
-        await store.rename_in_tombstones(resumed.rename)
-        await store.change_naming(marked, move.requested)
+        await store.naming.rename_in_tombstones(resumed.rename)
+        await store.naming.change(marked, move.requested)
     return result
 
 

@@ -67,3 +67,22 @@ class ResealedPage(NamedTuple):
     found: int
     written: int
     failures: Mapping[str, str]
+
+
+class MasterKeyRecords(Protocol):
+    """What a store knows of master keys, none of which it holds. Every method raises Unavailable."""
+
+    async def list_bundles(self) -> Mapping[bytes, bytes]:
+        """{identifier of a later master key: the database's key bundle, sealed under it}."""
+
+    async def add_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
+        """Store bundles, unless there are some for these master keys. Raises ConfigurationError, too."""
+
+    async def remove_bundle(self, key_id: bytes) -> None:
+        """Remove the bundle under a master key that is no longer in use. Raises ConfigurationError, too."""
+
+    async def count_envelopes(self) -> Mapping[bytes, int]:
+        """{identifier of a master key: how many objects are sealed under it}."""
+
+    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
+        """Seal some objects after a serial that are not sealed under this master key; None where there are no more."""

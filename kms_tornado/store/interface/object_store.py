@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from ...audit.chain import Segment
 from ...domain.managed_object import UniqueIdentifier
-from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ..dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ..health import DatabaseLoad, DatabaseStatus
 from .audit import AuditStore, Restored
 from .audit_records import AuditRecords
 from .lists import GrantedObject, ObjectPages, OwnedObject
-from .master_keys import CheckValues, Reseal, ResealedPage, RowMAC
+from .master_keys import CheckValues, MasterKeyRecords, RowMAC
+from .naming import OwnerNaming
 from .object_checks import ObjectChecks
 from .objects import Objects
 from .used_proofs import UsedProofs
@@ -46,6 +46,12 @@ class ObjectStore(Objects, Protocol):
     @property
     def pages(self) -> ObjectPages: ...
 
+    @property
+    def naming(self) -> OwnerNaming: ...
+
+    @property
+    def master_keys(self) -> MasterKeyRecords: ...
+
     async def start(self) -> None:
         """Open the database and bring its schema up to date. Raises ConfigurationError."""
 
@@ -57,13 +63,6 @@ class ObjectStore(Objects, Protocol):
 
         Raises OtherMasterKey for any other check value, and ConfigurationError where there are objects without a check
         value, or rows with MACs beside the former one: no server leaves a database in such a state.
-        """
-
-    async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
-        """How the owners of the objects are named. If there are no objects yet, the configured naming is stored.
-
-        issuers: the configured ones, by which the naming of an older version's objects is recognised.
-        Called after `authenticate_rows`. Raises GeneralFailure for a row that something else wrote.
         """
 
     async def stop(self) -> None:
@@ -111,29 +110,11 @@ class ObjectStore(Objects, Protocol):
     async def count_owned(self) -> Mapping[str, int]:
         """{name: how many objects the user owns}, in any state. The rows are not checked."""
 
-    async def list_names(self) -> Collection[str]:
-        """All names that own an object or the identifier of a removed one, or have a right, except EVERYONE."""
-
-    async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
-        """Give the identifiers of removed objects to the new names of their owners, page by page."""
-
-    async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
-        """Store how the owners are named from now on. Raises Conflict where the stored naming is not `seen`."""
-
     async def holds_objects(self) -> bool:
         """Whether there is any object, in any state."""
 
     async def master_key_check(self) -> bytes | None:
         """The value that shows under which master key this database began; None in a new database."""
-
-    async def key_bundles(self) -> Mapping[bytes, bytes]:
-        """{identifier of a later master key: the database's key bundle, sealed under it}."""
-
-    async def count_envelopes(self) -> Mapping[bytes, int]:
-        """{identifier of a master key: how many objects are sealed under it}."""
-
-    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
-        """Seal some objects after a serial that are not sealed under this master key; None where there are no more."""
 
     async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
         """Write all rows as they are at one moment. Meanwhile they may be changed."""
@@ -151,9 +132,3 @@ class ObjectStore(Objects, Protocol):
         Raises ConfigurationError where the database is not empty or is in use, or the dump is of a newer version, and
         the errors of reading the rows.
         """
-
-    async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
-        """Store bundles, unless there are some for these master keys. Raises ConfigurationError, too."""
-
-    async def remove_key_bundle(self, key_id: bytes) -> None:
-        """Remove the bundle under a master key that is no longer in use. Raises ConfigurationError, too."""

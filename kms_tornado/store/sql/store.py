@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,7 +13,6 @@ from ...audit.chain import Segment
 from ...audit.record import Draft
 from ...domain.managed_object import ManagedObject, UniqueIdentifier
 from ...domain.search import LocatedPage, LocateSearch, TagSearch
-from ...domain.user_naming import UserNaming
 from ...kmip.enums import Operation
 from ...user_names import EVERYONE
 from ..bounds import check_tags_of_changes
@@ -23,7 +22,7 @@ from ..interface.audit import Restored
 from ..interface.changes import Change, Groups, ReserveNonces
 from ..interface.compute import Compute, compute_in_slices, compute_on_any_thread
 from ..interface.lists import GrantedObject, OwnedObject
-from ..interface.master_keys import CheckValues, Reseal, ResealedPage, RowMAC
+from ..interface.master_keys import CheckValues, RowMAC
 from .altered_rows import logging_altered_rows
 from .audit.chains import AuditChains
 from .audit.log import AuditLog
@@ -31,20 +30,19 @@ from .audit.object_checks import SQLObjectChecks
 from .audit.pages import AuditPages
 from .backend import Backend
 from .commits import Commit, GroupCommit
+from .master_key_records import SQLMasterKeyRecords
+from .owner_naming import SQLOwnerNaming
 from .queries import bind_groups, prepare_queries
 from .search.object_pages import SQLObjectPages
 from .search.object_search import ObjectSearch
 from .statements import Prepared, Rows, SQLAlchemyRunner, Values
 from .stored_values import stored_text
-from .tables.bundles import add_bundles, parse_bundles, remove_bundle
 from .tables.grants import check_index_rows, parse_grants, rights_of
-from .tables.naming import change_naming, parse_naming, settle_naming
 from .tables.row_macs import RowAuthenticator
 from .tables.rows import GRANTS, RowParser, is_long
-from .tables.tombstones import is_taken, rename_page
+from .tables.tombstones import is_taken
 from .tables.used_proofs import SQLUsedProofs
 from .upkeep.dump import dump_rows, fill_rows
-from .upkeep.rewrap import EnvelopeRewriter
 from .upkeep.sealing import bring_under_macs, log_sealed
 from .watched import WatchedBackend
 
@@ -87,6 +85,10 @@ class SQLStore:
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
         self.pages = SQLObjectPages(self._database, self._parser, backend.dialect, compute)
         self.proofs = SQLUsedProofs(backend, self._database)
+        self.naming = SQLOwnerNaming(backend, self._database, self._authenticator, self._queries)
+        self.master_keys = SQLMasterKeyRecords(
+            backend, self._database, self._authenticator, self._queries
+        )
         self.records = AuditPages(backend, self._database, self._authenticator, compute)
 
     async def start(self) -> None:
@@ -102,20 +104,6 @@ class SQLStore:
             if sealed is not None:
                 log_sealed(sealed)
         self._authenticator.use(row_mac)
-
-    async def settle_naming(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
-        with logging_altered_rows:
-            rows = await self.backend.read(self._queries.naming_value)
-            if rows and (stored := parse_naming(rows[0][0], self._authenticator)) == configured:
-                return stored
-            job = partial(
-                settle_naming,
-                authenticator=self._authenticator,
-                configured=configured,
-                issuers=issuers,
-            )
-            settled: UserNaming = await self.backend.run_exclusively(job)
-            return settled
 
     async def stop(self) -> None:
         await self._health.stop()
@@ -239,23 +227,6 @@ class SQLStore:
         rows = await self._search(self._queries.counts_of_owners, {}, "")
         return {stored_text(owner): number for owner, number in rows}
 
-    async def list_names(self) -> Collection[str]:
-        return [name for (name,) in await self._search(self._queries.names, {}, "")]
-
-    async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:
-        after: str | None = ""
-        while after is not None:
-            job = partial(
-                rename_page, after=after, rename=rename, authenticator=self._authenticator
-            )
-            with logging_altered_rows:
-                after = await self._database.submit(job)
-
-    async def change_naming(self, seen: UserNaming, new: UserNaming) -> None:
-        job = partial(change_naming, authenticator=self._authenticator, seen=seen, new=new)
-        with logging_altered_rows:
-            await self._database.submit(job)
-
     # --- changes --------------------------------------------------------------------------------
 
     async def commit(self, changes: Sequence[Change], drafts: Sequence[Draft] = ()) -> None:
@@ -294,9 +265,6 @@ class SQLStore:
         rows = await self._database.read(self._queries.check_value)
         return rows[0][0] if rows else None
 
-    async def key_bundles(self) -> Mapping[bytes, bytes]:
-        return parse_bundles(await self._database.read(self._queries.bundles))
-
     async def dump(self, writer: DumpWriter, report: Report) -> Dumped:
         dumped: Dumped = await self.backend.run_on_snapshot(
             lambda connection: dump_rows(connection, writer, self._authenticator, report)
@@ -321,19 +289,3 @@ class SQLStore:
 
         segments: Sequence[Segment] = await self.backend.fill(fill)
         return segments
-
-    @cached_property  # commands alone need its statements
-    def _envelopes(self) -> EnvelopeRewriter:
-        return EnvelopeRewriter(self.backend, self._authenticator)
-
-    async def count_envelopes(self) -> Mapping[bytes, int]:
-        return await self._envelopes.count_by_key()
-
-    async def reseal_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
-        return await self._envelopes.rewrite_page(after, key_id, reseal)
-
-    async def add_key_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
-        await self.backend.run_exclusively(lambda runner: add_bundles(runner, bundles))
-
-    async def remove_key_bundle(self, key_id: bytes) -> None:
-        await self.backend.run_exclusively(lambda runner: remove_bundle(runner, key_id))

@@ -46,7 +46,7 @@ def by_map(**renamed: str) -> NamingMove:
 
 
 def settle(kms: Inside, naming: UserNaming) -> UserNaming:
-    settled: UserNaming = kms.run(kms.store.settle_naming(naming, (A, B)))
+    settled: UserNaming = kms.run(kms.store.naming.settle(naming, (A, B)))
     return settled
 
 
@@ -178,7 +178,7 @@ def test_naming_that_was_changed_meanwhile_is_not_overwritten(kms: Inside) -> No
     settle(kms, PLAIN)
     kms.create()
     with pytest.raises(Conflict):
-        kms.run(kms.store.change_naming(BY_EMAIL, BY_ISSUER))
+        kms.run(kms.store.naming.change(BY_EMAIL, BY_ISSUER))
     assert settle(kms, PLAIN) == PLAIN
 
 

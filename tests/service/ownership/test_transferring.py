@@ -189,8 +189,10 @@ class Meddling:
         )
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._store, name)
+        member = getattr(self._store, name)
+        return _MeddlingPart(self, member) if name == "naming" else self.wrap(name, member)
 
+    def wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
         async def call(*args: Any, **options: Any) -> Any:
             self._left -= 1
             if name == "commit_groups" and self._before is not None:
@@ -204,6 +206,16 @@ class Meddling:
             return result
 
         return call
+
+
+class _MeddlingPart:
+    """A part of such a store, whose calls count among those of the store."""
+
+    def __init__(self, store: Meddling, part: Any) -> None:
+        self._store, self._part = store, part
+
+    def __getattr__(self, name: str) -> Any:
+        return self._store.wrap(name, getattr(self._part, name))
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before the call", "behind it"])

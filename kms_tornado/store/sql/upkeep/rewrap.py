@@ -88,12 +88,12 @@ class EnvelopeRewriter:
         self._counts = prepare(_counts, backend.dialect)
 
     async def count_by_key(self) -> Mapping[bytes, int]:
-        """As `ObjectStore.count_envelopes`."""
+        """As `MasterKeyRecords.count_envelopes`."""
         rows = await self._backend.search(self._counts, NO_VALUES, principal="")
         return {stored_bytes(key_id): number for key_id, number in rows}
 
     async def rewrite_page(self, after: int, key_id: bytes, reseal: Reseal) -> ResealedPage | None:
-        """As `ObjectStore.reseal_page`."""
+        """As `MasterKeyRecords.reseal_page`."""
         values: dict[str, Any] = {"after": after, "key_id": key_id}
         lengths = await self._backend.search(self._lengths, values, principal="")
         if not lengths:

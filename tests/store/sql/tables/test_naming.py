@@ -22,7 +22,7 @@ PLAIN, BY_ISSUER, EMAIL = (
 
 
 async def settle(store: Any, naming: UserNaming) -> UserNaming:
-    settled: UserNaming = await store.settle_naming(naming, ISSUERS)
+    settled: UserNaming = await store.naming.settle(naming, ISSUERS)
     return settled
 
 
@@ -108,11 +108,11 @@ def test_claims_of_issuers_of_their_own_are_kept_and_may_be_added_to(place: Plac
         assert await settle(store, own) == own
         await store.commit([Insert(an_object("1"))])
         assert await settle(store, more) == own
-        await store.change_naming(own, more)
+        await store.naming.change(own, more)
         assert await settle(store, own) == more
         with pytest.raises(Conflict):
-            await store.change_naming(own, PLAIN)
-        await store.change_naming(more, moving)
+            await store.naming.change(own, PLAIN)
+        await store.naming.change(more, moving)
 
     with_store(place, body)
 

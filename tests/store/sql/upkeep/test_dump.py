@@ -53,7 +53,7 @@ async def fill(store):
     await store.commit([Grant("named", ALICE, BOB, frozenset({Operation.GET}))])
     await store.commit([UseNonce("named", b"k" * 32, b"nonce", 1)])
     await store.commit([Remove("gone", 1)])
-    await store.add_key_bundles({b"12345678": b"sealed"})
+    await store.master_keys.add_bundles({b"12345678": b"sealed"})
     await store.proofs.use(b"p" * 32, 1100)
     await store.audit.open()
     await store.audit.append([make_draft(Origin(ALICE, None, None, None), "Get", uid="named")])

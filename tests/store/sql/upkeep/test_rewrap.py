@@ -37,7 +37,7 @@ async def add(store, *uids, key_id=OLD, **changes):
 
 async def reseal_all(store, reseal=reseal):
     pages, after = [], 0
-    while (page := await store.reseal_page(after, NEW, reseal)) is not None:
+    while (page := await store.master_keys.reseal_page(after, NEW, reseal)) is not None:
         pages.append(page)
         after = page.last
     return pages
@@ -49,10 +49,10 @@ def test_envelopes_under_other_keys_are_sealed_anew_and_nothing_else_changes(pla
         await add(store, "new", key_id=NEW)
         await store.commit([Insert(an_object("destroyed", sealed=None, state=State.DESTROYED))])
         before = {uid: await store.get(uid) for uid in ("one", "two", "new", "destroyed")}
-        assert await store.count_envelopes() == {OLD: 2, NEW: 1}
+        assert await store.master_keys.count_envelopes() == {OLD: 2, NEW: 1}
         [page] = await reseal_all(store)
         assert (page.found, page.written, page.failures) == (2, 2, {})
-        assert await store.count_envelopes() == {NEW: 3}
+        assert await store.master_keys.count_envelopes() == {NEW: 3}
         for uid in ("one", "two"):
             sealed = sealed_under(NEW, uid.encode())
             assert await store.get(uid) == dataclasses.replace(before[uid], sealed=sealed)
@@ -112,7 +112,7 @@ def test_row_that_something_else_wrote_is_left_and_told(place, caplog, column):
             write_behind(place, f"UPDATE objects SET {column} WHERE uid = 'one'")
         [page] = await reseal_all(store)
         assert (page.found, page.written, list(page.failures)) == (2, 1, ["one"])
-        assert await store.count_envelopes() == {OLD: 1, NEW: 1}
+        assert await store.master_keys.count_envelopes() == {OLD: 1, NEW: 1}
 
     with_store(place, body)
     [line] = caplog.messages
@@ -149,6 +149,6 @@ def test_two_at_once_seal_each_object_once(place):
         await add(store, *(f"o{number}" for number in range(30)))
         pages = await asyncio.gather(*(reseal_all(store) for _ in range(3)))
         assert sum(page.written for found in pages for page in found) == 30
-        assert await store.count_envelopes() == {NEW: 30}
+        assert await store.master_keys.count_envelopes() == {NEW: 30}
 
     with_store(place, body)
