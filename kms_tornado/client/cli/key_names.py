@@ -76,7 +76,7 @@ def use_half(
     *,
     is_public: bool,
 ) -> T:
-    """As `use_key`, for actions of one half of a pair. If the other half was named, the error names the right one.
+    """As `use_key`, for actions of one half of a pair. If the other half was named, this one is found by its link.
 
     In a pair made by kmsctl, the private key has the Name, and people call both keys by it.
     """
@@ -84,17 +84,17 @@ def use_half(
 
     try:
         return use_key(session, name, tags, action)
-    except InvalidField as exc:
-        advice = _name_other_half(session, name, tags, is_public=is_public)
-        if advice is None:
+    except InvalidField:
+        other = _find_other_half(session, name, tags, is_public=is_public)
+        if other is None:
             raise
-        raise Refused(advice) from exc
+    return action(other)
 
 
-def _name_other_half(
+def _find_other_half(
     session: Session, name: str | None, tags: Sequence[str], *, is_public: bool
 ) -> str | None:
-    """What to say if the wrong half was named; None where that is not the problem."""
+    """The identifier of the half that is meant; None where the wrong one was not named. Raises Refused without a link."""
     from ...errors import KMSError
     from ...kmip.enums import LinkType, ObjectType
     from ...kmip.payloads import AttributeReference
@@ -117,9 +117,10 @@ def _name_other_half(
     wrong_type, wrong_half, right_half, link_type = halves
     if attributes.object_type != wrong_type:
         return None
-    other = [link for link in attributes.links if link.link_type is link_type]
-    where = f": name {other[0].linked_object_identifier}" if other else ""
-    return f"{name or ', '.join(tags)} is {wrong_half}, and this takes {right_half}{where}"
+    for link in attributes.links:
+        if link.link_type is link_type:
+            return str(link.linked_object_identifier)
+    raise Refused(f"{name or ', '.join(tags)} is {wrong_half}, and this takes {right_half}")
 
 
 def _identify(key: Key) -> str:
