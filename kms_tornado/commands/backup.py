@@ -50,7 +50,9 @@ async def run(context: CommandContext) -> int:
         print(f"key material in it is sealed under the master key {', '.join(key_ids)}")
     for uid in dumped.altered:
         print(make_printable(f"{uid} is in it as something else than a server wrote it"))
-    return 1 if dumped.altered else 0
+    for text in dumped.odd:
+        print(text)
+    return 1 if dumped.altered or dumped.odd else 0
 
 
 def _find_newest(target: Path) -> Path:

@@ -61,11 +61,16 @@ class DumpHeader:
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What a dump contains. altered: the identifiers of objects whose rows something else wrote."""
+    """What a dump contains.
+
+    altered: the identifiers of objects whose rows something else wrote.
+    odd: a sentence for each column with values of a type that no server writes there.
+    """
 
     rows: int
     objects: int
     altered: Sequence[str]
+    odd: Sequence[str] = ()
 
 
 #: (table, values).

@@ -209,6 +209,8 @@ OF_COMMANDS = [
     ("objects SET owner = x'00ff'", "owners", 0, "2\t?"),
     ("objects SET sealed = 'text'", "rewrap", 1, "sealed_digest does not fit the sealed material"),
     ("objects SET sealed = 7", "transfer alice@example.com bob@example.com", 1, " stays: the stored object cannot be used"),
+    ("objects SET sealed = x'00'", "backup BACKUP", 1, " is in it as something else than a server wrote it"),
+    ("audit_chains SET seq = 'x'", "backup BACKUP", 1, "the column seq of audit_chains has text in 1 of its rows"),
     ("objects SET uid = x'00ff'", "verify", 1, "the column uid of objects has bytes in 1 of its rows, where servers write text"),
 ]  # fmt: skip
 
@@ -225,8 +227,10 @@ def test_command_says_in_a_sentence_which_value_is_damaged(
 ) -> None:
     sound = full_database.read_bytes()
     edit(full_database, f"UPDATE OR REPLACE {edits}")
-    code = command_here(full_database, *words.split())
+    backup = full_database.with_name("backup")
+    code = command_here(full_database, *words.replace("BACKUP", str(backup)).split())
     full_database.write_bytes(sound)
+    backup.unlink(missing_ok=True)
     output = "".join(capfd.readouterr())
     assert (code, "Traceback" in output) == (expected, False), output
     assert told in output

@@ -30,14 +30,8 @@ from ..statements import NO_VALUES, Rows, Runner, prepare
 from ..stored_values import stored_text
 from ..tables.findings import accept, clear, parse_findings, refuse, select_findings
 from ..tables.index_check import IndexCheck, rebuild_index
-from ..tables.row_macs import (
-    AlteredRow,
-    RowAuthenticator,
-    altered_object,
-    digest_sealed,
-    split_refused,
-)
-from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_row
+from ..tables.row_macs import AlteredRow, RowAuthenticator, split_refused
+from ..tables.rows import MAC, ROW_TO_CHECK, UID, check_whole_row
 from ..tables.schema import audit_chains, audit_segments, objects
 from ..upkeep.rewrap import choose_last
 from ..upkeep.scrub_lease import ScrubLease, select_scrub
@@ -59,7 +53,6 @@ _select_uids = (
     .order_by(_serial)
 )
 _whole_row = (*ROW_TO_CHECK, objects.c.sealed, _serial)
-_DIGEST = MAC - 1
 
 
 class SQLObjectChecks:
@@ -137,13 +130,9 @@ class SQLObjectChecks:
 
     def _find_fault(self, row: Sequence[Any], sealed: Any) -> str | None:
         try:
-            check_row(row, self._authenticator)
-            if digest_sealed(sealed) != row[_DIGEST]:
-                raise altered_object(row[UID], "sealed_digest does not fit the sealed material")
+            check_whole_row(row, sealed, self._authenticator)
         except AlteredRow as exc:
             return exc.detail
-        except (ValueError, TypeError, LookupError):
-            return "it cannot be read"
         return None
 
     async def find_unfit(self, after: int, last: int) -> Mapping[str, str]:

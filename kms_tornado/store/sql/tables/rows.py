@@ -131,6 +131,16 @@ def _read_uses(uid: object, uses: object, last_ms: object) -> Uses | None:
     return Uses(uses, last_ms)
 
 
+def check_whole_row(row: Sequence[Any], sealed: Any, authenticator: RowAuthenticator) -> None:
+    """As `check_row`, with the sealed material. Raises AlteredRow, whatever something else left in the row."""
+    try:
+        check_row(row, authenticator)
+    except (ValueError, TypeError, LookupError) as exc:
+        raise altered_object(row[UID], "it cannot be read") from exc
+    if row[_DIGEST] != digest_sealed(sealed):
+        raise altered_object(row[UID], "sealed_digest does not fit the sealed material")
+
+
 _T = TypeVar("_T")
 
 #: Characters and bytes of what is cached (most rows have fewer than a thousand), and how many of that length. What is

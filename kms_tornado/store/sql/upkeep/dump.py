@@ -8,21 +8,25 @@ from itertools import groupby, islice
 from typing import Any
 
 from sqlalchemy import Connection, Table, column, func, insert, inspect, select, table, text
+from sqlalchemy.exc import DataError, ProgrammingError
 
 from ....errors import ConfigurationError
 from ...dump import Dumped, DumpHeader, DumpRow, DumpWriter, Report
 from ...migrate import read_revision, upgrade
 from ..queries import check_value
+from ..stored_values import stored_text
 from ..tables.bundles import parse_bundles, select_bundles
-from ..tables.row_macs import AUTHENTIC_COLUMNS, AlteredRow, RowAuthenticator, log_altered
+from ..tables.row_macs import AlteredRow, RowAuthenticator, log_altered
+from ..tables.rows import ROW_TO_CHECK, check_whole_row
 from ..tables.schema import metadata, objects
+from .storage_classes import find_odd_values
 
 #: Rows that are read or written at a time.
 _PAGE = 500
 
 _OBJECT_NAMES = tuple(each.name for each in objects.columns)
-_AUTHENTIC = [_OBJECT_NAMES.index(each.name) for each in AUTHENTIC_COLUMNS]
-_MAC = _OBJECT_NAMES.index("mac")
+_TO_CHECK = [_OBJECT_NAMES.index(each.name) for each in ROW_TO_CHECK]
+_SEALED = _OBJECT_NAMES.index("sealed")
 _UID = _OBJECT_NAMES.index("uid")
 
 
@@ -31,7 +35,7 @@ def dump_rows(
 ) -> Dumped:
     """Write the whole database, as the connection's transaction sees it.
 
-    Rows of objects that something else wrote go into the dump unchanged, and are reported.
+    What something else wrote goes into the dump unchanged, and is reported.
     """
     counted = {
         stored_table: _count(connection, stored_table) for stored_table in metadata.sorted_tables
@@ -55,13 +59,13 @@ def dump_rows(
         for row in _read(connection, stored_table):
             writer.add(stored_table.name, tuple(row))
             if stored_table is objects and not _is_authentic(row, authenticator):
-                altered.append(str(row[_UID]))
+                altered.append(stored_text(row[_UID]))
             done += 1
             if done % _PAGE == 0:
                 report(done, total)
     writer.end()
     report(done, total)
-    return Dumped(done, counted[objects], altered)
+    return Dumped(done, counted[objects], altered, find_odd_values(connection))
 
 
 def _count(connection: Connection, source: Table) -> int:
@@ -78,7 +82,7 @@ def _read(connection: Connection, source: Table) -> Iterator[Sequence[Any]]:
 
 def _is_authentic(row: Sequence[Any], authenticator: RowAuthenticator) -> bool:
     try:
-        authenticator.check_object([row[place] for place in _AUTHENTIC], row[_MAC])
+        check_whole_row([row[place] for place in _TO_CHECK], row[_SEALED], authenticator)
     except AlteredRow as exc:
         log_altered(exc)
         return False
@@ -110,7 +114,14 @@ def fill_rows(
         statement = insert(table(target, *map(column, columns)))
         while page := list(islice(same, _PAGE)):
             values = [dict(zip(columns, row, strict=True)) for _, row in page]
-            connection.execute(statement, values)
+            try:
+                connection.execute(statement, values)
+            except (DataError, ProgrammingError):
+                raise ConfigurationError(
+                    f"database {name}: does not take a value in the rows of {target}, which something else than a server "
+                    "wrote before the backup was made; restore it into SQLite, and run kms-tornado audit verify there",
+                    "database_url",
+                ) from None
             done += len(page)
             report(done, header.rows)
     if connection.dialect.name == "postgresql":

@@ -138,6 +138,33 @@ def test_object_that_something_else_wrote_is_dumped_as_it_is_and_told(place, tmp
     assert all_rows(tmp_path / "new.db") == all_rows(place)
 
 
+@pytest.mark.parametrize(
+    ("table", "edit"),
+    [
+        ("audit_segments", "UPDATE audit_segments SET chain = 'text'"),
+        ("audit_segments", "UPDATE audit_segments SET chain = x'00ff'"),
+        ("tombstones", "UPDATE tombstones SET owner = 'a' || char(0)"),
+    ],
+)
+def test_value_that_postgresql_does_not_take_is_told_with_its_table(tmp_path, table, edit):
+    source = tmp_path / "source.db"
+    with_store(source, fill)
+    write_behind(source, f"{edit} WHERE rowid = (SELECT min(rowid) FROM {table})")
+    dumped = dump(source, tmp_path / "dump")
+    assert len(dumped.odd) == ("char" not in edit)
+    other = new_place("postgresql", tmp_path)
+    with pytest.raises(ConfigurationError, match=f"not take a value in the rows of {table}"):
+        restore(tmp_path / "dump", other)
+    restore(tmp_path / "dump", tmp_path / "new.db")
+    assert all_rows(tmp_path / "new.db") == all_rows(source)
+
+
+def test_object_whose_material_was_edited_is_told(place, tmp_path):
+    with_store(place, fill)
+    write_behind(place, "UPDATE objects SET sealed = :other WHERE uid = 'o7'", other=b"other")
+    assert dump(place, tmp_path / "dump").altered == ["o7"]
+
+
 def test_database_with_tables_is_refused_and_left_as_it_is(place, tmp_path):
     with_store(place, fill)
     dump(place, tmp_path / "dump")
