@@ -57,6 +57,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _invoke(arguments: Sequence[str], session: Session) -> int:
     """Call the command. If it returns a number, that is the exit code."""
+    if arguments[:1] == ["help"]:  # as people ask git and docker
+        arguments = [*arguments[1:], "--help"]
     try:
         with kmsctl.make_context(PROGRAM, list(arguments), obj=session) as context:
             result = kmsctl.invoke(context)

@@ -70,7 +70,7 @@ def test_plain_command_loads_what_one_request_needs(place: Place, kmsctl: Kmsctl
     assert "urllib3" in names
     unwanted = set(HEAVY) - {"urllib3", "kms_tornado.kmip"}
     assert not names & {*unwanted, "asyncio", "tornado", "sqlalchemy", "tomlkit", "jose"}
-    assert len(names) <= 323
+    assert len(names) <= 324
 
 
 # --- mistakes on the command line ---------------------------------------------------------------
@@ -124,6 +124,13 @@ def test_options_that_may_come_again_do(place: Place, kmsctl: Kmsctl) -> None:
         "--url", "http://127.0.0.1:1", "--url", place.url, KMS_TOKEN=place.token("alice"),
     )  # fmt: skip
     assert made.code == 0, made.stderr
+
+
+def test_help_is_asked_for_as_a_command_too(kmsctl: Kmsctl) -> None:
+    for words in ([], ["share"], ["sym", "keys", "export"]):
+        asked = kmsctl("help", *words)
+        assert (asked.code, asked.stdout) == (0, kmsctl(*words, "--help").stdout)
+        assert asked.stdout.startswith("Usage: kmsctl")
 
 
 def test_no_command_at_all_shows_the_help_and_exits_with_2(kmsctl: Kmsctl) -> None:
