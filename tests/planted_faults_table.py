@@ -2748,8 +2748,8 @@ FAULTS: tuple[Fault, ...] = (
         "S25",
         "anybody's header tells the client certificate",
         "web/handlers/protected_handler.py",
-        "        if self.context.trusted_proxies.is_peer_of(self.request.connection):",
-        "        if CLIENT_CERT_HEADER in self.request.headers:",
+        "        if not self.context.trusted_proxies.is_peer_of(self.request.connection):",
+        "        if CLIENT_CERT_HEADER not in self.request.headers:",
         ("web/test_bound_tokens.py",),
     ),
     Fault(
