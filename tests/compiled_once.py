@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 from _pytest.assertion import rewrite
+from hypothesis.internal.charmap import intervals_from_codec
 from hypothesis.internal.constants_ast import constants_from_module
 
 TESTS = Path(__file__).parent
@@ -38,6 +39,7 @@ def compile_all(config: pytest.Config) -> None:
     files = [*tests, *others, *PACKAGE.rglob("*.py")]
     begin, values = _remember_config, [config]
     with multiprocessing.get_context("fork").Pool(os.cpu_count(), begin, values) as pool:
+        pool.apply_async(intervals_from_codec, ["utf-8"])  # which hypothesis keeps on disk, too
         pool.map(_compile, files, chunksize=8)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import functools
 import glob
 import itertools
@@ -30,6 +31,8 @@ from . import scratch
 
 USER = "kms"
 _START_S = 60.0
+#: Of the clusters' directories.
+_PREFIX = "kms-cluster-"
 _numbers = itertools.count(1)
 
 
@@ -67,9 +70,10 @@ class Cluster:
 
     def __init__(self, programs_dir: Path | None = None) -> None:
         programs_dir = programs_dir or programs()
-        self.directory = Path(
-            tempfile.mkdtemp(prefix="kms-postgres-", dir=scratch.choose_for_databases())
-        )
+        parent = scratch.choose_for_databases()
+        _remove_leftovers(parent)
+        self.directory = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        _lock(self.directory)  # until this process ends
         self._as_somebody = self._user()
         self._initialise(programs_dir)
         self._process = self._start(programs_dir)
@@ -161,6 +165,26 @@ class Cluster:
                     self.stop()
                     raise NoPostgres(f"postgres does not start: {log}") from exc
                 time.sleep(0.02)
+
+
+def _remove_leftovers(parent: Path) -> None:
+    """The clusters of processes that were killed, whose memory nobody else would free."""
+    for log in parent.glob(f"{_PREFIX}*/log"):
+        with contextlib.suppress(OSError):  # its process lives, or another one removes it
+            lock = _lock(log.parent)
+            shutil.rmtree(log.parent, ignore_errors=True)
+            os.close(lock)
+
+
+def _lock(directory: Path) -> int:
+    """A descriptor: until it is closed, nobody else gets one, but BlockingIOError."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _end_with_us() -> None:
