@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 _IN_MEMORY = Path("/dev/shm")
-#: What three processes of tests have there at one time is a third of it.
+#: What four processes of tests have there at one time is a third of it.
 _ROOM_BYTES = 1536 * 2**20
 #: PostgreSQL's hundred databases take another gigabyte.
 _ROOM_WITH_DATABASES_BYTES = 3 * 2**30
