@@ -6,7 +6,8 @@ tags and links"); `Call.fetch_for` finds the best one.
 
 from __future__ import annotations
 
-import uuid
+import os
+import time
 
 from ... import strict_json
 from ...domain.managed_object import UniqueIdentifier
@@ -17,18 +18,32 @@ MAX_IDENTIFIER_LENGTH = 1024  # characters
 #: RFC 3986 §5.2.4: browsers and libraries remove them from a path, encoded ones, too. So nobody could list such an
 #: object's rights (GET /access/list/…).
 _DOT_SEGMENTS = frozenset({".", ".."})
+#: The version and the variant among the last 80 bits of a UUID, and what they are in version 7.
+_FIXED_BITS, _VERSION_7 = 0xF << 76 | 0b11 << 62, 0x7 << 76 | 0b10 << 62
 #: In characters. No object has longer tags, and parsing a list of megabytes would block the event loop.
 MAX_TAG_LIST_LENGTH = 64 * 1024
 
 
+def make_identifier() -> UniqueIdentifier:
+    """A UUID of version 7 (RFC 9562 §5.7): the time in milliseconds, and 74 random bits, which nobody can guess.
+
+    Databases keep identifiers in order. Those made at the same time stand on the same page of an index, where random ones
+    would have each new object read, change and write pages of its own.
+    """
+    random = int.from_bytes(os.urandom(10), "big")
+    value = time.time_ns() // 1_000_000 << 80 | random & ~_FIXED_BITS | _VERSION_7
+    text = f"{value:032x}"
+    return UniqueIdentifier(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
 def new_identifier(requested: str | None) -> UniqueIdentifier:
-    """The identifier that the client chose, or else a random one, which nobody can guess.
+    """The identifier that the client chose, or else a new one.
 
     Raises InvalidAttributeValue for one that looks like a tag list, is too long, contains a null character or a token,
     or cannot stand in a URL.
     """
     if not requested:
-        return UniqueIdentifier(str(uuid.uuid4()))
+        return make_identifier()
     if requested.startswith("["):
         raise InvalidAttributeValue("an identifier may not start with [, which means a tag list")
     if requested in _DOT_SEGMENTS:

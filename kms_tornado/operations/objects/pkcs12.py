@@ -8,7 +8,6 @@ clients write the password itself there. Such a password is in no object, log or
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import EncodedKeyValue, KeyBlock, KeyValue, PrivateKey
 from ...kmip.structures import Link
 from ..common.call import Call
+from ..common.identifiers import make_identifier
 from ..common.new_object import MAX_OBJECT_BYTES, make_object
 from .certificate_attributes import describe_certificate
 from .incoming import ParsedObject, merge_inner_attributes, parse_object
@@ -90,7 +90,7 @@ async def parse_pkcs12(call: Call, incoming: PrivateKey, requested: Attributes) 
         if look is None:
             raise
         raise InvalidField(f"{exc}; it looks like {look}") from exc
-    uids = {index: UniqueIdentifier(str(uuid.uuid4())) for index in parts.issuers}
+    uids = {index: make_identifier() for index in parts.issuers}
     links = requested.links
     if parts.leaf is not None:
         links = (

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
+import uuid
 
 import pytest
+
+from kms_tornado.operations.common.identifiers import make_identifier
 
 from ...kms import attributes, import_items, name, octets, structure, tagged, text, uid, vendor
 from ...rows import each_row
@@ -14,6 +18,27 @@ SYMMETRIC = name("ObjectType", "SymmetricKey")
 
 
 # --- identifiers --------------------------------------------------------------------------------
+
+
+def test_identifier_of_the_server_begins_with_its_time_so_that_indexes_keep_new_objects_together():
+    before = time.time_ns() // 1_000_000
+    made = [uuid.UUID(make_identifier()) for _ in range(100)]
+    after = time.time_ns() // 1_000_000
+    assert {(one.version, one.variant) for one in made} == {(7, uuid.RFC_4122)}
+    assert all(before <= one.int >> 80 <= after for one in made)
+
+
+def test_rest_of_an_identifier_of_the_server_is_random():
+    random = [uuid.UUID(make_identifier()).int & (2**80 - 1) for _ in range(1000)]
+    ever_set = ever_clear = 0
+    for bits in random:
+        ever_set |= bits
+        ever_clear |= ~bits
+    assert (ever_set & ever_clear & (2**80 - 1)).bit_count() == 74
+
+
+def test_identifier_of_a_created_key_is_one_of_the_server(alice):
+    assert uuid.UUID(alice.create()).version == 7
 
 
 @each_row(
