@@ -6,6 +6,7 @@ As a server: ``python -m tests.bench.pykmip_peer DIRECTORY PORT CORE``.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import subprocess
 import sys
@@ -21,8 +22,6 @@ from tests.bench.load import Measurement, cpu_seconds
 
 def serve(directory: Path, port: int, core: int) -> None:
     os.sched_setaffinity(0, {core})
-    import logging
-
     from kmip.services.server import KmipServer
 
     policies = directory / "policies"
@@ -65,6 +64,7 @@ def client(files: TLSFiles, port: int) -> Any:
     """An open ProxyKmipClient; the server may still be starting."""
     from kmip.pie.client import ProxyKmipClient
 
+    logging.getLogger("kmip").setLevel(logging.ERROR)  # each client warns that it has no file of options
     for attempt in range(100):
         made = ProxyKmipClient(
             hostname="127.0.0.1",
