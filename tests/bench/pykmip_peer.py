@@ -64,7 +64,8 @@ def client(files: TLSFiles, port: int) -> Any:
     """An open ProxyKmipClient; the server may still be starting."""
     from kmip.pie.client import ProxyKmipClient
 
-    logging.getLogger("kmip").setLevel(logging.ERROR)  # each client warns that it has no file of options
+    # Each client warns that it has no file of options.
+    logging.getLogger("kmip").setLevel(logging.ERROR)
     for attempt in range(100):
         made = ProxyKmipClient(
             hostname="127.0.0.1",
