@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from .web.app import handlers
     from .web.bearer.auth import BearerAuth
     from .web.bearer.fast_request import FastAnswer, FastRequest
-    from .web.bearer.fast_routes import BearerApplication
+    from .web.bearer.fast_routes.application import BearerApplication
     from .web.bearer.metadata import ProtectedResourceMetadataHandler
     from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
     from .web.bearer.required_claims import requires
 
 _HOMES = {
-    "BearerApplication": "web.bearer.fast_routes",
+    "BearerApplication": "web.bearer.fast_routes.application",
     "BearerAuth": "web.bearer.auth",
     "BearerAuthMixin": "web.bearer.mixin",
     "BearerRequestHandler": "web.bearer.mixin",

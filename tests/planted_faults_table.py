@@ -1640,7 +1640,7 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "a fast route is called with a token that was refused",
-        "web/bearer/fast_exchange.py",
+        "web/bearer/fast_routes/exchange.py",
         "if principal is None:",
         "if principal is Ellipsis:",
         ("web/bearer/test_mixin.py",),
@@ -1648,10 +1648,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S15",
         "a query of too many fields leaves a stranger of a fast route without an answer",
-        "web/bearer/fast_exchange.py",
+        "web/bearer/fast_routes/exchange.py",
         "if len(target) > _LONGEST_TARGET:",
         "if len(target) > 65536:",
-        ("web/bearer/test_fast_routes.py",),
+        ("web/bearer/fast_routes/test_application.py",),
     ),
     Fault(
         "S15",
@@ -1659,7 +1659,7 @@ FAULTS: tuple[Fault, ...] = (
         "web/bearer/fast_request.py",
         "if not _VALUE.fullmatch(value):",
         "if not value:",
-        ("web/bearer/test_fast_routes.py",),
+        ("web/bearer/fast_routes/test_application.py",),
     ),
     Fault(
         "S15",

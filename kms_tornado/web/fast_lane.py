@@ -76,7 +76,7 @@ from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
 from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
-from .bearer.fast_exchange import PLAIN_HOST
+from .bearer.fast_routes.exchange import PLAIN_HOST
 from .body_length import ends_piece, parse_content_length
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of

@@ -95,7 +95,7 @@ TOKEN_LAYER = (
     InternalName(_CLIENT_CONNECTION, "stream", "a cancelled fetch closes it", "run"),
 )
 
-#: Names used by `fast_routes` and `fast_exchange`, besides those of the token layer.
+#: Names used by the folder `fast_routes`, besides those of the token layer.
 FAST_ROUTES = (
     InternalName(
         "tornado.httputil.HTTPServerRequest",

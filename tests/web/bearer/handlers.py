@@ -20,7 +20,7 @@ from kms_tornado.web.bearer.fast_request import (
     FastRequest,
     FastResult,
 )
-from kms_tornado.web.bearer.fast_routes import BearerApplication
+from kms_tornado.web.bearer.fast_routes.application import BearerApplication
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
 from kms_tornado.web.bearer.required_claims import requires
 

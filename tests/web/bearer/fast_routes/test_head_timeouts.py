@@ -15,9 +15,9 @@ from tornado.web import RequestHandler
 
 from kms_tornado import BearerApplication, FastRequest
 from kms_tornado.testing import TestIssuer
-from kms_tornado.web.bearer.head_timeouts import HeadTimeouts
+from kms_tornado.web.bearer.fast_routes.head_timeouts import HeadTimeouts
 
-from ...rows import each_row
+from ....rows import each_row
 
 ISSUER = TestIssuer()
 #: Of an hour: these tests may come long after this file is read.

@@ -21,7 +21,7 @@
 # the fast way, what is no answer of the function is answered by such a handler as well, made for the purpose: a
 # refusal of the token or of `requires`, Tornado's error page for another exception, each with its lines in the logs.
 #
-# tests/web/bearer/test_fast_routes.py sends the same requests both ways and compares the answers.
+# tests/web/bearer/fast_routes/test_application.py sends the same requests both ways and compares the answers.
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from typing import Any
 from tornado.httputil import HTTPMessageDelegate
 from tornado.web import Application, OutputTransform
 
-from .fast_exchange import FastExchange
-from .fast_handler import FastRouteHandler, make_specs
-from .fast_request import FastFunction
+from ..fast_request import FastFunction
+from ..tornado_internals import FAST_ROUTES, check_tornado
+from .exchange import FastExchange
+from .handler import FastRouteHandler, make_specs
 from .head_timeouts import HeadTimeouts
-from .tornado_internals import FAST_ROUTES, check_tornado
 
 _REMEMBERED_PATHS = 1024
 

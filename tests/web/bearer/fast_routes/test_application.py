@@ -1,6 +1,6 @@
 """A fast route answers as a request handler does, whichever way a request goes, and takes only what is plain.
 
-test_mixin.py has what a token must be: it runs with fast routes in the place of handlers, too.
+../test_mixin.py has what a token must be: it runs with fast routes in the place of handlers, too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from tornado.web import HTTPError, RequestHandler
 from kms_tornado import BearerApplication, BearerAuth, FastAnswer, FastRequest, requires
 from kms_tornado.errors import InsufficientScope, Unavailable
 from kms_tornado.testing import TestIssuer, fake_auth
-from kms_tornado.web.bearer import fast_handler
+from kms_tornado.web.bearer.fast_routes import handler as fast_handler
 
-from ...rows import each_row
-from ...server import eventually
-from ...support import Client, running
-from .handlers import is_refused
+from ....rows import each_row
+from ....server import eventually
+from ....support import Client, running
+from ..handlers import is_refused
 
 ISSUER = TestIssuer()
 #: Of an hour: these tests may come long after this file is read.

@@ -23,13 +23,13 @@ from tornado.httputil import (
 from tornado.log import access_log
 from tornado.web import Application
 
-from ...auth.credentials import Credentials
-from ...auth.principal import Principal
-from ...auth.request_auth import RequestAuth
-from .fast_handler import FastRouteHandler
-from .fast_request import FastAnswer, FastRequest, FastResult, make_answer
+from ....auth.credentials import Credentials
+from ....auth.principal import Principal
+from ....auth.request_auth import RequestAuth
+from ..fast_request import FastAnswer, FastRequest, FastResult, make_answer
+from ..request_facts import HandlerFacts
+from .handler import FastRouteHandler
 from .head_timeouts import AwaitedHead
-from .request_facts import HandlerFacts
 
 #: A path → the handler of its fast route, and the groups of its pattern; None for one that is no fast route's.
 FindRoute = Callable[[str], tuple[type[FastRouteHandler], tuple[str, ...]] | None]

@@ -9,12 +9,12 @@ from typing import ClassVar
 from tornado.routing import URLSpec
 from tornado.web import Finish
 
-from ...argument_types import check_type
-from ...auth.principal import Principal
-from ...errors import AuthenticationError, Unavailable
-from .fast_request import FastFunction, FastRequest, make_answer
-from .mixin import BearerRequestHandler
-from .refusals import refuse
+from ....argument_types import check_type
+from ....auth.principal import Principal
+from ....errors import AuthenticationError, Unavailable
+from ..fast_request import FastFunction, FastRequest, make_answer
+from ..mixin import BearerRequestHandler
+from ..refusals import refuse
 
 
 class FastRouteHandler(BearerRequestHandler):

@@ -1,0 +1,1 @@
+"""Routes of an application that bypass Tornado's request handlers."""
