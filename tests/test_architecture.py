@@ -241,32 +241,11 @@ HOMES = {
     },
 }  # fmt: skip
 
-#: What an application loads that embeds the handlers.
-EMBEDDED = (
-    "web/bearer/metadata.py",
-    "web/bearer/method_guards.py",
-    "web/bearer/mixin.py",
-    "web/bearer/refusal_texts.py",
-    "web/bearer/refusals.py",
-    "web/bearer/arguments.py",
-    "web/bearer/auth.py",
-    "web/bearer/hooks.py",
-    "web/bearer/jwks_fetch.py",
-    "web/bearer/fast_routes/exchange.py",
-    "web/bearer/fast_routes/handler.py",
-    "web/bearer/fast_request.py",
-    "web/bearer/fast_routes/application.py",
-    "web/bearer/fetch_client.py",
-    "web/bearer/proxy.py",
-    "web/bearer/required_claims.py",
-    "web/bearer/tornado_internals.py",
-    "web/bearer/upkeep.py",
-    "web/bearer/web_sockets.py",
-    "testing.py",
-)
-
 MODULES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 _NAMES = frozenset(module.as_posix() for module in MODULES)
+
+#: What an application loads that embeds the handlers.
+EMBEDDED = [name for name in sorted(_NAMES) if name.startswith("web/bearer/")] + ["testing.py"]
 
 
 def part_of(module: Path) -> str:

@@ -57,8 +57,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable
-from functools import lru_cache
-from http.client import responses
 from typing import Any
 
 from tornado.httputil import (
@@ -66,7 +64,6 @@ from tornado.httputil import (
     HTTPMessageDelegate,
     HTTPServerConnectionDelegate,
     RequestStartLine,
-    format_timestamp,
 )
 
 from ..audit.record import Origin
@@ -76,7 +73,7 @@ from ..auth.request_auth import RequestAuth
 from ..request_context import HEADER
 from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
-from .bearer.fast_routes.exchange import PLAIN_HOST
+from .bearer.fast_routes.http_heads import PLAIN_HOST, format_head_start
 from .body_length import ends_piece, parse_content_length
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
@@ -86,6 +83,10 @@ log = logging.getLogger("kms_tornado.web")
 
 _ROUTES = frozenset(ROUTES)
 _LONG_WAY_HEADERS = ("Transfer-Encoding", "Expect")
+_REQUEST_ID = HEADER.title()  # as Tornado writes it
+_COMMON_HEADERS = "".join([f"{name}: {value}\r\n" for name, value in COMMON_HEADERS])
+#: Bytes that are not put together with the headers: to copy 32 MiB takes 10 ms.
+_LONG_BODY = 1024 * 1024
 
 
 class FastLane(HTTPServerConnectionDelegate):
@@ -253,7 +254,7 @@ class _FastRequest(HTTPMessageDelegate):
         if self._context.is_stopping or self._connection._disconnect_on_finish:
             headers["Connection"] = "close"
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        start = _format_start(answer.status, int(time.time()))
+        start = format_head_start(answer.status, int(time.time()), _COMMON_HEADERS)
         flushed = self._write(f"{start}{lines}\r\n".encode("latin-1"), answer.body)
         flushed.add_done_callback(self._mark_answered)
         self._connection.finish()
@@ -295,21 +296,3 @@ def _retrieve(flushed: asyncio.Future[None]) -> None:
     """Retrieve the error, which asyncio would log otherwise: a client that has left is not a fault."""
     if not flushed.cancelled():
         flushed.exception()
-
-
-#: Bytes that are not put together with the headers: to copy 32 MiB takes 10 ms.
-_LONG_BODY = 1024 * 1024
-
-_REQUEST_ID = HEADER.title()  # as Tornado writes it
-
-
-@lru_cache(maxsize=8)  # for this second and the previous one
-def _format_start(status: int, second: int) -> str:
-    """The status line, and the headers that are the same for all answers of the second.
-
-    Tornado makes a line of each header and looks at each line again, which takes twenty times as long.
-    """
-    lines = [f"HTTP/1.1 {status} {responses[status]}"]
-    lines += [f"{name}: {value}" for name, value in COMMON_HEADERS]
-    lines += [f"Date: {format_timestamp(second)}", ""]
-    return "\r\n".join(lines)

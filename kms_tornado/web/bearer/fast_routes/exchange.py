@@ -5,21 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-import re
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
-from http.client import responses
 from typing import Any
 
 from tornado import version
-from tornado.httputil import (
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    HTTPServerRequest,
-    RequestStartLine,
-    format_timestamp,
-)
+from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, HTTPServerRequest, RequestStartLine
 from tornado.log import access_log
 from tornado.web import Application
 
@@ -30,6 +21,7 @@ from ..fast_request import FastAnswer, FastRequest, FastResult, make_answer
 from ..request_facts import HandlerFacts
 from .handler import FastRouteHandler
 from .head_timeouts import AwaitedHead
+from .http_heads import PLAIN_HOST, format_head_start
 
 #: A path → the handler of its fast route, and the groups of its pattern; None for one that is no fast route's.
 FindRoute = Callable[[str], tuple[type[FastRouteHandler], tuple[str, ...]] | None]
@@ -38,14 +30,12 @@ StartRequest = Callable[[object, Any], HTTPMessageDelegate]
 
 log = logging.getLogger("kms_tornado.auth")
 
-#: Values of Host that are clearly one host name or address. The long way decides about all others.
-PLAIN_HOST = re.compile(
-    r"[A-Za-z0-9.-]{1,255}(?::[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](?::[0-9]{1,5})?"
-)
 #: Tornado parses them, and refuses what is malformed.
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 #: The longest target, in characters. Paths are remembered, and Tornado refuses a query with too many fields.
 _LONGEST_TARGET = 512
+#: As Tornado sends it.
+_SERVER = f"Server: TornadoServer/{version}\r\n"
 
 
 class FastExchange(HTTPMessageDelegate):
@@ -185,7 +175,7 @@ class FastExchange(HTTPMessageDelegate):
         """The status, and everything that is sent."""
         answer = make_answer(result)
         headers, body = answer.encode()
-        head = _format_head(answer.status, int(time.time()))
+        head = format_head_start(answer.status, int(time.time()), _SERVER)
         lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
         if self._start_line.method == "HEAD":
             body = b""
@@ -258,11 +248,3 @@ def _is_plain(headers: HTTPHeaders) -> bool:
         and (not connection or connection[0].lower() == "keep-alive")
         and not (media_type and media_type[0].startswith(_FORMS))
     )
-
-
-@lru_cache(64)
-def _format_head(status: int, second: int) -> str:
-    """The status line, and the headers that all answers have."""
-    reason = responses.get(status, "Unknown")
-    date = format_timestamp(second)
-    return f"HTTP/1.1 {status} {reason}\r\nServer: TornadoServer/{version}\r\nDate: {date}\r\n"
