@@ -7,8 +7,8 @@ from functools import cached_property
 
 from ..interface.master_keys import Reseal, ResealedPage
 from .backend import Backend
-from .queries import PreparedQueries
-from .tables.bundles import add_bundles, parse_bundles, remove_bundle
+from .statements import prepare
+from .tables.bundles import add_bundles, parse_bundles, remove_bundle, select_bundles
 from .tables.row_macs import RowAuthenticator
 from .upkeep.rewrap import EnvelopeRewriter
 from .watched import WatchedBackend
@@ -18,20 +18,16 @@ class SQLMasterKeyRecords:
     """`MasterKeyRecords`."""
 
     def __init__(
-        self,
-        backend: Backend,
-        database: WatchedBackend,
-        authenticator: RowAuthenticator,
-        queries: PreparedQueries,
+        self, backend: Backend, database: WatchedBackend, authenticator: RowAuthenticator
     ) -> None:
         """backend: the one that database watches."""
         self._backend = backend
         self._database = database
         self._authenticator = authenticator
-        self._queries = queries
+        self._bundles = prepare(select_bundles, backend.dialect)
 
     async def list_bundles(self) -> Mapping[bytes, bytes]:
-        return parse_bundles(await self._database.read(self._queries.bundles))
+        return parse_bundles(await self._database.read(self._bundles))
 
     async def add_bundles(self, bundles: Mapping[bytes, bytes]) -> None:
         await self._backend.run_exclusively(lambda runner: add_bundles(runner, bundles))

@@ -8,8 +8,9 @@ from functools import partial
 from ...domain.user_naming import UserNaming
 from .altered_rows import logging_altered_rows
 from .backend import Backend
-from .queries import PreparedQueries
-from .tables.naming import change_naming, parse_naming, settle_naming
+from .queries import names
+from .statements import NO_VALUES, prepare
+from .tables.naming import change_naming, parse_naming, select_naming, settle_naming
 from .tables.row_macs import RowAuthenticator
 from .tables.tombstones import rename_page
 from .watched import WatchedBackend
@@ -19,21 +20,18 @@ class SQLOwnerNaming:
     """An `OwnerNaming`."""
 
     def __init__(
-        self,
-        backend: Backend,
-        database: WatchedBackend,
-        authenticator: RowAuthenticator,
-        queries: PreparedQueries,
+        self, backend: Backend, database: WatchedBackend, authenticator: RowAuthenticator
     ) -> None:
         """backend: the one that database watches."""
         self._backend = backend
         self._database = database
         self._authenticator = authenticator
-        self._queries = queries
+        self._naming = prepare(select_naming, backend.dialect)
+        self._names = prepare(names, backend.dialect)
 
     async def settle(self, configured: UserNaming, issuers: Collection[str]) -> UserNaming:
         with logging_altered_rows:
-            rows = await self._backend.read(self._queries.naming_value)
+            rows = await self._backend.read(self._naming)
             if rows and (stored := parse_naming(rows[0][0], self._authenticator)) == configured:
                 return stored
             job = partial(
@@ -51,7 +49,7 @@ class SQLOwnerNaming:
             await self._database.submit(job)
 
     async def list_names(self) -> Collection[str]:
-        rows = await self._database.search(self._queries.names, {}, principal="")
+        rows = await self._database.search(self._names, NO_VALUES, principal="")
         return [name for (name,) in rows]
 
     async def rename_in_tombstones(self, rename: Callable[[str], str]) -> None:

@@ -32,7 +32,6 @@ from ..bounds import MAX_LISTED
 from .constants import write_constant
 from .statements import Prepared
 from .tables import schema, tombstones
-from .tables.bundles import select_bundles
 from .tables.rows import LISTED_ROW, OBJECT_ROW
 from .tables.schema import audit_uses, grants, objects, server_state
 
@@ -192,7 +191,6 @@ counts_of_owners = select(objects.c.owner, func.count()).group_by(objects.c.owne
 any_object = select(objects.c.serial).limit(write_constant(1))
 
 check_value = select(server_state.c.value).where(server_state.c.name == "master_key_check")
-naming_value = select(server_state.c.value).where(server_state.c.name == "user_naming")
 
 
 class PreparedForGroups:
@@ -223,10 +221,7 @@ class PreparedQueries:
         self.check_value = Prepared(check_value, dialect)
         self.counts_of_owners = Prepared(counts_of_owners, dialect)
         self.granted = prepare_for_groups(write_granted, dialect)
-        self.bundles = Prepared(select_bundles, dialect)
         self.identifier = Prepared(tombstones.by_uid, dialect)
-        self.names = Prepared(names, dialect)
-        self.naming_value = Prepared(naming_value, dialect)
         self.owned = Prepared(owned, dialect)
         self.uids_of_owner = Prepared(uids_of_owner, dialect)
 

@@ -85,10 +85,8 @@ class SQLStore:
         self.checks = SQLObjectChecks(backend, self._authenticator, clock)
         self.pages = SQLObjectPages(self._database, self._parser, backend.dialect, compute)
         self.proofs = SQLUsedProofs(backend, self._database)
-        self.naming = SQLOwnerNaming(backend, self._database, self._authenticator, self._queries)
-        self.master_keys = SQLMasterKeyRecords(
-            backend, self._database, self._authenticator, self._queries
-        )
+        self.naming = SQLOwnerNaming(backend, self._database, self._authenticator)
+        self.master_keys = SQLMasterKeyRecords(backend, self._database, self._authenticator)
         self.records = AuditPages(backend, self._database, self._authenticator, compute)
 
     async def start(self) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 
 from ....domain.user_naming import UserNaming
 from ...interface.changes import Conflict
-from ..queries import any_object, naming_value
+from ..queries import any_object
 from ..statements import NO_VALUES, Runner, Statement
 from .row_macs import AlteredRow, RowAuthenticator
 from .schema import objects, server_state
@@ -18,7 +18,8 @@ from .schema import objects, server_state
 _NAME = "user_naming"
 _SUBJECT = "the naming of users"
 
-_select_naming = Statement(naming_value)
+select_naming = select(server_state.c.value).where(server_state.c.name == _NAME)
+_select_naming = Statement(select_naming)
 _delete_naming = Statement(delete(server_state).where(server_state.c.name == bindparam("of_name")))
 _insert_naming = Statement(insert(server_state), server_state.columns.keys())
 _any_object = Statement(any_object)
