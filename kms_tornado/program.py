@@ -18,7 +18,7 @@ from .commands.print_config import print_config
 from .cores import count_cores
 from .errors import ConfigurationError
 from .options.result import ParsedOptions
-from .streams import fill_missing_streams, name_stdout
+from .streams import fill_missing_streams, find_stdout_failure, name_stdout
 from .transport.descriptors import raise_limit
 from .web.process.hardening import harden_process
 from .wording import format_count
@@ -36,16 +36,17 @@ def run(argv: Sequence[str]) -> int:
     """Run the server or a command, and return the exit code."""
     fill_missing_streams()
     name_stdout()
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.encoding.lower() != "utf-8":
-        sys.stdout.reconfigure(errors="backslashreplace")  # users have names that it cannot write
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Users have names that another encoding cannot write, and files names that are not UTF-8.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run_line(argv)
     except SystemExit as exc:  # --help and --version
         code = exc.code if isinstance(exc.code, int) else 0
-    except BrokenPipeError:  # as with `| head`: who read our output has seen enough
-        code = 1
     except OSError as exc:
-        code = refuse(exc.strerror or str(exc), 1)
+        # As with `| head`: who read our output has seen enough.
+        is_read_enough = isinstance(exc, BrokenPipeError) and exc is find_stdout_failure()
+        code = 0 if is_read_enough else refuse(exc.strerror or str(exc), 1)
     except KeyboardInterrupt:
         code = refuse("interrupted", 1)
     return finish_output(code)

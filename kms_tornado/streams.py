@@ -32,20 +32,20 @@ def fill_missing_streams() -> None:
 
 
 class _Stdout(io.FileIO):
-    _has_failed = False
+    failure: OSError | None = None
 
     def write(self, octets: ReadableBuffer, /) -> int:
         """Raises OSError, which names stdout: it would be taken for an error of some file or connection.
 
         It is raised once; the flush at the end, which would fail as well, is not to tell it again.
         """
-        if self._has_failed:
+        if self.failure is not None:
             return memoryview(octets).nbytes
         try:
             return super().write(octets)
         except OSError as exc:
-            self._has_failed = True
             exc.strerror = f"stdout cannot be written: {exc.strerror}"
+            self.failure = exc
             raise
 
 
@@ -61,6 +61,12 @@ def name_stdout() -> None:
         errors=stdout.errors,
         line_buffering=stdout.line_buffering or stdout.write_through,
     )
+
+
+def find_stdout_failure() -> OSError | None:
+    """Why stdout cannot be written, if it was tried; known where `name_stdout` was called."""
+    raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
+    return raw.failure if isinstance(raw, _Stdout) else None
 
 
 def _is_the_process_own(stdout: io.TextIOWrapper) -> bool:

@@ -133,6 +133,7 @@ ALLOWED = {
         "service",
         "settings",
         "store",
+        "streams",
         "user_names",
         "web",
         "wording",

@@ -206,10 +206,10 @@ def test_output_that_was_closed_is_one_line_and_exit_code_1(tmp_path, argv):
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("argv", PRINTED)
-def test_output_that_nobody_reads_is_no_traceback(tmp_path, argv, unbuffered):
+def test_output_that_nobody_reads_is_no_failure(tmp_path, argv, unbuffered):
     with nobody_reads() as pipe:
         finished = run_python(*argv, cwd=tmp_path, stdout=pipe, PYTHONUNBUFFERED=unbuffered)
-    assert (finished.returncode, finished.stderr) == (1, "")
+    assert (finished.returncode, finished.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("closed", [False, True])
@@ -248,14 +248,6 @@ def run_closed(*argv, cwd):
         ["/bin/sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "kms_tornado", *argv],
         cwd=cwd, env=environment(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=60,
     )  # fmt: skip
-
-
-def test_output_that_nobody_reads_is_exit_code_1_without_a_word(tmp_path):
-    reader, writer = os.pipe()
-    os.close(reader)
-    with open(writer, "w") as pipe:
-        finished = run_python(*NO_AUTH, "--print-config", cwd=tmp_path, stdout=pipe)
-    assert (finished.returncode, finished.stderr) == (1, "")
 
 
 @IS_THERE

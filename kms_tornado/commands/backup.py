@@ -19,6 +19,7 @@ from ..store.dump import DumpWriter
 from ..wording import format_count, format_size, make_printable
 from .dump_file import check_file
 from .opening import open_database, record
+from .output import say
 from .progress import Progress
 from .running import CommandContext
 
@@ -35,7 +36,7 @@ async def run(context: CommandContext) -> int:
     if context.arguments["check"]:
         file = _find_newest(target)
         dump = check_file(context, file)
-        print(f"{file} is whole: {format_count(dump.rows, 'row')}, as of {dump.header.made}")
+        say(f"{file} is whole: {format_count(dump.rows, 'row')}, as of {dump.header.made}")
         return 0
     async with open_database(context) as (store, ring):
         with _new_file(target) as (file, stream), Progress("rows") as progress:
@@ -45,13 +46,13 @@ async def run(context: CommandContext) -> int:
             await record(store, "Backup", detail)
         key_ids = sorted(key_id.hex() for key_id in await store.master_keys.count_envelopes())
     objects, rows = format_count(dumped.objects, "object"), format_count(dumped.rows, "row")
-    print(f"{file} has {objects} in {rows}, {_measure(file)}")
+    say(f"{file} has {objects} in {rows}, {_measure(file)}")
     if key_ids:
-        print(f"key material in it is sealed under the master key {', '.join(key_ids)}")
+        say(f"key material in it is sealed under the master key {', '.join(key_ids)}")
     for uid in dumped.altered:
-        print(make_printable(f"{uid} is in it as something else than a server wrote it"))
+        say(make_printable(f"{uid} is in it as something else than a server wrote it"))
     for text in dumped.odd:
-        print(text)
+        say(text)
     return 1 if dumped.altered or dumped.odd else 0
 
 

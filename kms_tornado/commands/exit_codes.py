@@ -12,6 +12,7 @@ from typing import TextIO
 from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
+from ..streams import find_stdout_failure
 from ..wording import make_printable
 
 #: What waiting may mend, so that a service manager is to start the server again.
@@ -61,15 +62,28 @@ def _may_pass(exc: BaseException) -> bool:
     return cause is not None and _may_pass(cause)
 
 
+def report_lost_output(code: int) -> int:
+    """Say that stdout could not be written while a command did its work, if so, and return the exit code.
+
+    `output.say` has printed its findings on stderr. A reader who has seen enough (``| head``) is no failure.
+    """
+    failure = find_stdout_failure()
+    if failure is None or isinstance(failure, BrokenPipeError):
+        return code
+    text = f"{failure.strerror}; the command did its work, and what it says of it is on stderr"
+    return refuse(text, code or 1)
+
+
 def finish_output(code: int) -> int:
     """Write what stdout still holds, and return the exit code: 1 where that fails, as Python's own would be 120.
 
-    What nobody can read on stderr changes no exit code: a service manager goes by it.
+    A reader who has seen enough is no failure. What nobody can read on stderr changes no exit code: a service manager
+    goes by it.
     """
     try:
         _flush(sys.stdout)
     except BrokenPipeError:
-        code = code or 1
+        pass
     except OSError as exc:
         code = refuse(exc.strerror or str(exc), code or 1)
     with contextlib.suppress(OSError):

@@ -34,6 +34,7 @@ from ..auth.tokens.compact import MAX_TOKEN_LENGTH
 from ..errors import AuthenticationError, ConfigurationError, KeySetError, KMSError
 from ..web.bearer.jwks_fetch import JWKSFetch, make_key_source
 from ..wording import make_printable, mask_queries
+from .output import say, tell
 from .running import CommandContext
 
 #: Class of the error, or (step, class) → what would have to change. Filled in from `_collect_facts`.
@@ -92,17 +93,16 @@ async def run(context: CommandContext) -> int:
     for step in steps:
         _print_step(step, facts)
     answer = find_answer(steps)
-    print(f"\n{_describe_answer(answer)}")
+    say(f"\n{_describe_answer(answer)}")
     return 0 if answer is None else 1
 
 
 def _read_token(argument: str) -> str:
     """The token of the argument, or of stdin for ``-``. Raises ConfigurationError where there is none."""
     if argument != "-":
-        print(
+        tell(
             "kms-tornado: warning: other users of this machine see arguments, and the shell keeps them; "
-            "`explain -` reads the token from stdin",
-            file=sys.stderr,
+            "`explain -` reads the token from stdin"
         )
     # A token that is too long is told so, whatever follows in it.
     octets = sys.stdin.buffer.read(4 * MAX_TOKEN_LENGTH) if argument == "-" else argument.encode()
@@ -158,18 +158,18 @@ def _print_token(reading: Reading, trust: TrustSettings) -> None:
     if reading.unverified is None:
         return
     header = reading.unverified.header
-    print(f"header   alg {show(header.alg)}, kid {show(header.kid)}, typ {show(header.typ)}")
+    say(f"header   alg {show(header.alg)}, kid {show(header.kid)}, typ {show(header.typ)}")
     for name, value in list_counting_claims(reading, trust).items():
-        print(f"claim    {name} {value}")
+        say(f"claim    {name} {value}")
     others = count_other_claims(reading, trust)
-    print(f"claims   {others} more, which decide nothing here\n")
+    say(f"claims   {others} more, which decide nothing here\n")
 
 
 def _print_step(step: Step, facts: Mapping[str, str]) -> None:
     mark = "FAILED" if step.error is not None else "passed" if step.is_made else "  -   "
-    print(f"{mark}  {step.name}: {step.text}")
+    say(f"{mark}  {step.name}: {step.text}")
     if step.error is not None:
-        print(f"        to pass: {advise(step.name, step.error).format_map(facts)}")
+        say(f"        to pass: {advise(step.name, step.error).format_map(facts)}")
 
 
 def advise(step: str, error: KMSError) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, Unavailable
 from ..settings.server import Settings
+from .output import say
 from .running import CommandContext
 
 #: Hosts that mean every address of the machine, and one that leads to it.
@@ -20,7 +21,7 @@ _MOST_BYTES = 1 << 20
 
 
 async def run(context: CommandContext) -> int:
-    print(check_health(context.settings, is_ready_wanted=context.arguments["ready"]))
+    say(check_health(context.settings, is_ready_wanted=context.arguments["ready"]))
     return 0
 
 

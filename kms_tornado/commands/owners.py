@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..wording import make_printable
 from .opening import open_database
+from .output import say
 from .running import CommandContext
 
 
@@ -12,5 +13,5 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, _):
         counts = await store.count_owned()
     for name, number in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        print(f"{number}\t{make_printable(name)}")
+        say(f"{number}\t{make_printable(name)}")
     return 0

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Self
 
+from .output import tell
+
 _INTERVAL_S = 10.0
 
 
@@ -54,4 +56,4 @@ class Progress:
     def _print_line(self, done: int) -> None:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _INTERVAL_S
-            print(f"{done} of {max(done, self._total)} {self._unit}", file=sys.stderr, flush=True)
+            tell(f"{done} of {max(done, self._total)} {self._unit}")

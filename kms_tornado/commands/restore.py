@@ -20,6 +20,7 @@ from ..store.opening import describe_database, open_store
 from ..wording import format_count
 from .dump_file import check_file, naming_faults
 from .opening import open_database
+from .output import say
 from .progress import Progress
 from .running import CommandContext
 
@@ -57,12 +58,10 @@ async def run(context: CommandContext) -> int:
     name = describe_database(settings.database_url, data_dir)
     content = format_count(dump.rows, "row")
     sealed = format_count(number, "sealed object")
-    print(f"{name} has {content} as of {dump.header.made}, with {sealed}")
-    print(
-        "everything that was done later is undone, also what was revoked, destroyed and withdrawn"
-    )
+    say(f"{name} has {content} as of {dump.header.made}, with {sealed}")
+    say("everything that was done later is undone, also what was revoked, destroyed and withdrawn")
     if anchor is not None:
-        print(
+        say(
             f"the anchor {anchor.path} is this database's from now on: a server that goes on with "
             "the one before is refused its next start"
         )

@@ -14,6 +14,7 @@ from ..service.master_keys.rewrapping import Rewrapped, rewrap
 from ..store.interface.object_store import ObjectStore
 from ..wording import format_count, make_printable
 from .opening import OpenDatabase, find_data_dir, open_database, record
+from .output import say
 from .progress import Progress
 from .rotate_master_key import is_credential
 from .running import CommandContext
@@ -42,24 +43,24 @@ async def run(context: CommandContext) -> int:
 
 def _print_result(ring: KeyRing, result: Rewrapped) -> None:
     newest = ring.newest.key_id.hex()
-    print(
+    say(
         f"{format_count(result.written, 'object was', 'objects were')} sealed anew under the master key {newest}"
     )
     for uid, why in sorted(result.failures.items()):
-        print(make_printable(f"{uid} was left as it is: {why}"))
+        say(make_printable(f"{uid} was left as it is: {why}"))
     _print_left(result.left)
     if set(result.left) <= {ring_key.key_id for ring_key in ring.keys} and not result.failures:
         if result.left:
-            print("a server still seals under another key: send SIGHUP to all, and run this again")
+            say("a server still seals under another key: send SIGHUP to all, and run this again")
         else:
-            print(
+            say(
                 "no object needs another master key; copies of the database that were made before do"
             )
 
 
 def _print_left(left: Mapping[bytes, int]) -> None:
     for key_id, number in sorted(left.items()):
-        print(
+        say(
             f"{format_count(number, 'object is', 'objects are')} sealed under the master key {key_id.hex()}"
         )
 
@@ -92,17 +93,17 @@ async def _retire(context: CommandContext, database: OpenDatabase, key_id: bytes
                 raise
             if is_needed:
                 edit.reinstate(key_id)
-                print(
+                say(
                     "a server still seals under it: send SIGHUP to all, and run this again; it is in use"
                 )
                 return 1
         await store.master_keys.remove_bundle(key_id)
-        print(
+        say(
             f"the master key {name} is no longer in {file}: send SIGHUP to every server. It is in {retired}; "
             "keep that as long as any backup that was made under it"
         )
         return 0
-    print(
+    say(
         f"nothing needs the master key {name}, and no command can take it away where it is configured: take it out "
         "there, on every server"
     )
@@ -114,7 +115,7 @@ async def _is_needed(store: ObjectStore, key_id: bytes) -> bool:
     number = (await store.master_keys.count_envelopes()).get(key_id, 0)
     if number:
         _print_left({key_id: number})
-        print("so it stays")
+        say("so it stays")
     return bool(number)
 
 

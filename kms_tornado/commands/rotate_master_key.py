@@ -9,6 +9,7 @@ from ..service.master_keys.hsm import is_hsm_uri
 from ..service.master_keys.key_ring import KEY_FILE, reload_ring
 from ..service.master_keys.key_rotation import edit_key_file
 from .opening import find_data_dir, open_database, record
+from .output import say
 from .running import CommandContext
 
 
@@ -26,13 +27,13 @@ async def run(context: CommandContext) -> int:
             detail = {"key": new, "role": "opens" if is_prepared else "seals"}
             await record(store, "RotateMasterKey", detail)
             if is_prepared:
-                print(
+                say(
                     f"the master key {new} is in {file}, and opens; {old} goes on "
                     "to seal. Give the file to every server, send SIGHUP to all, and run rotate-master-key"
                 )
                 return 0
             edit.promote_next()
-    print(
+    say(
         f"the master key {new} seals from now on, and {old} opens: {file} has "
         "both. Back it up, apart from the database, send SIGHUP to every server, and run rewrap"
     )

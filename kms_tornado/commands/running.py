@@ -14,8 +14,9 @@ from .. import logs, options
 from ..errors import ConfigurationError
 from ..options.result import ParsedOptions
 from ..settings.server import Settings
+from ..streams import find_stdout_failure
 from ..web.process.hardening import harden_process
-from .exit_codes import refuse, run_to_exit_code
+from .exit_codes import refuse, report_lost_output, run_to_exit_code
 from .print_config import print_config
 
 
@@ -54,9 +55,11 @@ def run_command(command: options.Command, argv: Sequence[str]) -> int:
     def run_to_the_end() -> int:
         try:
             code: int = asyncio.run(module.run(CommandContext(parsed)))
-            return code
-        except BrokenPipeError:  # as with `| head`: who read our output has seen enough
-            return 1
+        except BrokenPipeError as exc:  # as with `| head`: who read our output has seen enough
+            if exc is not find_stdout_failure():
+                raise
+            return 0
+        return report_lost_output(code)
 
     try:
         return run_to_exit_code(run_to_the_end, parsed)

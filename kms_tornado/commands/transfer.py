@@ -15,6 +15,7 @@ from ..store.opening import is_database_in_use
 from ..user_names import find_user_fault
 from ..wording import format_count, make_printable
 from .opening import find_data_dir, open_database
+from .output import say
 from .progress import Progress
 from .running import CommandContext
 
@@ -68,7 +69,7 @@ async def _move_to_naming(context: CommandContext) -> int:
         requested = describe_naming(trust)
         current = await store.naming.settle(requested, issuers)
         if current.former is None and find_naming_fault(current, requested, issuers) is None:
-            print("users are named so already")
+            say("users are named so already")
             return 0
         move = _plan_move(current, requested, trust, arguments["issuer"], arguments["map"])
         with Progress("objects", 0) as progress:
@@ -137,9 +138,9 @@ def _check_what_changes(
 
 def _print_result(result: TransferResult, text: str) -> None:
     """Print the number of objects, followed by the text."""
-    print(make_printable(f"{format_count(result.moved, 'object')} {text}"))
+    say(make_printable(f"{format_count(result.moved, 'object')} {text}"))
     for uid, why in sorted(result.failures.items()):
-        print(make_printable(f"{uid} stays: {why}"))
+        say(make_printable(f"{uid} stays: {why}"))
 
 
 def _read_pairs(old: str | None, new: str | None, file: Path | None) -> Mapping[str, str]:

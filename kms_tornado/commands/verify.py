@@ -8,6 +8,7 @@ from ..service.verification.objects import RecordReader
 from ..service.verification.records import NotAccepted, Report, verify_objects
 from ..wording import format_count, make_printable
 from .opening import open_database
+from .output import say
 from .progress import Progress
 from .running import CommandContext
 
@@ -33,11 +34,11 @@ async def run(context: CommandContext) -> int:
                 ) from None
     print_objects(report)
     if report.faults:
-        print(
+        say(
             f"{format_count(len(report.faults), 'fault')} of the audit itself, the first: {report.faults[0]}; "
             "run kms-tornado audit verify"
         )
-    print(f"{count_faults(report)}: {format_count(report.objects, 'object')}")
+    say(f"{count_faults(report)}: {format_count(report.objects, 'object')}")
     return 1 if report.faults or report.found or report.unfit or report.unknown else 0
 
 
@@ -45,21 +46,21 @@ def print_objects(report: Report) -> None:
     """Print a line for each object that is not as it should be, or is so again."""
     for uid, fault in sorted(report.found.items()):
         state = "not refused" if fault.is_told_only else "refused"
-        print(make_printable(f"object {uid}: {fault.text} ({state})"))
+        say(make_printable(f"object {uid}: {fault.text} ({state})"))
     for uid, text in sorted(report.unfit.items()):
-        print(
+        say(
             make_printable(
                 f"object {uid}: {text}, which something else than this server changed (searches for it are refused)"
             )
         )
     for uid in report.unknown:
-        print(
+        say(
             make_printable(
                 f"object {uid}: there is none of this identifier, and nothing was accepted"
             )
         )
     for uid in sorted(report.cleared):
-        print(make_printable(f"object {uid}: it is as its last record left it, and used again"))
+        say(make_printable(f"object {uid}: it is as its last record left it, and used again"))
 
 
 def count_faults(report: Report) -> str:

@@ -15,6 +15,7 @@ from ...store.interface.audit import AuditStore
 from ...store.interface.object_checks import StoredSegment
 from ...wording import format_count
 from ..opening import open_database
+from ..output import tell
 from ..progress import Progress
 from ..running import CommandContext
 from .line_output import write_lines
@@ -28,21 +29,23 @@ async def run(context: CommandContext) -> int:
     Exit code 0: they are written; 1: they are, but something other than a server wrote some of them.
     """
     query = _read_query(context.arguments)
+    export = _Export(query)
     async with open_database(context) as (store, _):
-        # The order matters: so no checkpoint names a record that is read before it.
-        checkpoints = await _write_checkpoints(store.audit) if query == EVERYTHING else 0
-        total = sum(head.seq for head in (await store.audit.heads()).values())
-        progress = Progress("records", total)
-        # A bar among the records would be neither.
-        with nullcontext() if sys.stdout.isatty() else progress:
-            export = _Export(query, progress)
-            await export.write_records(store.audit)
-        export.faults += await store.checks.find_odd_values()
+        try:
+            await export.write(store.audit)
+        except BrokenPipeError:  # as with `| head`: what was found until then is told
+            is_whole = False
+        except OSError:
+            number = format_count(export.written, "record")
+            tell(f"the export is not whole: it has {number}, and at most a part of what follows")
+            raise
+        else:
+            is_whole = True
+            export.faults += await store.checks.find_odd_values()
     for text in export.faults:
-        print(text, file=sys.stderr)
-    print(
-        f"{format_count(export.written, 'record')}{_describe(query, checkpoints)}", file=sys.stderr
-    )
+        tell(text)
+    if is_whole:
+        tell(f"{format_count(export.written, 'record')}{_describe(query, export.checkpoints)}")
     return 1 if export.faults else 0
 
 
@@ -52,34 +55,44 @@ def _describe(query: RecordQuery, checkpoints: int) -> str:
     return "; a selection cannot be verified: export everything for that"
 
 
-async def _write_checkpoints(store: AuditStore) -> int:
-    after = written = 0
-    while page := await store.read_checkpoints(after):
-        write_lines([line.encode() for _, line in page])
-        after, written = page[-1][0], written + len(page)
-    return written
-
-
 class _Export:
-    """Writes records. written: how many. faults: in whole sentences, the first few."""
+    """Writes checkpoints and records. written: how many records. faults: in whole sentences, the first few."""
 
     _MOST_FAULTS = 20
 
-    def __init__(self, query: RecordQuery, progress: Progress) -> None:
+    def __init__(self, query: RecordQuery) -> None:
         self._query = query
-        self._progress = progress
         self._read = 0
+        self.checkpoints = 0
         self.written = 0
         self.faults: list[str] = []
 
-    async def write_records(self, store: AuditStore) -> None:
+    async def write(self, store: AuditStore) -> None:
+        """Write the checkpoints, if everything is asked for, and the records. Raises OSError."""
+        # The order matters: so no checkpoint names a record that is read before it.
+        if self._query == EVERYTHING:
+            await self._write_checkpoints(store)
+        total = sum(head.seq for head in (await store.heads()).values())
+        progress = Progress("records", total)
+        # A bar among the records would be neither.
+        with nullcontext() if sys.stdout.isatty() else progress:
+            await self._write_records(store, progress)
+
+    async def _write_checkpoints(self, store: AuditStore) -> None:
+        after = 0
+        while page := await store.read_checkpoints(after):
+            write_lines([line.encode() for _, line in page])
+            after = page[-1][0]
+            self.checkpoints += len(page)
+
+    async def _write_records(self, store: AuditStore, progress: Progress) -> None:
         """Write the records of one chain after the other, each in its order."""
         chain = after = 0
         while segments := await store.read_segments(chain, after):
             for segment in segments:
                 self._write_segment(segment)
                 chain, after = segment.chain, segment.first
-            self._progress.update(self._read)
+            progress.update(self._read)
 
     def _write_segment(self, segment: StoredSegment) -> None:
         lines = segment.lines

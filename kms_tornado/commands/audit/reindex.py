@@ -6,6 +6,7 @@ import time
 
 from ...wording import format_count
 from ..opening import open_database
+from ..output import say
 from ..progress import Progress
 from ..running import CommandContext
 
@@ -23,9 +24,9 @@ async def run(context: CommandContext) -> int:
                     break
                 indexed, behind = indexed + max(behind - step.behind, 0), step.behind
                 progress.update(indexed, indexed + behind)
-    print(f"the index has {format_count(indexed, 'record')}")
+    say(f"the index has {format_count(indexed, 'record')}")
     if behind:
-        print(
+        say(
             f"{format_count(behind, 'record is', 'records are')} missing: run kms-tornado audit verify"
         )
     return 1 if behind else 0

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 
 from ...audit.chain import NOTHING, ChainHead, hash_line
 from ...errors import Unavailable
 from ...store.interface.audit import AuditStore
 from ...store.interface.object_checks import StoredSegment
 from ..opening import open_database
+from ..output import tell
 from ..running import CommandContext
 from .line_output import write_lines
 
@@ -29,11 +30,12 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, _):
         heads = await store.audit.heads()
         lines, faults = await _read_last(store.audit, number, heads)
-        write_lines(lines)
         for fault in faults:
-            print(fault, file=sys.stderr, flush=True)
-        if is_followed:
-            await _follow(store.audit, heads)
+            tell(fault)
+        with suppress(BrokenPipeError):  # as with `| head`
+            write_lines(lines)
+            if is_followed:
+                await _follow(store.audit, heads)
     return 1 if faults else 0
 
 
@@ -78,11 +80,11 @@ async def _follow(store: AuditStore, heads: Mapping[int, ChainHead]) -> None:
         except Unavailable as exc:
             if not is_away:
                 why = f"{exc}: {exc.detail}" if exc.detail else str(exc)
-                print(why, file=sys.stderr, flush=True)
+                tell(why)
             is_away = True
             continue
         if is_away:
-            print("the database is back", file=sys.stderr, flush=True)
+            tell("the database is back")
         is_away = False
 
 
@@ -138,11 +140,9 @@ class _FollowedChain:
         else:
             head = ChainHead(self._head.chain, min(self._begin, last), "")
         self._head = head._replace(hash="")
-        print(
+        tell(
             f"chain {head.chain} was set back, or changed by something else than a server: it had record "
-            f"{head.chain}/{known}; what it has behind {head.chain}/{head.seq} follows; run kms-tornado audit verify",
-            file=sys.stderr,
-            flush=True,
+            f"{head.chain}/{known}; what it has behind {head.chain}/{head.seq} follows; run kms-tornado audit verify"
         )
 
     async def _read(self, after: int) -> list[StoredSegment]:

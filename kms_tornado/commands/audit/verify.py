@@ -12,6 +12,7 @@ from ...service.verification.records import Report, verify_audit
 from ...settings.service import ServiceSettings
 from ...wording import format_count, make_printable
 from ..opening import find_data_dir, open_database
+from ..output import say
 from ..running import CommandContext
 from ..verify import count_faults, print_objects
 
@@ -24,9 +25,9 @@ async def run(context: CommandContext) -> int:
     async with open_database(context) as (store, _):
         report = await verify_audit(store, keys, anchor)
     for fault in report.faults:
-        print(make_printable(fault))
+        say(make_printable(fault))
     print_objects(report)
-    print(_summarize(report, has_anchor=anchor is not None))
+    say(_summarize(report, has_anchor=anchor is not None))
     return 1 if report.faults or report.found or report.unfit else 0
 
 

@@ -233,7 +233,7 @@ class SQLiteFile:
 
     def _connect(self, pragmas: tuple[str, ...], timeout_s: float) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"file:{quote(str(self.path))}?mode=rw",  # mode=rw never creates a file
+            f"file:{quote(os.fsencode(self.path))}?mode=rw",  # mode=rw never creates a file
             uri=True,
             timeout=timeout_s,
             isolation_level=None,  # the driver begins no transaction by itself
