@@ -88,24 +88,17 @@ def plan_encryption(
     requested = bind_parameters(own, request.cryptographic_parameters)
     request_iv = request.iv_counter_nonce
     suite = _choose_allowed_suite(attributes, requested, request_iv, policy, client, _PROTECT)
-    recorded_nonce = None
     if request_iv is None:
         if suite.new_iv_bytes and requested is not None and requested.random_iv is False:
             raise client.missing_iv_error("RandomIV is false and IVCounterNonce is missing")
         if suite.has_nonce:
             check_server_may_choose(nonce_source)
         iv = returned_iv = generate_iv(suite, random)
+        recorded_nonce = None
     else:
-        if own is not None and own.random_iv:
-            raise BadCryptographicParameters(
-                "the key's CryptographicParameters set RandomIV: the server makes the IV"
-            )
-        check_iv(suite, request_iv)
+        recorded_nonce = _check_callers_iv(suite, request_iv, own, nonce_source)
         iv = request_iv
         returned_iv = request_iv if client.returns_given_iv else None
-        if suite.has_nonce:
-            check_caller_may_choose(nonce_source)
-            recorded_nonce = normalise_nonce(suite, request_iv)
     aad = request.authenticated_encryption_additional_data or b""
     if aad:
         check_aad(suite, aad)
@@ -118,6 +111,24 @@ def plan_encryption(
         request_iv is not None or _reveals_other_modes(suite, own),
         returned_iv,
     )
+
+
+def _check_callers_iv(
+    suite: Suite, iv: bytes, own: CryptographicParameters | None, nonce_source: int | None
+) -> bytes | None:
+    """Check that the caller may bring this IV. Returns the nonce to record; None where the suite has none.
+
+    own, nonce_source: the key's. Raises BadCryptographicParameters, InvalidField and WrongNonceSource.
+    """
+    if own is not None and own.random_iv:
+        raise BadCryptographicParameters(
+            "the key's CryptographicParameters set RandomIV: the server makes the IV"
+        )
+    check_iv(suite, iv)
+    if not suite.has_nonce:
+        return None
+    check_caller_may_choose(nonce_source)
+    return normalise_nonce(suite, iv)
 
 
 def _reveals_other_modes(suite: Suite, own: CryptographicParameters | None) -> bool:
