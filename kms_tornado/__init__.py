@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from .auth.issuers.issuer import RefreshPolicy, TrustedIssuer, TrustSettings
     from .auth.principal import Principal
     from .auth.tokens.token_policy import RequiredClaim, TokenPolicy
-    from .web.app import handlers
     from .web.bearer.auth import BearerAuth
     from .web.bearer.fast_request import FastAnswer, FastRequest
     from .web.bearer.fast_routes.application import BearerApplication
     from .web.bearer.metadata import ProtectedResourceMetadataHandler
     from .web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
     from .web.bearer.required_claims import requires
+    from .web.mounting import handlers
 
 _HOMES = {
     "BearerApplication": "web.bearer.fast_routes.application",
@@ -37,7 +37,7 @@ _HOMES = {
     "TokenPolicy": "auth.tokens.token_policy",
     "TrustSettings": "auth.issuers.issuer",
     "TrustedIssuer": "auth.issuers.issuer",
-    "handlers": "web.app",
+    "handlers": "web.mounting",
     "requires": "web.bearer.required_claims",
 }
 

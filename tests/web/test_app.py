@@ -6,10 +6,8 @@ import json
 import re
 
 import pytest
-from tornado.web import Application
 
-from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.web.app import ROUTES, handlers
+from kms_tornado.web.app import ROUTES
 from kms_tornado.web.handlers.protected_handler import ProtectedHandler
 from kms_tornado.web.handlers.service_handler import ServiceHandler
 
@@ -26,7 +24,6 @@ from ..server import (
     trusting,
     value_of,
 )
-from ..support import running
 
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "BREW", "TRACE", "post"]
 PUBLIC = {
@@ -221,21 +218,6 @@ def test_without_authentication_a_web_page_makes_no_key_and_reads_none(tmp_path)
         assert server.client.post("/access/grant", headers=plain, body=grant).status == 403
         assert server.client.get("/access/owned", headers=rebound).status == 403
         assert len(server.client.get("/access/owned").json()) == 1
-
-
-def test_mounted_kms_that_is_not_open_says_so_and_is_no_fault(tmp_path):
-    kms = handlers("/kms", auth=InsecureNoAuth("somebody"), data_dir=tmp_path / "data")
-    with running(lambda: Application(kms)) as client:
-        answer = client.get("/kms/whoami")
-        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
-    with running(lambda: Application(kms), kms) as client:
-        assert client.get("/kms/whoami").json()["name"] == "somebody"
-        assert client.get("/kms/ready").status == 200
-    with running(lambda: Application(kms)) as client:  # it was open before
-        answer = client.get("/kms/ready")
-        assert (answer.status, answer.json()["checks"]["database"]["cause"]) == (503, "not started")
-    with running(lambda: Application(kms), kms) as client:
-        assert client.get("/kms/ready").status == 200
 
 
 def test_health_says_it_lives(server):

@@ -11,12 +11,12 @@ from urllib.parse import quote, urljoin, urlsplit
 import pytest
 from tornado.web import Application
 
-from kms_tornado import BearerAuth, __version__
+from kms_tornado import BearerAuth, __version__, handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.tokens.token_policy import RequiredClaim
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE, select_operations
-from kms_tornado.web.app import METRICS_ROUTE, ROUTES, handlers
+from kms_tornado.web.app import METRICS_ROUTE, ROUTES
 from kms_tornado.web.handlers.protected_handler import ProtectedHandler
 from kms_tornado.web.handlers.service_handler import _implemented_methods
 from kms_tornado.web.openapi import describe_api, document_path

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 import pytest
 from tornado.web import Application
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.public_urls import parse_public_url
-from kms_tornado.web.app import handlers
 from kms_tornado.web.public_url import PublicURL
 from kms_tornado.web.server_context import METADATA_PATH
 

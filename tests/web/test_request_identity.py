@@ -10,8 +10,8 @@ import sqlite3
 import pytest
 from tornado.web import Application
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.web.app import handlers
 from kms_tornado.wording import MAX_VALUE_LENGTH
 
 from ..docs.blocks import ROOT

@@ -8,11 +8,11 @@ import json
 import pytest
 from tornado.web import Application
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.networks import parse_networks
 from kms_tornado.web.access_log import log_handled_request
-from kms_tornado.web.app import handlers
 from kms_tornado.web.trusted_proxies import TrustedProxies
 
 from ..rows import each_row

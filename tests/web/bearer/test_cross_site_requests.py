@@ -13,8 +13,8 @@ import pytest
 from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 from tornado.websocket import WebSocketHandler
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.web.app import handlers
 from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
 from kms_tornado.web.bearer.required_claims import requires

@@ -12,7 +12,7 @@ from tornado.log import LogFormatter
 from tornado.web import Application, HTTPError, MissingArgumentError, RequestHandler
 from tornado.websocket import WebSocketHandler
 
-from kms_tornado.web.app import handlers
+from kms_tornado import handlers
 from kms_tornado.web.bearer.auth import BearerAuth
 from kms_tornado.web.bearer.mixin import BearerAuthMixin, BearerRequestHandler
 

@@ -15,8 +15,8 @@ import urllib.request
 import pytest
 from tornado.web import Application
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.web.app import handlers
 
 from ...issuer import Issuer
 from ...server import CREATE, LOCATE, check_log, data, eventually, node, serving, trusting

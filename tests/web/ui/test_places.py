@@ -7,8 +7,8 @@ from typing import Any
 
 from tornado.web import Application
 
+from kms_tornado import handlers
 from kms_tornado.auth.no_auth import InsecureNoAuth
-from kms_tornado.web.app import handlers
 
 from ...issuer import Issuer
 from ...kms import User
