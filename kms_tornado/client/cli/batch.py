@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from .data import read_part
-from .output import show_json, show_table
+from .output import Refused, printing, show_json, show_table
+from .parameters import InputFile
 from .session import Session
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command("batch")
-@click.argument("file", metavar="FILE", type=click.File("rb"))
+@click.argument("file", metavar="FILE", type=InputFile("rb"))
 @click.option(
     "--on-error",
     "continuation",
@@ -43,11 +44,12 @@ def batch(session: Session, file: BinaryIO, continuation: str | None) -> int:
         text = read_part(file).decode("utf-8-sig")
         body = make_message(text, continuation and continuation.capitalize())
     except UnicodeDecodeError:
-        raise click.UsageError(f"{name}: the file is no text in UTF-8") from None
+        raise Refused(f"{name}: the file is no text in UTF-8") from None
     except InvalidBatchFile as exc:
-        raise click.UsageError(f"{name}: {exc}") from None
+        raise Refused(f"{name}: {exc}") from None
     results = session.client.run(Exchange("POST", "/kmip", parse_results, body))
-    _show(session, results)
+    with printing(*filter(None, (result.unique_identifier for result in results))):
+        _show(session, results)
     return 0 if all(result.is_success for result in results) else 1
 
 

@@ -10,8 +10,8 @@ import click
 
 from .data import naming_file
 from .key_names import Key, use_key
-from .output import show_value
-from .parameters import HexBytes, KMIPName, NewName
+from .output import Refused, show_value
+from .parameters import HexBytes, InputFile, KMIPName, NewName
 from .session import Session
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--password-file",
     metavar="FILE",
-    type=click.File("r", encoding="utf-8"),
+    type=InputFile("r", encoding="utf-8"),
     help="Derive from the first line of this file; - is stdin.",
 )
 @click.option(
@@ -192,7 +192,7 @@ def _read_line(file: TextIO) -> str:
         with naming_file(name):
             return file.readline().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise click.UsageError(f"{name}: the file is no text in UTF-8") from None
+        raise Refused(f"{name}: the file is no text in UTF-8") from None
 
 
 @contextmanager

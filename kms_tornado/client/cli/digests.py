@@ -10,7 +10,7 @@ import click
 from .data import Part, open_data, read_part, send_in_parts
 from .key_names import key_finder
 from .output import Refused, show_value
-from .parameters import HexBytes, KMIPName
+from .parameters import HexBytes, InputFile, KMIPName
 from .root import Group
 from .session import Session
 
@@ -57,7 +57,7 @@ def _run(
 
 
 @click.command("hash")
-@click.argument("file", metavar="[FILE]", type=click.File("rb"), required=False)
+@click.argument("file", metavar="[FILE]", type=InputFile("rb"), required=False)
 @click.option(
     "--algorithm",
     "-a",
@@ -222,5 +222,5 @@ def _split_words(
     key = key_id if key_id is not None or tags or not rest else rest.pop(0)
     if len(rest) > 1:
         raise click.UsageError(f"one file at a time: {rest[1]!r} is too much")
-    file = click.File("rb").convert(rest[0], None, click.get_current_context()) if rest else None
+    file = InputFile("rb").convert(rest[0], None, click.get_current_context()) if rest else None
     return key, cast("BinaryIO | None", file)

@@ -38,7 +38,6 @@ NO_CONNECTION: Final = 3
 #: An exception's class, the exit code, and what to do where its own text does not say. The first that fits.
 FAILURES: Final[tuple[tuple[type[BaseException], int, str], ...]] = (
     (click.UsageError, USAGE, ""),
-    (click.FileError, USAGE, ""),
     (click.ClickException, REFUSED, ""),
     (ConfigurationError, USAGE, ""),
     (InvalidSettings, USAGE, ""),

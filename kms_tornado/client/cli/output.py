@@ -8,11 +8,13 @@ characters made visible: a Name must not drive the terminal of whoever lists it.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -21,6 +23,33 @@ from .session import Session
 Cell = str | int | bool | datetime | Sequence[str] | None
 
 
+@contextmanager
+def printing(*identifiers: str) -> Iterator[None]:
+    """Print on stdout; a reader who may leave (``| head``) changes no exit code, as all that was to do is done.
+
+    identifiers: of new objects, which nobody else knows. They are told on stderr where stdout cannot be written, as
+    on a full disk. Raises OSError then.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        discard_output()
+    except OSError:
+        if identifiers:
+            warn(f"the server has done it: {', '.join(identifiers)}")
+        raise
+
+
+def discard_output(stream: TextIO | None = None) -> None:
+    """Redirect stdout, or stderr, to nowhere, so that the interpreter's flush at exit does not fail once more."""
+    with suppress(OSError, ValueError):  # no file below it: a test's stand-in
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, (stream or sys.stdout).fileno())
+        os.close(nowhere)
+
+
+@printing()
 def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
     """Print rows. columns: names for JSON, such as unique_identifier; a terminal shows them as headings."""
     session = current_session()
@@ -34,6 +63,7 @@ def show_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> None:
             print("\t".join(_format_for_pipe(cell) for cell in row))
 
 
+@printing()
 def show_fields(fields: Mapping[str, Cell]) -> None:
     """Print named values, one a line."""
     session = current_session()
@@ -50,11 +80,14 @@ def show_value(value: Cell, *, name: str | None = None) -> None:
     """Print one value. name: its member's name in JSON; without one, the document is the value itself."""
     session = current_session()
     if session.is_json:
-        show_json(value if name is None else {name: value})
+        text = json_text(value if name is None else {name: value})
     else:
-        print(_format_cell(value) if session.is_terminal else _format_for_pipe(value))
+        text = _format_cell(value) if session.is_terminal else _format_for_pipe(value)
+    with printing(*([str(value)] if name == "unique_identifier" else [])):
+        print(text)
 
 
+@printing()
 def show_json(document: Any) -> None:
     """Print one JSON document in ASCII, because some characters that JSON leaves unescaped would steer a terminal."""
     print(json_text(document))
@@ -72,8 +105,9 @@ def say(text: str) -> None:
 
 
 def warn(text: str) -> None:
-    """Tell the user something important on stderr, whether or not it is a terminal."""
-    print(f"kmsctl: {make_visible(text)}", file=sys.stderr)
+    """Tell the user something important on stderr, if that can be written, whether or not it is a terminal."""
+    with suppress(OSError):
+        print(f"kmsctl: {make_visible(text)}", file=sys.stderr)
 
 
 def confirm(consequence: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
+from typing import IO, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -82,6 +82,21 @@ class WholeNumber(click.IntRange):
     """click's, which calls what is none "no valid integer range"."""
 
     name = "whole number"
+
+
+class InputFile(click.File):
+    """click's, but that a file which cannot be opened is refused as one that cannot be read is, and is no wrong usage."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> IO[Any]:
+        """Raises OSError."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as exc:
+            if isinstance(exc.__context__, OSError):
+                raise exc.__context__ from None
+            raise
 
 
 class HexBytes(click.ParamType):  # type: ignore[type-arg]

@@ -7,10 +7,12 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import TextIO
 
 import click
 
 from ...streams import fill_missing_streams
+from .output import discard_output, printing
 from .root import kmsctl
 from .session import Session
 
@@ -26,6 +28,14 @@ INTERRUPTED = 130
 def run(arguments: Sequence[str]) -> int:
     """Run one command, and return the exit code."""
     fill_missing_streams()
+    try:
+        return _run(arguments)
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            _flush_or_discard(stream)
+
+
+def _run(arguments: Sequence[str]) -> int:
     session = Session(os.environ)
     if COMPLETE_VARIABLE in os.environ:
         return _complete(session)
@@ -33,13 +43,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with session, _warnings_on_one_line():
             code = _invoke(arguments, session)
-        sys.stdout.flush()
+        with printing():
+            pass
     except (KeyboardInterrupt, click.Abort):
         # On a line of its own: the terminal shows ^C, and whoever asked a question left the cursor there.
         print(file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # whoever reads the output has seen enough
-        _discard_output()
+        discard_output()
         return 0
     except click.exceptions.NoArgsIsHelpError as exc:
         exc.show()
@@ -48,8 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         from .failures import describe_failure
 
         line, code = describe_failure(exc, session.token_variable)
-        print(f"{PROGRAM}: {line}", file=sys.stderr)
-        _flush_or_discard()
+        with suppress(OSError):  # the exit code still tells the result
+            print(f"{PROGRAM}: {line}", file=sys.stderr)
         if os.environ.get("KMSCTL_TRACEBACK"):
             raise
     return code
@@ -98,17 +109,9 @@ def _print_everything() -> None:
         reconfigure(errors="backslashreplace")
 
 
-def _flush_or_discard() -> None:
-    """Flush stdout, so that the interpreter's own flush at exit cannot change the exit code."""
+def _flush_or_discard(stream: TextIO) -> None:
+    """Flush the stream, so that the interpreter's own flush at exit cannot change the exit code."""
     try:
-        sys.stdout.flush()
+        stream.flush()
     except (OSError, ValueError):
-        _discard_output()
-
-
-def _discard_output() -> None:
-    """Redirect stdout to nowhere, so that the interpreter's flush at exit does not fail once more."""
-    with suppress(OSError, ValueError):  # no file below it: a test's stand-in
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        discard_output(stream)

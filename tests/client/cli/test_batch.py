@@ -130,21 +130,21 @@ def test_file_that_is_no_batch_is_told_where_it_is_wrong(
     alice: Kmsctl, text: str, words: str
 ) -> None:
     outcome = alice("batch", "-", stdin=text.encode(), KMS_URL="http://127.0.0.1:1")
-    assert (outcome.code, outcome.stdout) == (2, "")
+    assert (outcome.code, outcome.stdout) == (1, "")
     (line,) = outcome.stderr.splitlines()
     assert words in line
 
 
 def test_file_that_is_no_text_is_refused(alice: Kmsctl) -> None:
     outcome = alice("batch", "-", stdin=b"\xff\xfe")
-    assert outcome.code == 2
+    assert outcome.code == 1
     assert "no text in UTF-8" in outcome.stderr
 
 
 def test_message_says_itself_what_a_failure_means(alice: Kmsctl) -> None:
     text = json.dumps(message("Create"))
     outcome = alice("batch", "-", "--on-error", "undo", stdin=text.encode())
-    assert outcome.code == 2
+    assert outcome.code == 1
     assert "says itself" in outcome.stderr
 
 

@@ -81,6 +81,12 @@ def test_password_leaves_the_server_when_the_derivation_fails(
     assert set(client.locate()) == before
 
 
+def test_password_file_that_is_a_program_is_refused(alice: Kmsctl) -> None:
+    outcome = alice("derive-key", "--password-file", sys.executable)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert outcome.stderr.endswith(": the file is no text in UTF-8\n")
+
+
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
@@ -88,7 +94,6 @@ def test_password_leaves_the_server_when_the_derivation_fails(
         pytest.param(["k", "--password", "p"], "exclude one another", id="two bases"),
         pytest.param(["k", "-k", "k"], "twice", id="key twice"),
         pytest.param(["--password", ""], "empty", id="empty password"),
-        pytest.param(["--password-file", sys.executable], "no text in UTF-8", id="a program"),
         pytest.param(["k", "-n", "00"], "PBKDF2 takes no --info", id="info for PBKDF2"),
         pytest.param(["k", "-m", "scrypt"], "the values are PBKDF2", id="no such method"),
     ],

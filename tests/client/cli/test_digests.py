@@ -137,7 +137,6 @@ def test_mac_verify_says_whether_and_exits_with_it(alice: Kmsctl, key: str, big:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        pytest.param(["hash", "no-such-file"], "No such file", id="no such file"),
         pytest.param(["hash", "-d", "0"], "hexadecimal", id="half a byte"),
         pytest.param(["hash", "-a", "md6"], "did you mean", id="no such algorithm"),
         pytest.param(["hash", "/dev/null", "-d", "00"], "twice", id="data twice"),

@@ -13,7 +13,7 @@ from ....kmip.structures import Link
 from ...key_files.errors import PasswordRequired
 from ...key_files.kmip_objects import is_wrapped, summarise_object
 from ...key_files.reading import ReadingOptions, read_key_file
-from ..output import say, show_json, show_table, show_value
+from ..output import printing, say, show_json, show_table, show_value
 from ..session import Session
 from .passwords import ask_password
 
@@ -72,13 +72,14 @@ def import_one(
 def show_imported(session: Session, imported: list[tuple[str, Object]]) -> None:
     """Print the identifiers, one on each line; with a description in JSON, and on a terminal if there are several."""
     rows = [(uid, summarise_object(managed).text) for uid, managed in imported]
-    if session.is_json:
-        show_json([{"unique_identifier": uid, "object": text} for uid, text in rows])
-    elif session.is_terminal and len(rows) > 1:
-        show_table(("unique_identifier", "object"), rows)
-    else:
-        for uid, _ in rows:
-            show_value(uid)
+    with printing(*(uid for uid, _ in rows)):
+        if session.is_json:
+            show_json([{"unique_identifier": uid, "object": text} for uid, text in rows])
+        elif session.is_terminal and len(rows) > 1:
+            show_table(("unique_identifier", "object"), rows)
+        else:
+            for uid, _ in rows:
+                show_value(uid)
     if len(rows) == 1:
         wrapped = ", wrapped as it came" if is_wrapped(imported[0][1]) else ""
         say(f"Imported {rows[0][1]}{wrapped}, for you alone.")

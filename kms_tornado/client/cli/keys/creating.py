@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..output import say, show_fields, show_json, show_value
+from ..output import printing, say, show_fields, show_json, show_value
 from ..parameters import NewName, WholeNumber
 from ..session import Session
 from .algorithms import ALGORITHMS, CURVES, find_algorithm
@@ -209,12 +209,13 @@ def _create_pair(
 def show_pair(session: Session, pair: Any) -> None:
     """Print the identifiers of two keys; in a pipe one on each line, the private key's first."""
     fields = {"private_key": pair.private_key, "public_key": pair.public_key}
-    if session.is_json:
-        show_json(fields)
-    elif session.is_terminal:
-        show_fields(fields)
-    else:
-        print(pair.private_key, pair.public_key, sep="\n")
+    with printing(*fields.values()):
+        if session.is_json:
+            show_json(fields)
+        elif session.is_terminal:
+            show_fields(fields)
+        else:
+            print(pair.private_key, pair.public_key, sep="\n")
 
 
 # --- secret data --------------------------------------------------------------------------------

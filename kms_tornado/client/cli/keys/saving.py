@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from ..data import naming_file
-from ..output import confirm, say, show_json
+from ..output import Refused, confirm, say, show_json
 from ..session import Session
 
 #: More is no key, but a file that was named by mistake.
@@ -31,7 +31,7 @@ def read_input(path: str, *, most_bytes: int | None = MOST_BYTES) -> bytes:
         with naming_file(path), open(path, "rb") as file:
             octets = file.read(count)
     if most_bytes is not None and len(octets) > most_bytes:
-        raise click.UsageError(f"{path} is larger than {most_bytes >> 20} MiB: that is no key file")
+        raise Refused(f"{path} is larger than {most_bytes >> 20} MiB: that is no key file")
     return octets
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from kms_tornado.client.cli.keys import saving
 from kms_tornado.client.cli.keys.saving import read_input, write_output
+from kms_tornado.client.cli.output import Refused
 
 
 @pytest.fixture
@@ -112,6 +113,6 @@ def test_file_that_is_too_long_for_a_key_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "film"
     with path.open("wb") as file:
         file.truncate(saving.MOST_BYTES + 1)
-    with pytest.raises(click.UsageError, match="larger than 1 MiB"):
+    with pytest.raises(Refused, match="larger than 1 MiB"):
         read_input(str(path))
     assert len(read_input(str(path), most_bytes=None)) == saving.MOST_BYTES + 1
