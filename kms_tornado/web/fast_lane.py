@@ -75,6 +75,7 @@ from .access_log import AnsweredRequest, log_answered_request
 from .answers import COMMON_HEADERS, Answer, render_internal_error
 from .bearer.fast_routes.http_heads import PLAIN_HOST, format_head_start
 from .body_length import ends_piece, parse_content_length
+from .connection_options import read_connection_options
 from .kmip_exchange import ROUTES, Exchange
 from .request_identity import begin_request, read_proxy_headers, request_id_of
 from .server_context import ServerContext
@@ -147,6 +148,7 @@ class _HeadReader(HTTPMessageDelegate):
         self._delegate: HTTPMessageDelegate | None = None
 
     def headers_received(self, start_line: Any, headers: HTTPHeaders) -> Awaitable[None] | None:
+        read_connection_options(self._connection, headers)
         proxies = self._lane.context.trusted_proxies
         if proxies:
             read_proxy_headers(self._connection, headers, proxies)
