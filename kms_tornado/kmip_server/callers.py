@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import dataclass
 
 from ..auth.bearer import is_compact
 from ..auth.certificates import CertificatePolicy, InvalidCertificate, read_principal
@@ -17,6 +18,22 @@ from ..user_names import CERTIFICATE_PREFIX
 _REMEMBERED = 1024
 
 _USERNAME_AND_PASSWORD = 1  # Credential Type, KMIP 2.1 §11.11
+
+
+@dataclass(slots=True)
+class Peer:
+    """Who is at the other end of a connection, as far as its handshake told.
+
+    remote_ip: the client's address, for log and audit.
+    certificate: the client's, in DER, which TLS has verified; None without one.
+    holder: the principal whom the certificate names; None without one, or where it names nobody.
+    fault: why the certificate names nobody.
+    """
+
+    remote_ip: str
+    certificate: bytes | None = None
+    holder: Principal | None = None
+    fault: InvalidCertificate | None = None
 
 
 class InvalidCredential(AuthenticationError):
@@ -48,20 +65,14 @@ class Callers:
         """The principal whom a certificate names. It is in DER, and TLS has verified it. Raises InvalidCertificate."""
         return self._read(certificate)
 
-    async def authenticate(
-        self,
-        certificate: bytes | None,
-        holder: Principal | None,
-        authentication: Node | None,
-        now: float,
-    ) -> Principal:
+    async def authenticate(self, peer: Peer, authentication: Node | None, now: float) -> Principal:
         """The sender of a message. The certificate or the token may have expired since the last message.
 
-        certificate: of the connection, in DER; holder: the principal whom it names; None without one.
         authentication: the field in the message's header.
         now: seconds since the Unix epoch.
         Raises AuthenticationError, and Unavailable where the keys of the token's issuer are out of reach.
         """
+        holder = peer.holder
         if holder is not None and now >= holder.expires_at:
             raise InvalidCertificate("notAfter has passed", "the client certificate has expired")
         if authentication is None:
@@ -69,7 +80,7 @@ class Callers:
                 raise MissingCredential
             return holder
         username, password = _read_credential(authentication)
-        user = await self._check_token(password, certificate)
+        user = await self._check_token(password, peer.certificate)
         bare_name = user.name.removeprefix(f"{user.issuer}#")
         if username not in ("", user.name, bare_name):
             raise InvalidCredential("", "the Credential's Username is not the user of its token")

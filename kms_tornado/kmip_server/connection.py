@@ -16,9 +16,9 @@ import logging
 import socket
 
 from ..auth.certificates import InvalidCertificate
-from ..auth.principal import Principal
 from ..service.load.loop_turns import BODY_PIECE
 from ..transport.streams import TLSStream
+from .callers import Peer
 from .context import KMIPContext
 from .message import Message
 
@@ -44,12 +44,7 @@ class KMIPConnection:
 
     def __init__(self, context: KMIPContext, stream: TLSStream, remote_ip: str) -> None:
         self.stream = stream
-        self.remote_ip = remote_ip
-        self.certificate: bytes | None = None
-        #: Whom the certificate names; None without one, or where it names nobody.
-        self.named: Principal | None = None
-        #: Why the certificate names nobody.
-        self.fault: InvalidCertificate | None = None
+        self._peer = Peer(remote_ip)
         self._context = context
         self._ends_soon = False
 
@@ -82,31 +77,33 @@ class KMIPConnection:
 
     def _identify(self) -> bool:
         """Read the client's certificate; False where its user has too many connections."""
-        self.certificate = self.stream.peer_certificate
-        if self.certificate is None:
+        peer = self._peer
+        peer.certificate = self.stream.peer_certificate
+        if peer.certificate is None:
             return True
         try:
-            named = self._context.callers.read_certificate(self.certificate)
+            holder = self._context.callers.read_certificate(peer.certificate)
         except InvalidCertificate as exc:
-            log.warning("%s: %s (%s)", self.remote_ip, exc, exc.detail)
-            self.fault = exc
+            log.warning("%s: %s (%s)", peer.remote_ip, exc, exc.detail)
+            peer.fault = exc
             return True
         connections_of = self._context.connections_of
-        if connections_of[named.name] >= MOST_OF_USER:
+        if connections_of[holder.name] >= MOST_OF_USER:
             connections = self._context.in_flight.connections
             assert connections is not None
-            connections.refuse("user", f"{named.name} has {MOST_OF_USER} connections open")
+            connections.refuse("user", f"{holder.name} has {MOST_OF_USER} connections open")
             return False
-        connections_of[named.name] += 1
-        self.named = named
+        connections_of[holder.name] += 1
+        peer.holder = holder
         return True
 
     def _forget(self) -> None:
-        if self.named is not None:
+        holder = self._peer.holder
+        if holder is not None:
             connections_of = self._context.connections_of
-            connections_of[self.named.name] -= 1
-            if not connections_of[self.named.name]:
-                del connections_of[self.named.name]
+            connections_of[holder.name] -= 1
+            if not connections_of[holder.name]:
+                del connections_of[holder.name]
 
     async def _serve_message(self) -> bool:
         """Read a message, and answer it; whether another one may follow. Raises OSError where the client leaves."""
@@ -114,12 +111,12 @@ class KMIPConnection:
         size = _FRAME_BYTES + int.from_bytes(octets[4:_FRAME_BYTES], "big")
         if octets[:4] != _MESSAGE_START or size % 8:
             self._context.broken_frames += 1
-            log.debug("%s: what came is no RequestMessage", self.remote_ip)
+            log.debug("%s: what came is no RequestMessage", self._peer.remote_ip)
             return False
         if len(octets) > size:  # of a client that sends ahead
             self.stream.put_back(octets[size:])
             octets = octets[:size]
-        message = Message(self._context, self)
+        message = Message(self._context, self._peer, self.stream)
         self._context.in_flight.begin(message, self)
         try:
             answer = await self._answer(message, octets, size)

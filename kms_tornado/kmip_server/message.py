@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ..audit.record import Origin
 from ..auth.certificates import InvalidCertificate
@@ -29,11 +28,10 @@ from ..service.catalogue import OperationRow
 from ..service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..service.message_exchange import LogEntry, answer_message, parse_body, render_refusal
 from ..transport.request_log import log_request
+from ..transport.streams import TLSStream
 from ..wording import format_size
+from .callers import Peer
 from .context import KMIPContext
-
-if TYPE_CHECKING:
-    from .connection import KMIPConnection
 
 log = logging.getLogger("kms_tornado.kmip")
 
@@ -48,19 +46,20 @@ class MessageTooLong(KMSError):
 
 
 class Message:
-    """One RequestMessage. is_last: whether the connection is closed after its answer."""
+    """One RequestMessage of a connection. is_last: whether the connection is closed after its answer."""
 
-    def __init__(self, context: KMIPContext, connection: KMIPConnection) -> None:
+    def __init__(self, context: KMIPContext, peer: Peer, stream: TLSStream) -> None:
         self.is_last = False
         self._context = context
-        self._connection = connection
+        self._peer = peer
+        self._stream = stream
         self._started = time.perf_counter()
         self._principal: Principal | None = None
         self._held: HeldBytes | None = None
         request_id = make_request_id()
         current_request_id.set(request_id)
-        self._origin = Origin(None, None, connection.remote_ip, request_id, "kmip")
-        self._take_principal(connection.named)
+        self._origin = Origin(None, None, peer.remote_ip, request_id, "kmip")
+        self._take_principal(peer.holder)
 
     def _take_principal(self, principal: Principal | None) -> None:
         self._principal = principal
@@ -89,16 +88,16 @@ class Message:
 
     async def _admit(self, start: bytes, size: int) -> None:
         """Raises AuthenticationError, MessageTooLong, TooManyRequests, Unavailable, and InvalidMessage."""
-        context, connection = self._context, self._connection
-        if connection.fault is not None:
-            raise connection.fault
+        context, peer = self._context, self._peer
+        if peer.fault is not None:
+            raise peer.fault
         if size > context.max_message_size:
             raise MessageTooLong(
                 f"the message is longer than {format_size(context.max_message_size)} (--max-body-size): "
                 "send the data in parts, as KMIP 1.3 can"
             )
         principal = await context.callers.authenticate(
-            connection.certificate, connection.named, find_authentication(start), time.time()
+            peer, find_authentication(start), time.time()
         )
         self._take_principal(principal)
         context.admission.enter(self, principal.name)
@@ -120,7 +119,7 @@ class Message:
         context, principal = self._context, self._principal
         assert principal is not None
         message = await parse_body(context.kms, principal.name, parse_binary_message, octets)
-        if goes_on_at_once(message, context.service.operations, self._connection.stream.has_more):
+        if goes_on_at_once(message, context.service.operations, self._stream.has_more):
             context.loop_turns.count_stage()
         else:
             await context.loop_turns.let_others_run()
@@ -144,8 +143,8 @@ class Message:
         """The answer to a message that is not carried out at all. octets: the whole message, or its beginning."""
         self._note(exc)
         error, entry, outcome = _explain(exc)
-        if isinstance(exc, AuthenticationError) and exc is not self._connection.fault:
-            log.warning("%s: %s (%s)", self._connection.remote_ip, exc, exc.detail)
+        if isinstance(exc, AuthenticationError) and exc is not self._peer.fault:
+            log.warning("%s: %s (%s)", self._peer.remote_ip, exc, exc.detail)
         self._finish(outcome, str(find_version(octets)), [entry])
         return render_refusal(octets, error, now=self._context.service.now())
 
@@ -162,7 +161,7 @@ class Message:
     def _finish(self, outcome: str, version: str, entries: list[LogEntry]) -> None:
         """Log and count the message."""
         seconds = time.perf_counter() - self._started
-        remote_ip, took_ms = self._connection.remote_ip, 1000.0 * seconds
+        remote_ip, took_ms = self._peer.remote_ip, 1000.0 * seconds
         common = {
             "protocol": "kmip", "version": version, "remote_ip": remote_ip, "ms": round(took_ms, 1),
         }  # fmt: skip
