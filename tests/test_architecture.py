@@ -452,7 +452,7 @@ BROAD = {
     "store/sql/tables/used_proofs.py": 1,
     "store/sqlite/writer.py": 2,
     "web/bearer/fast_routes/exchange.py": 4,
-    "web/bearer/hooks.py": 1,
+    "web/bearer/hook_caller.py": 1,
     "web/bearer/mixin.py": 4,
     "web/bearer/refusal_texts.py": 1,
     "web/bearer/upkeep.py": 1,

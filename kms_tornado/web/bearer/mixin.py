@@ -22,9 +22,9 @@ from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, Unavailable, UnknownUser
 from .auth import BearerAuth
-from .hooks import Hooks
+from .hook_caller import HookCaller, send_past_hooks
 from .method_guards import check_methods, guard_methods
-from .refusals import end_failed, refuse, send_past_hooks
+from .refusals import end_failed, refuse
 from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at, end_refused_calls
 
@@ -265,7 +265,7 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
             if body_may_come is not None:  # only of a handler that streams; the body is dropped
                 future_set_result_unless_cancelled(body_may_come, None)
 
-    def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
+    def _send_refusal(self, body: bytes, hooks: HookCaller, reason: str) -> None:
         """Send a refusal, and call the hooks at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
 

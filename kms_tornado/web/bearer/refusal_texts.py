@@ -21,7 +21,7 @@ from ...errors import (
     Unavailable,
 )
 from ...wording import cut_value
-from .hooks import Hooks
+from .hook_caller import HookCaller
 
 if TYPE_CHECKING:
     from ...auth.request_auth import RequestAuth
@@ -51,7 +51,7 @@ class Refusal:
     challenges: Sequence[str] = ()
 
 
-def describe_refusal(handler: BearerAuthMixin[Any], error: Exception, hooks: Hooks) -> Refusal:
+def describe_refusal(handler: BearerAuthMixin[Any], error: Exception, hooks: HookCaller) -> Refusal:
     """The answer to the error, as `refusals.refuse` says. hooks: calls what the application has to be asked."""
     request = handler.request
     if isinstance(error, AuthenticationError):
@@ -117,7 +117,9 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> Ref
     )
 
 
-def _describe_http_error(handler: BearerAuthMixin[Any], error: HTTPError, hooks: Hooks) -> Refusal:
+def _describe_http_error(
+    handler: BearerAuthMixin[Any], error: HTTPError, hooks: HookCaller
+) -> Refusal:
     request, phrase = handler.request, responses.get(error.status_code, "refused")
     descriptions = [phrase]
     # It is formatted only now, and its arguments need not fit.
@@ -152,7 +154,7 @@ def _describe_missing_auth(handler: BearerAuthMixin[Any]) -> str | None:
 
 
 def _format_challenges(
-    handler: BearerAuthMixin[Any], error: AuthenticationError, hooks: Hooks
+    handler: BearerAuthMixin[Any], error: AuthenticationError, hooks: HookCaller
 ) -> Sequence[str]:
     """The challenges, without the parts for which a hook of the application failed or returned no text."""
     challenges = [format_challenges(ChallengeFacts(), error)]

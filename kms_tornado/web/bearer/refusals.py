@@ -12,22 +12,17 @@ without the headers of CORS, and `write_refusal`. After it: the access log and `
 
 from __future__ import annotations
 
-import functools
 import json
 import logging
 from typing import TYPE_CHECKING, Any, cast
 
-from tornado.httputil import ResponseStartLine
 from tornado.web import RequestHandler
 
-from ...errors import (
-    AuthenticationError,
-    Unavailable,
-)
+from ...errors import AuthenticationError, Unavailable
 from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
-from .hooks import Hooks
+from .hook_caller import HookCaller
 from .refusal_texts import Refusal, describe_refusal, name_request
 from .web_sockets import end_web_socket
 
@@ -45,7 +40,7 @@ def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
     with 503, TooManyRequests with 429, Tornado's HTTPError as it says. Anything else is a fault on this side, 500.
     """
-    hooks = Hooks()
+    hooks = HookCaller()
     if not handler._finished:
         _answer(handler, describe_refusal(handler, error, hooks), hooks)
     elif handler._is_web_socket and handler.ws_connection is not None:  # type: ignore[attr-defined]
@@ -60,10 +55,10 @@ def end_failed(handler: BearerAuthMixin[Any], error: BaseException) -> None:
         request = handler.request
         line = f"{name_request(request)} failed, and so did the handler's answer to it"
         refusal = Refusal(500, "server_error", "internal error", logging.ERROR, line, fault=error)
-        _answer(handler, refusal, Hooks())
+        _answer(handler, refusal, HookCaller())
 
 
-def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -> None:
+def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCaller) -> None:
     if handler._principal is None:
         handler._current_user = None  # a log that asks for it must not call get_current_user
     if not handler._headers_written:
@@ -92,7 +87,7 @@ def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -> No
     _log(handler, refusal, request_id, hooks.fault)
 
 
-def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -> bytes:
+def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCaller) -> bytes:
     """The body that `write_refusal` has written, with its headers and cookies set; empty where it wrote nothing.
 
     Nothing is sent meanwhile, and the handler's own `finish` is not used.
@@ -118,7 +113,7 @@ def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: Hooks) -
     return page
 
 
-def _choose_request_id(handler: BearerAuthMixin[Any], hooks: Hooks) -> str:
+def _choose_request_id(handler: BearerAuthMixin[Any], hooks: HookCaller) -> str:
     """The handler's request identifier: its attribute `request_id`, or the header that set_default_headers sets.
 
     Otherwise a new one is made, so that a refused user can ask an operator about the request.
@@ -132,31 +127,6 @@ def _choose_request_id(handler: BearerAuthMixin[Any], hooks: Hooks) -> str:
         if is_request_id(candidate):
             return str(candidate)
     return make_request_id()
-
-
-def send_past_hooks(handler: RequestHandler, body: bytes, hooks: Hooks) -> None:
-    """Send the handler's status and headers with this body, and then do what ends a request.
-
-    If the handler had already sent headers of its own, the connection is closed.
-    """
-    connection: Any = handler.request.connection
-    connection.set_close_callback(None)
-    has_begun = handler._headers_written
-    handler._headers_written = handler._finished = True  # from now on Tornado sends nothing
-    if cast("object", handler._prepared_future) is not None:
-        # For a handler that streams, Tornado calls it at the end of the body that nobody reads.
-        own = functools.partial(RequestHandler.on_connection_close, handler)
-        setattr(handler, "on_connection_close", own)  # noqa: B010
-    if has_begun:
-        connection.close()
-    else:
-        start_line = ResponseStartLine("", handler._status_code, handler._reason)
-        chunk = b"" if handler.request.method == "HEAD" else body
-        connection.write_headers(start_line, handler._headers, chunk)
-        connection.finish()
-    hooks.call(handler._log)
-    hooks.call(handler.on_finish)
-    handler._break_cycles()
 
 
 def _log(

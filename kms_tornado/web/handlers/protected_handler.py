@@ -9,7 +9,7 @@ from ...auth.request_auth import RequestAuth
 from ...errors import CertificateMissing
 from ...service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..answers import Answer
-from ..bearer.hooks import Hooks
+from ..bearer.hook_caller import HookCaller
 from ..bearer.mixin import BearerAuthMixin
 from ..bearer.refusals import refuse
 from ..body_length import parse_content_length
@@ -106,7 +106,7 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
             )
         return certificate
 
-    def _send_refusal(self, body: bytes, hooks: Hooks, reason: str) -> None:
+    def _send_refusal(self, body: bytes, hooks: HookCaller, reason: str) -> None:
         self.log_entry["reason"] = reason
         # No host has overridden it, and it knows what to do with the request's body.
         self.finish(body)
