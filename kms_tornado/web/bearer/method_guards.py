@@ -5,18 +5,16 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.web import Finish
 
 from ...errors import MissingToken
+from .hooks import HandlerHooks
 from .refusals import refuse
 
-if TYPE_CHECKING:
-    from .mixin import BearerAuthMixin
 
-
-def guard_methods(handler: type[BearerAuthMixin[Any]]) -> None:
+def guard_methods(handler: type[HandlerHooks]) -> None:
     """Put a guard around each HTTP method of the class, including those of its base classes."""
     for name in handler.SUPPORTED_METHODS:
         attribute = name.lower()
@@ -45,7 +43,7 @@ def _guard_method(method: Callable[..., Any]) -> Callable[..., Any]:
     return guarded
 
 
-def _find_method(handler: type[BearerAuthMixin[Any]], attribute: str) -> Callable[..., Any] | None:
+def _find_method(handler: type[HandlerHooks], attribute: str) -> Callable[..., Any] | None:
     """Find a method as Python does, but skip the guards that base classes have around methods of their own bases.
 
     If an application's mixin stands before WebSocketHandler in a class, the methods of WebSocketHandler are meant.
@@ -58,7 +56,7 @@ def _find_method(handler: type[BearerAuthMixin[Any]], attribute: str) -> Callabl
     return None
 
 
-def check_methods(handler: type[BearerAuthMixin[Any]]) -> None:
+def check_methods(handler: type[HandlerHooks]) -> None:
     """Refuse a class whose public or optional methods would not be the ones that its author meant."""
     for name in ("public_methods", "optional_methods"):
         methods: object = getattr(handler, name)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
 from http.cookies import SimpleCookie
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Generic, cast
 
 from tornado.concurrent import future_set_result_unless_cancelled
 from tornado.web import HTTPError, OutputTransform, RequestHandler
@@ -22,10 +21,9 @@ from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
 from ...errors import AuthenticationError, Unavailable, UnknownUser
 from .auth import BearerAuth
-from .hook_caller import HookCaller, send_past_hooks
+from .hooks import HandlerFacts, HandlerHooks
 from .method_guards import check_methods, guard_methods
 from .refusals import end_failed, refuse
-from .request_facts import HandlerFacts, find_request_url, find_tls_certificate
 from .web_sockets import close_at, end_refused_calls
 
 if TYPE_CHECKING:
@@ -42,17 +40,7 @@ else:  # before Python 3.13, typing's own has no default
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class Demand(NamedTuple):
-    """What `requires` demands of all requests to a handler that need a token.
-
-    find_refusal: gives the refusal of a principal, who is None without a token. scope: for the challenge.
-    """
-
-    find_refusal: Callable[[Principal | None], AuthenticationError | None]
-    scope: str
-
-
-class BearerAuthMixin(RequestHandler, Generic[User]):
+class BearerAuthMixin(HandlerHooks, Generic[User]):
     """Adds the token check to RequestHandler, WebSocketHandler, StaticFileHandler or your own base.
 
     The settings of the application name the `BearerAuth`: ``Application(routes, bearer_auth=auth)``;
@@ -63,18 +51,6 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
 
     To a type checker, ``current_user`` is a `Principal`; of a handler ``BearerAuthMixin[Account]`` it is an ``Account``.
     """
-
-    #: HTTP methods that need no token, such as ``("GET",)``; in them ``current_user`` is None.
-    public_methods: ClassVar[tuple[str, ...]] = ()
-
-    #: HTTP methods in which a good token is used, none is fine (``current_user`` is None), and a bad one is refused.
-    optional_methods: ClassVar[tuple[str, ...]] = ()
-
-    _principal: Principal | None = None
-    _is_anonymous = False  # no token came, and none was needed
-    _is_token_elsewhere = False  # it was not in the Authorization header
-    _is_web_socket: ClassVar[bool] = False
-    _demands: ClassVar[tuple[Demand, ...]] = ()  # those of the base classes, too
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -106,12 +82,6 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
     @current_user.setter
     def current_user(self, value: Any) -> None:
         self._current_user = value
-
-    @property
-    def bearer_auth(self) -> RequestAuth | None:
-        """The object that checks the credentials of this handler's requests. None refuses all of them."""
-        auth: RequestAuth | None = self.application.settings.get("bearer_auth")
-        return auth
 
     # Tornado parses the body, decodes the path and refuses unknown methods before it calls `prepare`.
     # The token must be checked before all of these, and even if a subclass's `prepare` does not call
@@ -265,72 +235,9 @@ class BearerAuthMixin(RequestHandler, Generic[User]):
             if body_may_come is not None:  # only of a handler that streams; the body is dropped
                 future_set_result_unless_cancelled(body_may_come, None)
 
-    def _send_refusal(self, body: bytes, hooks: HookCaller, reason: str) -> None:
-        """Send a refusal, and call the hooks at the end of a request. Not for applications to override."""
-        send_past_hooks(self, body, hooks)
-
     def _refuse_call(self, error: AuthenticationError) -> None:
         """Refuse what an open web socket was to do. Not for applications to override."""
         refuse(self, error)
-
-    def _check_admission(self, user: str) -> None:
-        """Raise TooManyRequests if this user has too many requests under way. Not for applications to override."""
-
-    def is_public_method(self) -> bool:
-        """Whether this request's method needs no token."""
-        return self.request.method in self.public_methods
-
-    def bearer_token(self) -> str | None:
-        """The request's token, where it does not come in the Authorization header; None means that header.
-
-        A handler may override it. It is called before the token is checked, and so before `prepare`. A browser may have
-        sent the returned token unasked. Therefore, except for GET, HEAD and OPTIONS, a request that a page of another
-        origin sends is answered 403, unless Tornado's setting ``trusted_origins`` names that origin.
-        """
-        return None
-
-    def load_user(self, principal: Principal) -> Any:
-        """The value of ``current_user``: the principal, or what an override returns, which may be a coroutine.
-
-        It is called once the token is accepted, before `prepare`. None is answered 403: there is no such user. An
-        `AuthenticationError` or an `HTTPError` that it raises becomes the answer; any other exception is answered
-        500.
-        """
-        return principal
-
-    def write_refusal(self, error: AuthenticationError | Unavailable) -> None:
-        """Write the body of a refusal with `write`, `finish` or `render`. If it writes nothing, the answer is JSON.
-
-        A handler may override it. Whatever it sets, the status, which `get_status` returns, and the challenge stay;
-        other headers and cookies are sent. It is called before `prepare`, except for a refusal by `requires`.
-        ``str(error)`` may be shown to the caller. If it raises an exception, that is logged, and the answer is JSON.
-        """
-
-    def request_url(self) -> str | None:
-        """The URL that the client asked for, with which a DPoP proof is compared; None refuses every proof.
-
-        A handler that knows the URL better than `BearerAuth` may override it. By default it is the ``public_url`` of
-        the BearerAuth, followed by the path of the request; without a ``public_url``, the Host of the request counts,
-        but only on a loopback address.
-        """
-        auth = self.bearer_auth
-        return find_request_url(self.request, None if auth is None else auth.public_url)
-
-    def client_certificate(self) -> bytes | None:
-        """The client's certificate in DER, with which a bound token is compared (RFC 8705); None without one.
-
-        By default it is the certificate of the TLS connection. A handler may override it behind a proxy that ends
-        TLS, if only that proxy can be reached from outside: `read_client_cert` reads the header of RFC 9440.
-        """
-        return find_tls_certificate(self.request)
-
-    def resource_metadata_url(self) -> str | None:
-        """The URL of this application's metadata (RFC 9728 §3), for the challenge; None without any.
-
-        By default it is the application's setting of this name, which counts for fast routes, too.
-        """
-        url: str | None = self.settings.get("resource_metadata_url")
-        return url
 
 
 class BearerRequestHandler(BearerAuthMixin[User]):

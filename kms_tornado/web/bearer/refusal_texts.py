@@ -6,13 +6,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from http.client import responses
-from typing import TYPE_CHECKING, Any
 
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError
 
 from ...auth.bearer import ChallengeFacts, format_challenges
 from ...auth.bound.dpop import NONCE_HEADER
+from ...auth.request_auth import RequestAuth
 from ...errors import (
     AuthenticationError,
     InsufficientScope,
@@ -22,10 +22,7 @@ from ...errors import (
 )
 from ...wording import cut_value
 from .hook_caller import HookCaller
-
-if TYPE_CHECKING:
-    from ...auth.request_auth import RequestAuth
-    from .mixin import BearerAuthMixin
+from .hooks import HandlerHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Refusal:
     challenges: Sequence[str] = ()
 
 
-def describe_refusal(handler: BearerAuthMixin[Any], error: Exception, hooks: HookCaller) -> Refusal:
+def describe_refusal(handler: HandlerHooks, error: Exception, hooks: HookCaller) -> Refusal:
     """The answer to the error, as `refusals.refuse` says. hooks: calls what the application has to be asked."""
     request = handler.request
     if isinstance(error, AuthenticationError):
@@ -117,9 +114,7 @@ def _describe_unavailable(request: HTTPServerRequest, error: Unavailable) -> Ref
     )
 
 
-def _describe_http_error(
-    handler: BearerAuthMixin[Any], error: HTTPError, hooks: HookCaller
-) -> Refusal:
+def _describe_http_error(handler: HandlerHooks, error: HTTPError, hooks: HookCaller) -> Refusal:
     request, phrase = handler.request, responses.get(error.status_code, "refused")
     descriptions = [phrase]
     # It is formatted only now, and its arguments need not fit.
@@ -138,7 +133,7 @@ def _describe_http_error(
     )
 
 
-def _describe_missing_auth(handler: BearerAuthMixin[Any]) -> str | None:
+def _describe_missing_auth(handler: HandlerHooks) -> str | None:
     """The text to log if the application has no token checker; None if it has one."""
     try:
         auth: object = handler.bearer_auth
@@ -154,7 +149,7 @@ def _describe_missing_auth(handler: BearerAuthMixin[Any]) -> str | None:
 
 
 def _format_challenges(
-    handler: BearerAuthMixin[Any], error: AuthenticationError, hooks: HookCaller
+    handler: HandlerHooks, error: AuthenticationError, hooks: HookCaller
 ) -> Sequence[str]:
     """The challenges, without the parts for which a hook of the application failed or returned no text."""
     challenges = [format_challenges(ChallengeFacts(), error)]
@@ -175,7 +170,7 @@ def _format_challenges(
 
 
 def _list_scopes(
-    handler: BearerAuthMixin[Any], auth: RequestAuth, error: AuthenticationError
+    handler: HandlerHooks, auth: RequestAuth, error: AuthenticationError
 ) -> Sequence[str]:
     """The scopes that a request needs: those of every token, and those of the `requires` of class and method.
 

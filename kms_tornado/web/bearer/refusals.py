@@ -23,18 +23,18 @@ from ...redaction import mask_tokens
 from ...request_context import HEADER, is_request_id, make_request_id
 from ...wording import cut_value, format_value
 from .hook_caller import HookCaller
+from .hooks import HandlerHooks
 from .refusal_texts import Refusal, describe_refusal, name_request
 from .web_sockets import end_web_socket
 
 if TYPE_CHECKING:
     from tornado.websocket import WebSocketHandler
 
-    from .mixin import BearerAuthMixin
 
 log = logging.getLogger("kms_tornado.auth")
 
 
-def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
+def refuse(handler: HandlerHooks, error: Exception) -> None:
     """Answer the request in the handler's place, and log it in one line; close a web socket that is open. Raises nothing.
 
     error: an AuthenticationError is answered with its status and a challenge (RFC 6750 §3), Unavailable
@@ -49,7 +49,7 @@ def refuse(handler: BearerAuthMixin[Any], error: Exception) -> None:
         _log(handler, refusal, _choose_request_id(handler, hooks), hooks.fault)
 
 
-def end_failed(handler: BearerAuthMixin[Any], error: BaseException) -> None:
+def end_failed(handler: HandlerHooks, error: BaseException) -> None:
     """Answer 500 where the handler failed, and its own error answer, too; cut off an answer that was begun."""
     if not handler._finished:
         request = handler.request
@@ -58,7 +58,7 @@ def end_failed(handler: BearerAuthMixin[Any], error: BaseException) -> None:
         _answer(handler, refusal, HookCaller())
 
 
-def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCaller) -> None:
+def _answer(handler: HandlerHooks, refusal: Refusal, hooks: HookCaller) -> None:
     if handler._principal is None:
         handler._current_user = None  # a log that asks for it must not call get_current_user
     if not handler._headers_written:
@@ -87,7 +87,7 @@ def _answer(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCaller) 
     _log(handler, refusal, request_id, hooks.fault)
 
 
-def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCaller) -> bytes:
+def _write_page(handler: HandlerHooks, refusal: Refusal, hooks: HookCaller) -> bytes:
     """The body that `write_refusal` has written, with its headers and cookies set; empty where it wrote nothing.
 
     Nothing is sent meanwhile, and the handler's own `finish` is not used.
@@ -113,7 +113,7 @@ def _write_page(handler: BearerAuthMixin[Any], refusal: Refusal, hooks: HookCall
     return page
 
 
-def _choose_request_id(handler: BearerAuthMixin[Any], hooks: HookCaller) -> str:
+def _choose_request_id(handler: HandlerHooks, hooks: HookCaller) -> str:
     """The handler's request identifier: its attribute `request_id`, or the header that set_default_headers sets.
 
     Otherwise a new one is made, so that a refused user can ask an operator about the request.
@@ -130,7 +130,7 @@ def _choose_request_id(handler: BearerAuthMixin[Any], hooks: HookCaller) -> str:
 
 
 def _log(
-    handler: BearerAuthMixin[Any], refusal: Refusal, request_id: str, fault: BaseException | None
+    handler: HandlerHooks, refusal: Refusal, request_id: str, fault: BaseException | None
 ) -> None:
     fields = _list_fields(handler, refusal, request_id)
     shown = [name for name in ("issuer", "key_id", "request_id") if name in fields]
@@ -143,9 +143,7 @@ def _log(
     log.log(level, "%s", line, exc_info=fault, extra={"fields": fields})
 
 
-def _list_fields(
-    handler: BearerAuthMixin[Any], refusal: Refusal, request_id: str
-) -> dict[str, object]:
+def _list_fields(handler: HandlerHooks, refusal: Refusal, request_id: str) -> dict[str, object]:
     """{name: value} for logs that machines read; they become the `fields` of the log record."""
     request, principal, cause = handler.request, handler._principal, refusal.cause
     fields: dict[str, object] = {

@@ -1,42 +1,13 @@
-"""The facts about a Tornado request that the check of a bound token needs: method, URL, proofs, certificate."""
+"""What a Tornado request and its connection tell of the URL that was asked for, and of the client's certificate."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from ssl import SSLError
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tornado.httputil import HTTPServerRequest
 
-from ...auth.bound.dpop import PROOF_HEADER
 from ...auth.issuers.issuer_urls import is_loopback_host
-
-if TYPE_CHECKING:
-    from .mixin import BearerAuthMixin
-
-
-class HandlerFacts:
-    """The `HTTPRequestFacts` of a handler, which may override how they are found."""
-
-    __slots__ = ("_handler",)
-
-    def __init__(self, handler: BearerAuthMixin[Any]) -> None:
-        self._handler = handler
-
-    def find_method(self) -> str:
-        return self._handler.request.method or ""
-
-    def find_url(self) -> str | None:
-        return self._handler.request_url()
-
-    def list_proofs(self) -> Sequence[str]:
-        return self._handler.request.headers.get_list(PROOF_HEADER)
-
-    def find_certificate(self) -> bytes | None:
-        return self._handler.client_certificate()
-
-    def check_admission(self, user: str) -> None:
-        self._handler._check_admission(user)
 
 
 def find_request_url(request: HTTPServerRequest, public_url: str | None) -> str | None:

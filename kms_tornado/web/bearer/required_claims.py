@@ -11,7 +11,8 @@ from ...auth.rules.claims import has_claim
 from ...auth.tokens.token_policy import ClaimValue, RequiredClaim, is_claim_value
 from ...errors import AuthenticationError, InsufficientScope, MissingToken
 from .fast_request import FastRequest
-from .mixin import BearerAuthMixin, Demand
+from .hooks import Demand
+from .mixin import BearerAuthMixin
 from .refusals import refuse
 from .web_sockets import RefusedCall
 

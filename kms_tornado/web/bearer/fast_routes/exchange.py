@@ -18,7 +18,7 @@ from ....auth.credentials import Credentials
 from ....auth.principal import Principal
 from ....auth.request_auth import RequestAuth
 from ..fast_request import FastAnswer, FastRequest, FastResult, make_answer
-from ..request_facts import HandlerFacts
+from ..hooks import HandlerFacts
 from .handler import FastRouteHandler
 from .head_timeouts import AwaitedHead
 from .http_heads import PLAIN_HOST, format_head_start
