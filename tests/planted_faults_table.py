@@ -1446,10 +1446,10 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "S13",
         "a Name is printed with its escape sequences",
-        "client/cli/output.py",
+        "client/cli/terminal_text.py",
         "    if text.isprintable():",
         "    if text:",
-        ("client/cli/test_output.py",),
+        ("client/cli/test_terminal_text.py",),
     ),
     Fault(
         "S13",

@@ -29,7 +29,8 @@ from ..errors import (
     UnexpectedAnswer,
 )
 from .extra import EXTRA, describe_missing_package
-from .output import Refused, make_visible
+from .output import Refused
+from .terminal_text import make_visible
 
 REFUSED: Final = 1
 USAGE: Final = 2

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 import click
 
 from .session import Session
+from .terminal_text import make_visible
 
 Cell = str | int | bool | datetime | Sequence[str] | None
 
@@ -126,26 +127,6 @@ def confirm(consequence: str) -> None:
 
 class Refused(Exception):
     """What the user asked for is not done, or is not true: exit code 1. str() is one line."""
-
-
-def show_exchange(direction: str, body: bytes) -> None:
-    """Print a body that was sent or received, for `--kmip-json`."""
-    try:
-        text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):  # a refusal in plain text, or nonsense
-        text = body.decode(errors="replace")
-    lines = "\n".join(make_visible(line) for line in text.splitlines())
-    print(f"{direction}:\n{lines}", file=sys.stderr)
-
-
-def make_visible(text: str) -> str:
-    """The text, with every character that does not print as itself escaped in Python's form."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )
 
 
 def current_session() -> Session:

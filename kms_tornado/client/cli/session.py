@@ -112,12 +112,13 @@ class Session:
     def client(self) -> KMSClient:
         """The client of the configured server."""
         from ..blocking import KMSClient
+        from .terminal_text import show_exchange
 
         shows_kmip = self.options.shows_kmip or self.configuration.print_json
         return KMSClient(
             token=self._token(),
             settings=self.connection_settings,
-            observe=_show_exchange if shows_kmip else None,
+            observe=show_exchange if shows_kmip else None,
         )
 
     @property
@@ -165,10 +166,3 @@ class Session:
         return stored_token_source(
             self.token_store, self._tokens, self.connection_settings, self.login_settings
         )
-
-
-def _show_exchange(direction: str, body: bytes) -> None:
-    """Print the body of a request or an answer on stderr. The token is in a header, never in a body."""
-    from .output import show_exchange
-
-    show_exchange(direction, body)

@@ -14,7 +14,6 @@ import click
 import pytest
 
 from kms_tornado.client.cli import output
-from kms_tornado.client.cli.output import make_visible
 from kms_tornado.client.cli.session import Session
 
 from .runner import Kmsctl
@@ -33,21 +32,6 @@ def session() -> Iterator[Session]:
     session = Session({})
     with click.Context(click.Command("any"), obj=session):
         yield session
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        pytest.param("invoices für Bob", "invoices für Bob", id="plain"),
-        pytest.param("\x1b]0;title\x07", "\\x1b]0;title\\x07", id="escape sequence"),
-        pytest.param("\x9b31m", "\\x9b31m", id="the same in one character"),
-        pytest.param("a\tb\nc", "a\\tb\\nc", id="tab and newline"),
-        pytest.param("\u202ecba", "\\u202ecba", id="right to left"),
-        pytest.param("\ud800", "\\ud800", id="half a character"),
-    ],
-)
-def test_control_characters_are_made_visible(text: str, shown: str) -> None:
-    assert make_visible(text) == shown
 
 
 def test_table_in_a_pipe_is_bare_values(session: Session, capsys: Any) -> None:

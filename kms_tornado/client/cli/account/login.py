@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..output import make_visible, show_fields, warn
+from ..output import show_fields, warn
 from ..session import Session
+from ..terminal_text import make_visible
 
 if TYPE_CHECKING:
     from ...login.issuer import Issuer

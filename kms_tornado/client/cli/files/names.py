@@ -14,8 +14,9 @@ import click
 from ...files.sealing import Writable
 from ...files.source import Source, open_source
 from ...files.target import Target, open_target
-from ..output import Refused, make_visible
+from ..output import Refused
 from ..session import Session
+from ..terminal_text import make_visible
 
 #: stdin for what is read, stdout for what is written.
 STREAM = Path("-")

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..output import make_visible
 from ..session import Session
+from ..terminal_text import make_visible
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 import click
 
 from ..key_names import resolve_key, use_named
-from ..output import Cell, make_visible, show_json, show_table, show_value
+from ..output import Cell, show_json, show_table, show_value
 from ..root import Group
 from ..session import Session
+from ..terminal_text import make_visible
 
 EVERYONE = "*"
 GROUP_PREFIX = "group:"
