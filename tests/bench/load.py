@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
 import socket
@@ -50,7 +51,10 @@ def list_children(pid: int) -> list[int]:
 
 def count_sockets(pid: int) -> int:
     """How many sockets one process has open."""
-    links = [os.readlink(entry) for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            links.append(os.readlink(entry))
     return sum(link.startswith("socket:") for link in links)
 
 
