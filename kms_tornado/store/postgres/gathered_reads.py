@@ -1,8 +1,9 @@
-"""GatheredReads: reads of objects by identifier, those of one turn of the event loop by one statement.
+"""GatheredReads: reads of objects by identifier, those that follow close upon one another by one statement.
 
-A statement costs the driver about as much as all else that a Get does, and the requests of a turn read their objects
-right behind one another. The first read of a turn waits for its end and then asks for all of them. So each is as fresh as
-one by itself: the statement is sent after all of them have begun.
+A statement costs the driver about as much as all else that a Get does, and the requests of a turn of the event loop read
+their objects right behind one another. The first read waits until a turn has brought no other, and then asks for all of
+them: a read alone waits for the end of its own turn, and no longer. Each is as fresh as one by itself: the statement is
+sent after all of them have begun.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class GatheredReads:
 
     def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
-        #: The others of this turn, for which its first read will ask, too; None where there was no read yet.
+        #: The others for which the first read will ask, too; None where no read waits for others.
         self._others: list[_Other] | None = None
 
     async def fetch_rows(self, by_uid: Prepared, values: Values) -> Rows:
@@ -67,12 +68,11 @@ class GatheredReads:
         return await self._fetch(by_uid, values) if rows is None else rows
 
     async def _fetch_for_all(self, uid: str) -> Rows | None:
-        """As the first read of the turn: the rows, if there were others and it is short."""
+        """As the first read: the rows, if there were others and it is short."""
         self._others = others = list[_Other]()
-        asyncio.get_running_loop().call_soon(self._end_turn)
         found: Mapping[str, Rows] | Unavailable = {}
         try:
-            await asyncio.sleep(0)
+            await self._gather(others)
             if not others:
                 return None
             uids = {uid, *(other.uid for other in others)}
@@ -86,12 +86,20 @@ class GatheredReads:
             for other in others:
                 other.accept(found)
 
-    def _end_turn(self) -> None:
-        self._others = None
+    async def _gather(self, others: list[_Other]) -> None:
+        """Wait for others, until a turn brings none or they are as many as there may be."""
+        try:
+            seen = -1
+            while seen < len(others) < MOST_GATHERED - 1:
+                seen = len(others)
+                await asyncio.sleep(0)
+        finally:
+            if self._others is others:  # else another read has begun to gather
+                self._others = None
 
 
 class _Other(NamedTuple):
-    """A read that is not the first of its turn.
+    """A read that is not the first.
 
     rows: what it waits for; None has it read by itself: there is no such object, or it is long, or the first read was cancelled.
     """

@@ -1,4 +1,4 @@
-"""Reads of one turn of the event loop have one statement, and each has what it would have had by itself."""
+"""Reads that follow close upon one another have one statement, and each has what it would have had by itself."""
 
 from __future__ import annotations
 
@@ -69,6 +69,50 @@ def test_reads_of_one_turn_have_one_statement():
         assert database.asked == [["there-1", "there-2", "there-3"]]
 
     asyncio.run(main())
+
+
+def test_reads_of_the_next_turns_join_until_one_brings_none():
+    async def main():
+        database = Database()
+        reads = GatheredReads(database.fetch)
+        begun = []
+        for uids in (("there-1", "there-2"), ("there-3",), ("there-4", "there-5")):
+            begun += [reads.fetch_rows(BY_UID, {"uid": uid}) for uid in uids]
+            begun = [asyncio.ensure_future(read) for read in begun]
+            await asyncio.sleep(0)
+        await until(lambda: database.asked)
+        begun.append(asyncio.ensure_future(reads.fetch_rows(BY_UID, {"uid": "there-1"})))
+        await asyncio.gather(*begun)
+        assert database.asked == [[f"there-{number}" for number in range(1, 6)], ["there-1"]]
+
+    asyncio.run(asyncio.wait_for(main(), 30))
+
+
+def test_read_alone_waits_for_one_turn():
+    async def main():
+        database = Database()
+        (alone,) = reading("there-1", database=database)
+        await asyncio.sleep(0)  # it begins
+        assert not database.asked
+        await asyncio.sleep(0)
+        assert database.asked == [["there-1"]]
+        await alone
+
+    asyncio.run(main())
+
+
+def test_read_does_not_join_one_that_was_cancelled():
+    async def main():
+        database = Database()
+        reads = GatheredReads(database.fetch)
+        cancelled = asyncio.ensure_future(reads.fetch_rows(BY_UID, {"uid": "there-1"}))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        await asyncio.wait([cancelled])
+        assert uids_of(await reads.fetch_rows(BY_UID, {"uid": "there-2"})) == ["there-2"]
+        assert database.asked == [["there-2"]]
+
+    asyncio.run(asyncio.wait_for(main(), 30))
 
 
 def test_read_alone_has_the_statement_for_one():
