@@ -69,6 +69,8 @@ class SQLiteWriter:
         self._runner: DriverRunner | None = None
         #: Whether sealed key material was deleted since the write-ahead log was last truncated.
         self._erased = False
+        #: Whether the last job was taken.
+        self._is_stopping = False
         # A daemon, so that a process that never stops its store can still end.
         self._thread = Thread(target=self._run, name="kms-store-writer", daemon=True)
 
@@ -106,10 +108,8 @@ class SQLiteWriter:
     # --- in the thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            batch, stopping = self._take()
-            if batch:
+        while not self._is_stopping:
+            if batch := self._take():
                 self._write(batch)
                 self._wake_callers(batch)
             if self._erased and self._queue.empty():
@@ -118,18 +118,23 @@ class SQLiteWriter:
         self._release_chain()
         self._drop_connection()
 
-    def _take(self) -> tuple[list[_Waiting], bool]:
-        """Wait for a job; (all jobs that are then waiting, whether they are the last ones)."""
+    def _take(self) -> list[_Waiting]:
+        """Wait for a job; all jobs that are then waiting. None at the end."""
         batch: list[_Waiting] = []
+        self._take_more(batch)
+        return batch
+
+    def _take_more(self, batch: list[_Waiting]) -> None:
+        """Add the jobs that are waiting to the batch. If it is empty, wait for one."""
         try:
-            while len(batch) < _MAX_TOGETHER:
+            while len(batch) < _MAX_TOGETHER and not self._is_stopping:
                 waiting = self._queue.get(block=not batch)
                 if waiting is None:
-                    return batch, True
-                batch.append(waiting)
+                    self._is_stopping = True
+                else:
+                    batch.append(waiting)
         except Empty:
             pass
-        return batch, False
 
     def _write(self, batch: list[_Waiting]) -> None:
         added: Sequence[Segment] = ()
@@ -139,6 +144,7 @@ class SQLiteWriter:
             if runner is None:
                 runner = self._runner = DriverRunner(self._file.open_writer())
             runner.command("BEGIN IMMEDIATE")
+            self._take_more(batch)  # another process may have had the lock for milliseconds
             runner.noted.clear()
             _run_all(runner, batch)
             lease = self._lease
