@@ -20,6 +20,7 @@ from .server import (
     eventually,
     free_port,
     run,
+    serving,
     warm_servers,
 )
 
@@ -122,6 +123,36 @@ def test_address_that_this_machine_may_still_get_is_one_line_and_exit_code_1(tmp
     line = check_refused(run(*argv, cwd=tmp_path), 1)
     assert "203.0.113.7" in line
     assert "Cannot assign" in line
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("--master-key-file", "no/dir/key"),
+        ("--audit-key-file", "no/dir/key"),
+        ("--audit-log", "no/dir/log"),
+        ("--database-url", "sqlite:////dev/null/x.db"),
+        ("--master-key-file", "pkcs11:token=x;object=y?module-path=/no/such.so&pin-value=1"),
+        ("--data-dir", "a/b/c", "--audit-log", "no/dir/log"),
+        ("--audit-log", "no/dir/log", "--workers", "2"),
+    ],
+    ids=" ".join,
+)
+def test_refused_start_leaves_no_database_and_no_directory(tmp_path, argv):
+    check_refused(run(*NO_AUTH, *argv, "--port", "0", cwd=tmp_path), 2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_start_without_its_database_leaves_none_that_a_restore_would_refuse(tmp_path):
+    """The anchor tells that one is lost."""
+    with serving(*NO_AUTH, cwd=tmp_path):
+        assert run("backup", "kept", cwd=tmp_path).returncode == 0
+    for file in tmp_path.glob("kms-data/kms.db*"):
+        file.unlink()
+    before = sorted(tmp_path.rglob("*"))
+    check_refused(run(*NO_AUTH, "--port", "0", cwd=tmp_path), 2)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert run("restore", "kept", cwd=tmp_path).returncode == 0
 
 
 @pytest.mark.parametrize(

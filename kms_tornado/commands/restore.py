@@ -16,9 +16,9 @@ from ..service.auditing.signing_key import (
 from ..store.data_dir import make_data_dir
 from ..store.dump import BadDump
 from ..store.interface.audit import ALTERED_IDENTIFIER, Restored
-from ..store.opening import describe_database, open_store
+from ..store.opening import describe_database, leaving_nothing_unused, open_store
 from ..wording import format_count
-from .dump_file import check_file, naming_faults
+from .dump_file import CheckedFile, check_file, naming_faults
 from .opening import open_database
 from .output import say
 from .progress import Progress
@@ -33,7 +33,14 @@ async def run(context: CommandContext) -> int:
     if settings.data_dir is None:
         raise ConfigurationError("name a directory that is kept", "data_dir")
     check_configured_audit_key(settings.audit_key_file)
-    data_dir = make_data_dir(settings.data_dir)
+    with leaving_nothing_unused(settings.database_url, settings.data_dir):
+        return await _restore(context, dump, make_data_dir(settings.data_dir))
+
+
+async def _restore(context: CommandContext, dump: CheckedFile, data_dir: Path) -> int:
+    """Make the database, and say so."""
+    file: Path = context.arguments["file"]
+    settings = context.settings.service
     anchor_file = AnchorFile(settings.master_key_file, data_dir)
     anchor = anchor_file.read()
     restored = Restored(

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from typing import Self, TypeVar
 
 from ..auth.bound.replays import SharedProofs
@@ -14,6 +15,7 @@ from ..errors import ConfigurationError, Unavailable
 from ..settings.service import ServiceSettings
 from ..store.data_dir import make_data_dir
 from ..store.interface.object_store import ObjectStore
+from ..store.opening import leaving_nothing_unused
 from .auditing.anchor_file import AnchorFile
 from .auditing.audit import Audit
 from .auditing.auditor import Auditor
@@ -175,12 +177,13 @@ class KMS:
         """
         if self._store is not None:
             raise RuntimeError("the KMS is open already: what opens it twice would close it once")
-        try:
-            await self._open()
-        except BaseException:
-            self._forget_parts()
-            await self._stack.aclose()
-            raise
+        with leaving_nothing_unused(self._settings.database_url, self._find_data_dir()):
+            try:
+                await self._open()
+            except BaseException:
+                self._forget_parts()
+                await self._stack.aclose()
+                raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
@@ -195,10 +198,13 @@ class KMS:
         self.indexer = self._record_reader = self._listing = self._proof_memory = None
         self._store = self.executor = self._stream = None
 
-    async def _open(self) -> None:
-        data_dir = self._settings.data_dir
-        if data_dir is None:
+    def _find_data_dir(self) -> Path:
+        if self._settings.data_dir is None:
             raise ConfigurationError("a directory is needed", "data_dir")
+        return self._settings.data_dir
+
+    async def _open(self) -> None:
+        data_dir = self._find_data_dir()
         check_configured_keys(self._settings)  # before a start that fails leaves anything behind
         check_configured_audit_key(self._settings.audit_key_file)
         light, heavy = self._lane_sizes
@@ -215,8 +221,10 @@ class KMS:
             compute=self.executor.run,
         )
         # Before the store's stop is pushed, so that what that still commits is written, too.
-        self._stream = await self._open_stream(store)
+        self._stream = self._make_stream(store)
         self._stack.push_async_callback(store.stop)
+        if self._stream is not None:
+            await self._open_stream(self._stream)
         await refuse_lost_database(store, anchor, accepts_rollback=self._settings.accept_rollback)
         ring = await open_ring(self._settings, data_dir, store, is_throw_away=self._is_throw_away)
         audit = await start_audit(
@@ -260,18 +268,21 @@ class KMS:
         )
         self._record_reader = RecordReader(store, self.indexer, auditor, settings.auditors)
 
-    async def _open_stream(self, store: ObjectStore) -> AuditStream | None:
-        """Open the stream to --audit-log. Raises ConfigurationError where that is not possible."""
+    def _make_stream(self, store: ObjectStore) -> AuditStream | None:
+        """The stream to --audit-log, if there is one. It is not open yet."""
         path = self._settings.audit_log
         if path is None:
             return None
         stream = AuditStream(LogTarget(path), store.audit)
         self._stack.push_async_callback(stream.stop)
+        return stream
+
+    async def _open_stream(self, stream: AuditStream) -> None:
+        """Raises ConfigurationError where the file cannot be opened."""
         if self._may_make_database:
             await stream.open()
         else:  # the replacement of a worker, which serves although the file's disk went away meanwhile
             await stream.reopen()
-        return stream
 
 
 def _require(part: T | None) -> T:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import ConfigurationError
@@ -12,6 +15,7 @@ from .interface.object_store import ObjectStore
 from .sql.store import SQLStore
 from .sqlite.backend import SQLiteBackend
 from .sqlite.in_use import is_in_use
+from .sqlite.unused import remove_unused
 
 
 def open_store(
@@ -45,6 +49,28 @@ def open_store(
         raise ConfigurationError(
             "PostgreSQL needs an extra: pip install 'kms-tornado[postgresql]'", "database_url"
         ) from exc
+
+
+@contextmanager
+def leaving_nothing_unused(url: str, data_dir: Path) -> Iterator[None]:
+    """If the block fails, remove the database and the directories that it made, unless something was kept in them.
+
+    PostgreSQL's tables stay: a database of that kind is there before the first start.
+    """
+    data_dir = data_dir.absolute()
+    new_directories = [path for path in (data_dir, *data_dir.parents) if not os.path.lexists(path)]
+    database = None if is_postgresql(url) else resolve_sqlite_url(url, data_dir)
+    if database is not None and os.path.lexists(database):
+        database = None
+    try:
+        yield
+    except BaseException:
+        if database is not None:
+            remove_unused(database)
+        with suppress(OSError):  # one is not empty
+            for directory in new_directories:
+                directory.rmdir()
+        raise
 
 
 async def is_database_in_use(url: str, data_dir: Path) -> bool:

@@ -22,9 +22,15 @@ KEY_FILE = "audit.key"
 
 
 def check_configured_audit_key(file: Path | None) -> None:
-    """Raise ConfigurationError where the file of --audit-key-file exists and cannot be used. Nothing is created."""
-    if file is not None and os.path.lexists(file):
+    """Raise ConfigurationError where the file of --audit-key-file cannot be used, or made. Nothing is created."""
+    if file is None:
+        return
+    if os.path.lexists(file):
         _read(file)
+    elif not file.parent.is_dir():
+        raise _refusal(file, "cannot be made: no such directory")
+    elif not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=True):
+        raise _refusal(file, "cannot be made: its directory cannot be written to")
 
 
 def load_audit_key(
