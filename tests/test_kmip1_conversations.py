@@ -18,6 +18,7 @@ from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structur
 from kms_tornado.kmip.version_gate import GATES
 from kms_tornado.kmip.versions import ProtocolVersion
 
+from .keys import rsa_key
 from .kmip1_messages import (
     V10,
     V11,
@@ -1009,6 +1010,111 @@ def test_key_that_is_wrapped_bare_is_not_given_to_1_0(exchange):
     told = ask_one(exchange, V10, Operation.GET, uid(plain), in_ttlv).payload[-1]
     assert "KeyWrappingData" in names_of(told)
     assert "EncodingOption" not in names_of(told)
+
+
+def public_key(exchange: Exchange, version: ProtocolVersion) -> str:
+    spki = rsa_key(2048).public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    material = structure("KeyValue", octets("KeyMaterial", spki))
+    stated = choice("CryptographicAlgorithm", 4), number("CryptographicLength", 2048)
+    block = structure("KeyBlock", choice("KeyFormatType", 5), material, *stated)
+    uid_of_key = ask_one(
+        exchange,
+        version,
+        Operation.REGISTER,
+        OBJECT[ObjectType.PUBLIC_KEY],
+        template(attribute("Cryptographic Usage Mask", 0x10)),
+        structure("PublicKey", block),
+    ).uid
+    ask_one(exchange, version, Operation.ACTIVATE, uid(uid_of_key))
+    return uid_of_key
+
+
+@pytest.mark.parametrize(
+    ("version", "parameters", "lacks"),
+    [
+        (V11, [choice("PaddingMethod", 2)], None),
+        (V11, [choice("PaddingMethod", 2), choice("CryptographicAlgorithm", 3)], "CryptographicAlgorithm AES"),
+        (V12, [choice("PaddingMethod", 2), choice("CryptographicAlgorithm", 3)], None),
+        (V13, [choice("MaskGeneratorHashingAlgorithm", 4)], "MaskGeneratorHashingAlgorithm SHA_1"),
+        (V13, [octets("PSource", b"label")], "PSource"),
+        (V14, [choice("MaskGeneratorHashingAlgorithm", 4), octets("PSource", b"label")], None),
+    ],
+    ids=["OAEP", "AES, before 1.2", "AES", "mask, before 1.4", "label, before 1.4", "mask and label"],
+)  # fmt: skip
+def test_key_is_not_given_to_a_version_that_cannot_say_how_it_was_wrapped(
+    exchange, version, parameters, lacks
+):
+    """Its client would unwrap it in another way, and find nothing."""
+    information = structure(
+        "EncryptionKeyInformation",
+        uid(public_key(exchange, version)),
+        structure("CryptographicParameters", *parameters),
+    )
+    wanted = structure(
+        "KeyWrappingSpecification",
+        choice("WrappingMethod", 1),
+        information,
+        choice("EncodingOption", 1),
+    )
+    key = ask_one(
+        exchange,
+        version,
+        Operation.REGISTER,
+        SYMMETRIC,
+        template(*aes(128)),
+        symmetric_key(b"k" * 16),
+    ).uid
+    (result,) = ask(exchange, version, item(Operation.GET, uid(key), wanted))
+    if lacks is None:
+        assert result.reason is None, result["ResultMessage"]
+        assert {"PaddingMethod", "HashingAlgorithm"} <= names_of(result.payload[-1])
+    else:
+        assert result.reason is ResultReason.FEATURE_NOT_SUPPORTED
+        assert result["ResultMessage"].startswith(
+            f"KMIP {version} has no {lacks}, which the answer"
+        )
+
+
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+def test_what_is_no_key_neither_wraps_nor_is_wrapped(exchange, version):
+    """An Illegal Operation in the table of Get (1.4 §11.12)."""
+    key = ask_one(
+        exchange, version, Operation.CREATE, SYMMETRIC, template(*aes(256, mask=0x30))
+    ).uid
+    ask_one(exchange, version, Operation.ACTIVATE, uid(key))
+    opaque = ask_one(
+        exchange,
+        version,
+        Operation.REGISTER,
+        OBJECT[ObjectType.OPAQUE_OBJECT],
+        template(),
+        structure(
+            "OpaqueObject", choice("OpaqueDataType", 0x80000001), octets("OpaqueDataValue", b"x")
+        ),
+    ).uid
+    for wrapped, by in ((key, opaque), (opaque, key)):
+        (result,) = ask(exchange, version, item(Operation.GET, uid(wrapped), specification(by)))
+        assert result.reason is ResultReason.ILLEGAL_OPERATION
+
+
+@pytest.mark.parametrize("version", [V10, V12, V14], ids=str)
+@pytest.mark.parametrize(
+    "payload",
+    [(uid("a"), uid("b")), (uid("a"), RAW, RAW)],
+    ids=["identifier", "format"],
+)
+def test_field_that_is_given_twice_is_an_invalid_message(exchange, version, payload):
+    """1.4 §11.1. It fails its own item alone."""
+    first, second = ask(
+        exchange,
+        version,
+        item(Operation.GET, *payload, item_id=b"1"),
+        item(Operation.QUERY, choice("QueryFunction", 1), item_id=b"2"),
+        header=[choice("BatchErrorContinuationOption", 1)],
+    )
+    assert first.reason is ResultReason.INVALID_MESSAGE
+    assert first["ResultMessage"].endswith("is given twice in RequestPayload")
+    assert second.reason is None
 
 
 def test_dates_are_whole_seconds(exchange):

@@ -61,6 +61,19 @@ def bind_parameters(
     return CryptographicParameters(**values)
 
 
+def fill_parameters(
+    requested: CryptographicParameters | None, effective: CryptographicParameters
+) -> CryptographicParameters:
+    """What the request said, with the effective values of what it left open."""
+    if requested is None:
+        return effective
+    values: dict[str, Any] = dict(vars(requested))
+    for field, value in vars(effective).items():
+        if values.get(field) is None:
+            values[field] = value
+    return CryptographicParameters(**values)
+
+
 def _is_same(field: str, value: Any, other: Any) -> bool:
     return value == other or any(
         value in synonyms and other in synonyms for synonyms in SYNONYMS.get(field, ())

@@ -40,6 +40,12 @@ class InvalidField(KMIPError):
     reason = "Invalid Field"
 
 
+class InvalidObjectType(KMIPError):
+    """There is no such wrapping: by an object that is no key, or of an object that is none."""
+
+    reason = "Invalid Object Type"
+
+
 class MissingData(KMIPError):
     reason = "Missing Data"
 

@@ -20,7 +20,7 @@ from functools import cache, lru_cache, partial
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from ..errors import InvalidField, MissingData
+from ..errors import InvalidField, InvalidMessage, MissingData
 from .schema_plan import BigInteger as BigInteger
 from .schema_plan import Custom as Custom
 from .schema_plan import DateTime as DateTime
@@ -47,8 +47,8 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
     readers: {field name: function that reads it}, in place of the declared one, for a field whose shape
     depends on another field.
 
-    Raises InvalidField for an unknown tag, one given twice or a wrong item type, MissingData for
-    one that is required and absent.
+    Raises InvalidField for an unknown tag or a wrong item type, InvalidMessage for a field that is given twice
+    (KMIP 1.4 §11.1), MissingData for one that is required and absent.
     """
     if not isinstance(node.value, tuple):
         raise InvalidField(f"{node.tag} must be a Structure")
@@ -66,7 +66,7 @@ def from_node(cls: type[D], node: Node, **readers: Callable[[Node], Any]) -> D:
         if field.repeated:
             values.setdefault(name, []).append(read(child))
         elif name in values:
-            raise InvalidField(f"{child.tag} is given twice in {node.tag}")
+            raise InvalidMessage(f"{child.tag} is given twice in {node.tag}")
         else:
             values[name] = child.value if child.type is field.leaf else read(child)
     if not values.keys() >= plan.required:

@@ -15,7 +15,7 @@ an answer it is removed, together with the parts around it that make no sense wi
 #   - else the structure around it is, if that is optional in the structure around it, and so on: a
 #     Link of a type that the client does not know is no Link;
 #   - a payload that is left with nothing to say fails instead, before anything is committed;
-#   - so does one with a value that decides how what stands beside it is read, and KeyWrappingData is never left out.
+#   - so does a wrapped key whose KeyWrappingData would lack what the unwrapping party needs.
 #
 # The value of a vendor attribute is its owner's: it is shown whole or, with its attribute, not at all.
 
@@ -27,11 +27,11 @@ from dataclasses import dataclass
 
 from ..errors import FeatureNotSupported, InvalidField, OperationNotSupported
 from .attributes import Attributes
-from .enums import EncodingOption
 from .required_fields import ATTRIBUTE_SETS, Required, collect_required
 from .schema import Declared
 from .tables import ENUMERATIONS, OPERATION_TAGS, SHARED_ENUMERATIONS, TAG_NUMBERS
 from .ttlv import TYPE_NAMES, ItemType, Node, Value, children_of, structure
+from .unwrapping_needs import find_lost_need
 from .versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
 _ENUMERATION, _INTEGER = ItemType.ENUMERATION, ItemType.INTEGER
@@ -137,7 +137,7 @@ class VersionGate:
         try:
             return self._restrict(name, payload, collect_required(cls, name))
         except _CannotLeaveOutError as exc:
-            value = f"{exc.node.tag} {_name_value(exc.node)}"
+            value = f"{exc.node.tag} {_name_value(exc.node)}".rstrip()
             raise FeatureNotSupported(
                 f"KMIP {self.version} has no {value}, which the answer cannot do without: "
                 "ask in a newer version"
@@ -180,8 +180,6 @@ class VersionGate:
     def _restrict_field(self, name: str, child: Node, required: Required) -> Node | None:
         """The part that is shown of a field of the structure with this name; None where the field is left out."""
         absent, tag = self.absent, child.tag
-        if (name, tag) in absent.fields and (tag, child.value) in _DECISIVE:
-            raise _CannotLeaveOutError(child)
         if (
             tag in absent.tags
             or (name, tag) in absent.fields
@@ -189,11 +187,14 @@ class VersionGate:
         ):
             return None
         try:
-            return self._restrict_child(child, required)
+            shown = self._restrict_child(child, required)
         except _CannotLeaveOutError:
             if tag in required.get(name, ()) or tag == "KeyWrappingData":
                 raise
             return None
+        if tag == "KeyWrappingData" and (lost := find_lost_need(child, shown)) is not None:
+            raise _CannotLeaveOutError(lost)
+        return shown
 
     def _restrict_child(self, child: Node, required: Required) -> Node:
         if child.tag == "AttributeValue":
@@ -229,9 +230,6 @@ class VersionGate:
         for child in children_of(node):
             self._check_whole(child)
 
-
-#: Octets that are wrapped bare would be read as TTLV, which is what KMIP 1.0 wraps (§2.1.4).
-_DECISIVE = frozenset({("EncodingOption", int(EncodingOption.NO_ENCODING))})
 
 _REQUIRED_OF_ATTRIBUTES = collect_required(Attributes, "Attributes")
 

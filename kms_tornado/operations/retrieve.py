@@ -10,7 +10,7 @@ import dataclasses
 from ..domain.lifecycle import DESTROYED_STATES, Use
 from ..domain.managed_object import ManagedObject
 from ..errors import (
-    KeyWrapTypeNotSupported,
+    InvalidObjectType,
     NotExtractable,
     SensitiveObject,
     Unavailable,
@@ -103,7 +103,7 @@ async def _render(
             return await render_pkcs12(call, key, certificate)
         return render_object(key.target, key.open(), request.key_format_type, call.client)
     if key.target.object_type in {ObjectType.CERTIFICATE, ObjectType.OPAQUE_OBJECT}:
-        raise KeyWrapTypeNotSupported("an object without a KeyBlock cannot be wrapped")
+        raise InvalidObjectType("an object without a KeyBlock cannot be wrapped")
     block = await wrap_key_block(call, key, specification, request.key_format_type)
     return enclose_key_block(key.target, block)
 

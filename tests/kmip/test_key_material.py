@@ -6,6 +6,7 @@ import pytest
 
 from kms_tornado.errors import (
     InvalidField,
+    InvalidMessage,
     KeyFormatTypeNotSupported,
     MissingData,
 )
@@ -86,7 +87,7 @@ def test_key_material_is_read_in_either_shape(material, transparent):
             id="Key and more",
         ),
         pytest.param(
-            (Node("KeyMaterial", ItemType.BYTE_STRING, KEY),) * 2, InvalidField, id="twice"
+            (Node("KeyMaterial", ItemType.BYTE_STRING, KEY),) * 2, InvalidMessage, id="twice"
         ),
     ],
 )

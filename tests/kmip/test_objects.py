@@ -7,6 +7,7 @@ import pytest
 from kms_tornado.errors import (
     FeatureNotSupported,
     InvalidField,
+    InvalidMessage,
     KMIPError,
     MissingData,
 )
@@ -83,7 +84,7 @@ def test_object_that_is_no_supported_key_is_refused(tag, error):
 def test_two_objects_in_one_payload_are_refused():
     node = import_of(Node("KeyMaterial", ItemType.BYTE_STRING, KEY))
     other = structure("PrivateKey", *node.value[2].value)
-    with pytest.raises(InvalidField, match="PrivateKey is given twice"):
+    with pytest.raises(InvalidMessage, match="PrivateKey is given twice"):
         from_node(ImportRequest, structure("Import", *node.value, other))
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from kms_tornado.errors import InvalidField, MissingData
+from kms_tornado.errors import InvalidField, InvalidMessage, MissingData
 from kms_tornado.kmip import attributes, objects, payloads, structures
 from kms_tornado.kmip.enums import ObjectType
 from kms_tornado.kmip.schema import DateTime, LongInteger, Tag, from_node, tag_of, to_node
@@ -77,8 +77,8 @@ def test_fields_are_written_in_the_order_of_declaration_and_none_is_left_out():
     [
         pytest.param([DATA], MissingData, "UniqueIdentifier", id="required and absent"),
         pytest.param([], MissingData, "UniqueIdentifier", id="nothing at all"),
-        pytest.param([UID, UID], InvalidField, "UniqueIdentifier", id="twice"),
-        pytest.param([UID, DATA, DATA], InvalidField, "Data", id="optional one twice"),
+        pytest.param([UID, UID], InvalidMessage, "UniqueIdentifier", id="twice"),
+        pytest.param([UID, DATA, DATA], InvalidMessage, "Data", id="optional one twice"),
         pytest.param(
             [UID, Node("Salt", ItemType.BYTE_STRING, b"")], InvalidField, "Salt", id="undeclared"
         ),

@@ -87,7 +87,7 @@ def test_key_has_the_bits_that_were_asked_for_and_works_at_once(alice, algorithm
             id="format of other keys",
         ),
         pytest.param(
-            [attributes(), attributes()], "Invalid_Field", id="attributes given twice"
+            [attributes(), attributes()], "Invalid_Message", id="attributes given twice"
         ),
     ],
 )  # fmt: skip

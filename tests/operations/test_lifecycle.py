@@ -171,7 +171,6 @@ def test_reason_decides_and_is_kept(alice, reason, state, code, message):
         pytest.param([name("RevocationReason", "Boredom")], id="unknown reason"),
         pytest.param([flag("RevocationReason", True)], id="boolean"),
         pytest.param([octets("RevocationReason", b"x")], id="bytes"),
-        pytest.param([ROTATED, ROTATED], id="twice"),
         pytest.param(
             [
                 ROTATED,
@@ -195,6 +194,13 @@ def test_reason_decides_and_is_kept(alice, reason, state, code, message):
 def test_revocation_with_nonsense_is_refused_and_changes_nothing(alice, items):
     key = alice.create()
     assert alice.refused("Revoke", uid(key), *items).startswith("Invalid_Field: ")
+    assert alice.state_of(key) == "Active"
+
+
+def test_revocation_with_two_reasons_is_refused_and_changes_nothing(alice):
+    key = alice.create()
+    line = alice.refused("Revoke", uid(key), ROTATED, ROTATED)
+    assert line == "Invalid_Message: RevocationReason is given twice in Revoke"
     assert alice.state_of(key) == "Active"
 
 

@@ -95,16 +95,17 @@ class WrappingScheme:
     rsa: RSAEncryptionScheme | None = None
 
     @property
-    def parameters(self) -> CryptographicParameters | None:
-        """The parameters that tell the unwrapping party the algorithm; None where the wrapping key's type is enough."""
-        if self.algorithm is WrapAlgorithm.RSA_AES and self.rsa is not None:
-            return CryptographicParameters(
-                padding_method=PaddingMethod.NONE,
-                hashing_algorithm=self.rsa.hashing,
-                cryptographic_algorithm=CryptographicAlgorithm.RSA,
-            )
-        mode = _MODES.get(self.algorithm)
-        return None if mode is None else CryptographicParameters(mode)
+    def parameters(self) -> CryptographicParameters:
+        """All parameters that the unwrapping party needs: defaults of this server need not be those of another."""
+        if self.rsa is None:
+            return CryptographicParameters(_MODES[self.algorithm])
+        if self.algorithm is WrapAlgorithm.RSA:
+            return self.rsa.parameters
+        return dataclasses.replace(
+            self.rsa.parameters,
+            padding_method=PaddingMethod.NONE,
+            cryptographic_algorithm=CryptographicAlgorithm.RSA,
+        )
 
 
 def choose_wrapping_scheme(

@@ -41,6 +41,19 @@ class RSAEncryptionScheme:
     mask_hashing: HashingAlgorithm = HashingAlgorithm.SHA_256
     label: bytes = b""
 
+    @property
+    def parameters(self) -> CryptographicParameters:
+        """The parameters that choose it, with no default left out."""
+        if self.technique is Technique.RSA_PKCS1_V1_5_ENCRYPTION:
+            return CryptographicParameters(padding_method=PaddingMethod.PKCS1_V1_5)
+        return CryptographicParameters(
+            padding_method=PaddingMethod.OAEP,
+            hashing_algorithm=self.hashing,
+            mask_generator=MaskGenerator.MGF1,
+            mask_generator_hashing_algorithm=self.mask_hashing,
+            p_source=self.label or None,
+        )
+
 
 def choose_rsa_encryption(requested: CryptographicParameters) -> RSAEncryptionScheme:
     """The scheme of the parameters, by default OAEP with SHA-256.

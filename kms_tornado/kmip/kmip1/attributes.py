@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ...errors import InvalidField, MissingData
+from ...errors import InvalidField, InvalidMessage, MissingData
 from ..attribute_index import RetiredIndices, iterate_indices
 from ..codecs.json_values import quote
 from ..tables import TAG_NAMES, TAG_NUMBERS
@@ -37,14 +37,14 @@ class ReadAttribute(NamedTuple):
 
 
 def read_attribute(node: Node, gate: VersionGate) -> ReadAttribute:
-    """An Attribute of KMIP 1, its fields in any order. Raises InvalidField, MissingData."""
+    """An Attribute of KMIP 1, its fields in any order. Raises InvalidField, InvalidMessage, MissingData."""
     check_structure(node)
     name = value = None
     index = 0
     tags = set()
     for child in children_of(node):
         if child.tag in tags:
-            raise InvalidField(f"{child.tag} is given twice in Attribute")
+            raise InvalidMessage(f"{child.tag} is given twice in Attribute")
         tags.add(child.tag)
         if child.tag == "AttributeName":
             name = read_name(child)

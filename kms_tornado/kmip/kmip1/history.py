@@ -219,8 +219,10 @@ _REASONS_OF_2_0 = {
     _R.UNSUPPORTED_PROTOCOL_VERSION: _R.INVALID_MESSAGE,
 }
 
-#: Where the table of an operation has another reason (1.4 §11.15, §11.16, §11.19, §11.20).
+#: Where the table of an operation has another reason (1.4 §11.12, §11.15, §11.16, §11.19, §11.20).
 _REASONS_BY_OPERATION = {
+    ("Get", _R.INVALID_OBJECT_TYPE): _R.ILLEGAL_OPERATION,
+    ("Export", _R.INVALID_OBJECT_TYPE): _R.ILLEGAL_OPERATION,
     ("AddAttribute", _R.NON_UNIQUE_NAME_ATTRIBUTE): _R.ILLEGAL_OPERATION,
     ("ModifyAttribute", _R.NON_UNIQUE_NAME_ATTRIBUTE): _R.ILLEGAL_OPERATION,
     ("ModifyAttribute", _R.ATTRIBUTE_NOT_FOUND): _R.INVALID_FIELD,

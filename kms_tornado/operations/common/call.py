@@ -169,12 +169,14 @@ class Call:
         *,
         types: SuitableTypes = None,
         is_usable: Callable[[ManagedObject], bool] | None = None,
+        unsuitable: type[KMIPError] = InvalidField,
     ) -> ManagedObject:
         """The object that the identifier means for this caller, operation and use.
 
         identifier: a unique identifier, or a JSON list of tags, all of which the object must have.
         types: the object types that suit the operation; None means all. is_usable: of several objects with the tags,
-        one for which it returns true comes first; the caller checks the one that it gets.
+        one for which it returns true comes first; the caller checks the one that it gets. unsuitable: the error for
+        another object type.
         The object's state is as of now: dates that have passed are applied (`domain.dates`).
         Raises ItemNotFound (it does not exist, or the caller has no right to it), InvalidField,
         MissingData, ObjectArchived, WrongKeyLifecycleState, ObjectDestroyed.
@@ -187,7 +189,7 @@ class Call:
         if self.audit is not None:
             self.audit.touched.append(target.uid)
         if not has_type(target, types):
-            raise InvalidField(f"the object is not a {format_types(types)}")
+            raise unsuitable(f"the object is not a {format_types(types)}")
         target = apply_dates(target, self.now)
         check_storage(target, use)
         check_state(target.state, use)
@@ -224,6 +226,7 @@ class Call:
         needed: CryptographicUsageMask,
         *,
         types: SuitableTypes = None,
+        unsuitable: type[KMIPError] = InvalidField,
     ) -> UsableKey:
         """As `fetch_for`, for cryptography: also checks dates, usage mask and usage limit.
 
@@ -240,7 +243,9 @@ class Call:
                 return False
             return True
 
-        target = await self.fetch_for(identifier, use, types=types, is_usable=is_usable)
+        target = await self.fetch_for(
+            identifier, use, types=types, is_usable=is_usable, unsuitable=unsuitable
+        )
         self._check_usable(target, use, needed)
         if STORED_WRAPPED_TAG in target.tags:
             key = await self.context.unwrap_stored(self, target)

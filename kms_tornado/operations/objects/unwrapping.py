@@ -13,7 +13,7 @@ from ...crypto.encryption.key_wrapping import unwrap_key
 from ...domain.lifecycle import Use
 from ...domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
 from ...domain.wrapped_rights import WrappedRights, split_rights
-from ...errors import FeatureNotSupported, InvalidField, MissingData
+from ...errors import FeatureNotSupported, InvalidField, InvalidObjectType, MissingData
 from ...kmip.enums import (
     CryptographicUsageMask,
     EncodingOption,
@@ -123,7 +123,9 @@ async def _fetch_to_unwrap(call: Call, identifier: str) -> UsableKey:
     A list of tags is resolved once, so that the key that is used is the one that was checked.
     """
     unwrapping = call.for_operation(Operation.DECRYPT)
-    key = await unwrapping.fetch_for(identifier, Use.INSPECT, types=_UNWRAPPING_TYPES)
+    key = await unwrapping.fetch_for(
+        identifier, Use.INSPECT, types=_UNWRAPPING_TYPES, unsuitable=InvalidObjectType
+    )
     if key.object_type is ObjectType.PUBLIC_KEY:
         private = await fetch_private_key_of(call, key)
         if private is None:

@@ -10,11 +10,12 @@ import dataclasses
 from functools import partial
 
 from ...crypto.encryption.key_wrapping import WrapAlgorithm, WrappingScheme, wrap_key
+from ...domain.key_parameters import fill_parameters
 from ...domain.lifecycle import Use
 from ...domain.managed_object import ManagedObject
 from ...domain.nonces import check_server_may_choose
 from ...domain.wrapped_rights import describe_rights
-from ...errors import EncodingOptionRefused, InvalidField, NotExtractable
+from ...errors import EncodingOptionRefused, InvalidField, InvalidObjectType, NotExtractable
 from ...kmip.attributes import Attributes
 from ...kmip.enums import (
     CryptographicUsageMask,
@@ -105,6 +106,7 @@ async def _fetch_to_wrap(
         Use.PROTECT,
         CryptographicUsageMask.WRAP_KEY,
         types=_WRAPPING_TYPES,
+        unsuitable=InvalidObjectType,
     )
     if wrapping_key.target.uid == key.target.uid:
         raise InvalidField("a key does not wrap itself")
@@ -203,7 +205,7 @@ def _describe_wrapping(
     """The data that the unwrapping party needs, as far as the client can parse it."""
     if not call.client.returns_wrapping_parameters:
         return KeyWrappingData(WrappingMethod.ENCRYPT, EncryptionKeyInformation(wrapping_key.uid))
-    parameters = information.cryptographic_parameters or scheme.parameters
+    parameters = fill_parameters(information.cryptographic_parameters, scheme.parameters)
     return KeyWrappingData(
         WrappingMethod.ENCRYPT,
         EncryptionKeyInformation(wrapping_key.uid, parameters),

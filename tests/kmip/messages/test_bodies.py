@@ -255,7 +255,7 @@ def test_wire_reference_has_the_examples_that_are_expected():
         ),
         pytest.param(
             encode("Get", text("UniqueIdentifier", "a"), text("UniqueIdentifier", "b")),
-            InvalidField,
+            InvalidMessage,
             "UniqueIdentifier is given twice",
             id="two identifiers",
         ),
@@ -276,7 +276,7 @@ def test_wire_reference_has_the_examples_that_are_expected():
         ),
         pytest.param(
             encode("Encrypt", octets("IvCounterNonce", "00"), octets("IVCounterNonce", "00")),
-            InvalidField,
+            InvalidMessage,
             "IVCounterNonce is given twice",
             id="both spellings of the IV",
         ),

@@ -26,7 +26,7 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from ..test_signing import imported, pair
+from ..test_signing import import_object, imported, pair
 
 KEY = bytes(range(16))
 KEK = bytes(range(32))
@@ -176,6 +176,44 @@ def test_message_wraps_the_key_value_in_ttlv(alice, kek, key):
     assert [(each.tag, each.value) for each in value.value] == [("KeyMaterial", KEY)]
     tags = [each["tag"] for each in block["KeyWrappingData"]]
     assert tags == ["WrappingMethod", "EncryptionKeyInformation"]
+
+
+@pytest.mark.parametrize(
+    ("requested", "told"),
+    [
+        ([], ["OAEP", "SHA_256", "MGF1", "SHA_256"]),
+        ([name("HashingAlgorithm", "SHA_1")], ["OAEP", "SHA_1", "MGF1", "SHA_1"]),
+        (
+            [name("MaskGeneratorHashingAlgorithm", "SHA_1")],
+            ["OAEP", "SHA_256", "MGF1", "SHA_1"],
+        ),
+        ([name("PaddingMethod", "None")], ["None", "SHA_256", "RSA", "MGF1", "SHA_256"]),
+        ([name("CryptographicAlgorithm", "AES")], ["None", "SHA_256", "AES", "MGF1", "SHA_256"]),
+    ],
+    ids=["nothing", "hash", "mask", "RSA-AES", "RSA-AES as older clients ask"],
+)
+def test_message_tells_all_parameters_by_which_an_rsa_key_wrapped(alice, key, requested, told):
+    """A default of this server need not be that of whoever unwraps: OAEP's mask has SHA-1 in KMIP 2.1 §4.16."""
+    private, public = imported(alice)
+    specification = under(public)
+    information = specification["value"][1]["value"]
+    information.append(structure("CryptographicParameters", *requested))
+    result = in_a_message(alice, "Get", uid(key), specification)
+    block = result["ResponsePayload", "SymmetricKey", "KeyBlock"]
+    data = {each["tag"]: each["value"] for each in block}["KeyWrappingData"]
+    named, parameters = {each["tag"]: each["value"] for each in data}["EncryptionKeyInformation"]
+    assert [each["value"] for each in parameters["value"]] == told
+    named["value"] = private
+    again = in_a_message(
+        alice,
+        "Import",
+        uid(""),
+        name("ObjectType", "SymmetricKey"),
+        name("KeyWrapType", "NotWrapped"),
+        structure("Attributes", name("CryptographicAlgorithm", "AES")),
+        structure("SymmetricKey", *result["ResponsePayload", "SymmetricKey"]),
+    )["ResponsePayload", "UniqueIdentifier"]
+    assert alice.key_of(again) == KEY
 
 
 def test_attributes_asked_for_are_wrapped_with_the_key(alice, kek, key):
@@ -447,13 +485,22 @@ OTHER_KEYS = {
     "ChaCha20": lambda user: user.create(WRAPPING, algorithm="ChaCha20"),
     "EC": lambda user: pair(user, "EC", WRAPPING)[1],
     "private": lambda user: imported(user, None, WRAPPING)[0],
+    "secret": lambda user: import_object(user, "SecretData", "Raw", KEY, WRAPPING),
 }
 
 
-@pytest.mark.parametrize("kind", OTHER_KEYS)
-def test_other_keys_wrap_nothing(alice, key, kind):
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("ChaCha20", "Unsupported_Cryptographic_Parameters"),
+        ("EC", "Unsupported_Cryptographic_Parameters"),
+        ("private", "Invalid_Object_Type"),
+        ("secret", "Invalid_Object_Type"),
+    ],
+)
+def test_other_keys_wrap_nothing(alice, key, kind, reason):
     line = alice.refused("Get", uid(key), under(OTHER_KEYS[kind](alice)))
-    assert line.startswith(("Unsupported_Cryptographic_Parameters: ", "Invalid_Field: "))
+    assert line.startswith(f"{reason}: ")
 
 
 def test_key_does_not_wrap_itself(alice, kek):
