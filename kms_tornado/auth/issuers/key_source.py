@@ -186,7 +186,12 @@ class KeySource:
             fetch = self._fetch_with_token
         answer = await fetch(url, etag=last[0] if last else None)
         if answer.status == 304 and last is not None:
-            return dataclasses.replace(last[1], max_age_s=answer.max_age_s)
+            etag, document = last
+            # Without it, that with which the document came goes on (RFC 9111 §4.3.4).
+            if answer.max_age_s is not None:
+                document = dataclasses.replace(document, max_age_s=answer.max_age_s)
+                self._last_documents[url] = (etag, document)
+            return document
         cause = f"HTTP {answer.status}"
         if answer.status == 404:
             raise KeySetError(
