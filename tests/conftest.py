@@ -15,6 +15,7 @@ from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
 from . import compiled_once, longest_first, pressure, scratch
+from .issuer import Issuer
 from .kms import KMS, User, two_issuers
 
 # Without a limit of time for one example: it fails on a machine that others use, too, and proves nothing.
@@ -112,6 +113,12 @@ def _databases_made_at_once() -> None:
         from .new_databases import share_searches
 
         share_searches()
+
+
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[Issuer]:
+    with Issuer("ES256") as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

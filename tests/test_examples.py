@@ -60,12 +60,6 @@ def example(name: str, issuer_uri: str, **environment: str) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def new(issuer: Issuer) -> Iterator[Client]:
     with example("new_application.py", issuer.uri) as client:
         yield client

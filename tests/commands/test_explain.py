@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,6 @@ from ..auth.rules.test_explaining import ROWS
 from ..issuer import Issuer
 from ..rows import each_row
 from ..server import NO_AUTH, free_port, run
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as issuer:
-        yield issuer
 
 
 def explain(*words: str, stdin: str = "", cwd: Path) -> Any:

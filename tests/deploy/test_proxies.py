@@ -28,12 +28,6 @@ MAX_TOKEN = 16 * 1024
 MAKE: dict[str, Callable[..., Proxy]] = {"nginx": nginx, "haproxy": haproxy}
 
 
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
-
-
 @pytest.fixture(scope="module", params=MAKE)
 def kind(request: pytest.FixtureRequest) -> str:
     program(request.param)

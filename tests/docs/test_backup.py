@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +27,6 @@ def run(script: str, directory: Path) -> None:
     subprocess.run(
         ["bash", "-euc", script], cwd=directory, env={**os.environ, "PATH": path}, check=True
     )
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
 
 
 @dataclass

@@ -22,12 +22,6 @@ BLOCKS = blocks("docs/embedding.md", "python")
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running_issuer:
-        yield running_issuer
-
-
-@pytest.fixture(scope="module")
 def page(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The names of the page's program, as if its issuer were ours."""
     directory = tmp_path_factory.mktemp("embedding")

@@ -15,7 +15,7 @@ from typing import Any, Self
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import Dialect
 
-from ..kms import Fields, Item, attributes, batch_item, message, name, uid
+from ..kms import Fields, Item, attributes, batch_item, message, name, structure, text, uid
 from ..server import ServerProcess, check_log
 from .authority import Authority, Certificate
 
@@ -92,6 +92,26 @@ def find_port(server: ServerProcess) -> int:
     match = re.search(r"KMIP over TLS is at \S+:(\d+)", line)
     assert match is not None
     return int(match[1])
+
+
+def named_key(
+    server: ServerProcess, token: str, title: str, *rights: str, client: str | None = None
+) -> str:
+    """A key of the token's user, of this Name. client: whose certificate is granted the rights; by default the Name."""
+    called = structure(
+        "Name", text("NameValue", title), name("NameType", "UninterpretedTextString")
+    )
+    request = structure("Create", name("ObjectType", "SymmetricKey"), attributes(called, bits=256))
+    made = server.client.post("/kmip_2_1", token=token, body=request)
+    assert made.status == 200, made.body
+    key: str = made.json()["value"][-1]["value"]
+    body = {
+        "unique_identifier": key,
+        "user_id": f"cert:{client or title}",
+        "operation_types": [*rights],
+    }
+    assert server.client.post("/access/grant", token=token, body=body).status == 200
+    return key
 
 
 class Connection:

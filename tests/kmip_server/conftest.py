@@ -17,12 +17,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def server(site: Site, issuer: Issuer) -> Iterator[ServerProcess]:
     with serving_kmip(site, *trusting(issuer), "--metrics") as running:
         yield running

@@ -11,12 +11,11 @@ import pytest
 
 from ..deploy.proxies import replace
 from ..docs.blocks import blocks
-from ..docs.test_kmip_clients import named_key
 from ..issuer import Issuer
 from ..kms import name, structure, uid
 from ..server import ServerProcess
 from .ceph import Ceph
-from .client import Site
+from .client import Site, named_key
 
 pytestmark = pytest.mark.soak  # Ceph takes 300 MB of packages and some seconds
 

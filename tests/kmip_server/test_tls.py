@@ -22,11 +22,6 @@ READ_AGAIN = "these TLS files were read again"
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(tmp_path_factory.mktemp("kmip"))
-
-
-@pytest.fixture(scope="module")
 def lists(site: Site) -> Path:
     return site.directory / "crl.pem"
 

@@ -21,7 +21,7 @@ from kms_tornado.public_urls import parse_public_url
 from kms_tornado.web.public_url import PublicURL
 from kms_tornado.web.server_context import METADATA_PATH
 
-from ..issuer import Issuer, write_tls_files
+from ..issuer import write_tls_files
 from ..keys import certificate, private_key, private_pem
 from ..rows import each_row
 from ..server import NO_AUTH, check_refused, eventually, free_port, run, serving, trusting
@@ -71,12 +71,6 @@ def urls(client, host, **headers):
     resource = client.get(METADATA_PATH, headers=fields).json()["resource"]
     challenge = client.get("/whoami", headers=fields).headers["WWW-Authenticate"]
     return resource, re.search('resource_metadata="([^"]*)"', challenge)[1]
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
 
 
 @pytest.fixture(scope="module", params=["127.0.0.1", "0.0.0.0"])

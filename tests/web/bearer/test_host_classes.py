@@ -121,31 +121,25 @@ def records() -> Iterator[Records]:
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as issuer:
-        yield issuer
-
-
-@pytest.fixture(scope="module")
-def server(issuer: Issuer, records: Records) -> Iterator[Server]:
+def server(module_issuer: Issuer, records: Records) -> Iterator[Server]:
     auth = BearerAuth(
         TrustSettings(
-            issuers=(TrustedIssuer(issuer.uri, audiences=frozenset({"kms"})),),
+            issuers=(TrustedIssuer(module_issuer.uri, audiences=frozenset({"kms"})),),
             refresh=RefreshPolicy(cooldown_s=0),  # an unknown kid is always waited for
         )
     )
     with running(lambda: Application(routes_for(CLASSES), bearer_auth=auth), auth) as client:
-        server = Server(client, issuer, records)
+        server = Server(client, module_issuer, records)
         assert client.get("/plain", token=server.token()).status == 200
         records.take(client)
         yield server
 
 
 @pytest.fixture(scope="module")
-def server_without_keys(issuer: Issuer, records: Records) -> Iterator[Server]:
-    auth = BearerAuth.from_issuer(issuer.uri, audience="kms")  # not started
+def server_without_keys(module_issuer: Issuer, records: Records) -> Iterator[Server]:
+    auth = BearerAuth.from_issuer(module_issuer.uri, audience="kms")  # not started
     with running(lambda: Application(routes_for(CLASSES), bearer_auth=auth)) as client:
-        yield Server(client, issuer, records)
+        yield Server(client, module_issuer, records)
 
 
 def check_refusal(server: Server, host: HostClass, method: str, status: int, *values: str) -> None:

@@ -20,12 +20,6 @@ from tests.server import QUICK, ServerProcess, eventually, trusting
 
 
 @pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("server")
     with ServerProcess(*trusting(issuer, "--metrics"), *QUICK, cwd=directory) as running:

@@ -25,13 +25,6 @@ from ...server import (
     trusting,
 )
 
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
-
-
 # --- starting -----------------------------------------------------------------------------------
 
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from ...issuer import Issuer
 from ...server import (
     CREATE,
     NO_AUTH,
@@ -45,12 +44,6 @@ def is_running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):  # ended before, or while it is read
         return False
-
-
-@pytest.fixture(scope="module")
-def issuer():
-    with Issuer("ES256") as issuer:
-        yield issuer
 
 
 @pytest.fixture(scope="module")

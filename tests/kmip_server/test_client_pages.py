@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator
 
-import pytest
-
+from ..docs.blocks import DOCS, blocks
 from ..issuer import Issuer
-from ..kmip_server.client import Connection, Site, serving_kmip
-from ..kms import attributes, batch_item, name, number, octets, structure, text, uid
-from ..server import ServerProcess, trusting
-from .blocks import DOCS, blocks
+from ..kms import batch_item, name, number, octets, structure, text, uid
+from ..server import ServerProcess
+from .client import Connection, Site, named_key
 
 #: Who needs a page of their own.
 PAGES = ["ceph-rgw", "mongodb", "mysql", "openbao", "pg-tde", "vcenter"]
@@ -31,45 +28,8 @@ def test_each_client_has_a_page_with_its_configuration_and_with_what_was_tried()
         assert "(../kmip-clients.md#before-any-of-them)" in text
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
-    return Site(tmp_path_factory.mktemp("clients"))
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[Issuer]:
-    with Issuer("ES256") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def server(site: Site, issuer: Issuer) -> Iterator[ServerProcess]:
-    with serving_kmip(site, *trusting(issuer)) as running:
-        yield running
-
-
 def as_client(site: Site, user: str) -> ssl.SSLContext:
     return site.trust(site.authority.issue(user, user))
-
-
-def named_key(
-    server: ServerProcess, token: str, title: str, *rights: str, client: str | None = None
-) -> str:
-    """A key of the token's user, with the rights of the page for cert:<client>, which is called as the key unless told."""
-    called = structure(
-        "Name", text("NameValue", title), name("NameType", "UninterpretedTextString")
-    )
-    request = structure("Create", name("ObjectType", "SymmetricKey"), attributes(called, bits=256))
-    made = server.client.post("/kmip_2_1", token=token, body=request)
-    assert made.status == 200, made.body
-    key: str = made.json()["value"][-1]["value"]
-    body = {
-        "unique_identifier": key,
-        "user_id": f"cert:{client or title}",
-        "operation_types": [*rights],
-    }
-    assert server.client.post("/access/grant", token=token, body=body).status == 200
-    return key
 
 
 def test_gateway_finds_by_its_name_the_key_that_it_may_get(
