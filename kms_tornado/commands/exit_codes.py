@@ -12,6 +12,7 @@ from typing import TextIO
 from .. import logs
 from ..errors import ConfigurationError, KMSError, Unavailable
 from ..options.result import ParsedOptions, format_fault
+from ..store.interface.faults import DAMAGED
 from ..streams import find_stdout_failure
 from ..wording import make_printable
 
@@ -46,7 +47,9 @@ def run_to_exit_code(work: Callable[[], int], parsed: ParsedOptions) -> int:
     except OSError as exc:
         return refuse(exc.strerror or str(exc), 1)
     except Unavailable as exc:  # nobody but the operator reads this, so the detail may be told
-        return refuse(f"{exc}: {exc.detail}" if exc.detail else str(exc), 1)
+        text = "the database is damaged" if exc.cause == DAMAGED else str(exc)
+        code = 2 if exc.cause == DAMAGED else 1  # waiting does not mend it
+        return refuse(f"{text}: {exc.detail}" if exc.detail else text, code)
     except KMSError as exc:
         return refuse(str(exc), 1)
     except BaseException:  # Python reports it

@@ -8,6 +8,10 @@ from ...errors import Unavailable
 NOT_OPEN = "the store is not open"
 
 
+#: The cause of an error that neither waiting nor another configuration mends.
+DAMAGED = "damaged"
+
+
 def make_unavailable(detail: str, cause: str = "out of reach") -> Unavailable:
     """The error for a database out of reach.
 

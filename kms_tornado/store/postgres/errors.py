@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sqlalchemy.exc import DBAPIError
 
 from ...errors import Unavailable
-from ..interface.faults import make_unavailable
+from ..interface.faults import DAMAGED, make_unavailable
 
 
 class Meaning(enum.Enum):
@@ -122,6 +122,8 @@ _CAUSES = {
     "08": "connection closed",
     "28": "credentials",
     "3D": "no such database",
+    "XX001": DAMAGED,  # data_corrupted
+    "XX002": DAMAGED,  # index_corrupted
 }
 
 

@@ -7,7 +7,7 @@ import sqlite3
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import Unavailable
-from ..interface.faults import make_unavailable
+from ..interface.faults import DAMAGED, make_unavailable
 
 # SQLite's codes for what may pass: a lock that is held, a full disk, one that does not answer or is away.
 _PASSING_CODES = frozenset(
@@ -26,8 +26,14 @@ _CAUSES = {
     sqlite3.SQLITE_PROTOCOL: "locked",
     sqlite3.SQLITE_READONLY: "read-only",
     sqlite3.SQLITE_CANTOPEN: "file",
-    sqlite3.SQLITE_CORRUPT: "damaged",
-    sqlite3.SQLITE_NOTADB: "damaged",
+    sqlite3.SQLITE_CORRUPT: DAMAGED,
+    sqlite3.SQLITE_NOTADB: DAMAGED,
+}
+
+#: What the operator is to do about it.
+_ADVICE = {
+    sqlite3.SQLITE_CORRUPT: "; the file is damaged: stop all servers, move it away, and restore a backup",
+    sqlite3.SQLITE_NOTADB: "; it is another file, or damaged: name the right one, or move it away and restore a backup",
 }
 
 
@@ -38,11 +44,12 @@ def translate_error(exc: SQLAlchemyError | sqlite3.Error) -> Unavailable:
 
 
 def describe_error(exc: SQLAlchemyError | sqlite3.Error) -> str:
-    """SQLite's own message. SQLAlchemy's contains the statement and its parameters."""
+    """SQLite's own message, and what to do where nothing else helps. SQLAlchemy's contains statement and parameters."""
     origin = getattr(exc, "orig", exc)
     if isinstance(origin, sqlite3.Error):
-        text = "the disk is full" if _find_code(exc) == sqlite3.SQLITE_FULL else origin
-        return f"{text} ({getattr(origin, 'sqlite_errorname', 'sqlite')})"
+        code = _find_code(exc) or 0
+        text = "the disk is full" if code == sqlite3.SQLITE_FULL else origin
+        return f"{text} ({getattr(origin, 'sqlite_errorname', 'sqlite')}){_ADVICE.get(code, '')}"
     return type(exc).__name__
 
 

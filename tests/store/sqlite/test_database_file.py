@@ -223,8 +223,6 @@ def test_a_start_on_a_full_disk_is_out_of_reach_for_now(path):
         ("SQLITE_FULL", "disk full", "the disk is full"),
         ("SQLITE_IOERR_SHMSIZE", "disk full", "the disk is full"),
         ("SQLITE_IOERR_READ", "disk error", "its own words"),
-        ("SQLITE_CORRUPT", "damaged", "its own words"),
-        ("SQLITE_NOTADB", "damaged", "its own words"),
     ],
 )
 def test_cause_tells_a_full_disk_from_a_broken_one_and_from_a_damaged_file(name, cause, detail):
@@ -232,6 +230,16 @@ def test_cause_tells_a_full_disk_from_a_broken_one_and_from_a_damaged_file(name,
     error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
     unavailable = translate_error(error)
     assert (unavailable.cause, unavailable.detail) == (cause, f"{detail} ({name})")
+
+
+@pytest.mark.parametrize("name", ["SQLITE_CORRUPT", "SQLITE_NOTADB"])
+def test_damage_is_told_with_what_to_do(name):
+    error = sqlite3.DatabaseError("its own words")
+    error.sqlite_errorcode, error.sqlite_errorname = getattr(sqlite3, name), name
+    unavailable = translate_error(error)
+    assert unavailable.cause == "damaged"
+    assert unavailable.detail.startswith(f"its own words ({name}); ")
+    assert unavailable.detail.endswith("restore a backup")
 
 
 def test_an_empty_file_is_a_new_database(path):
