@@ -82,11 +82,6 @@ def store_at(place: Place, **options: Any) -> ObjectStore:
     return SQLStore(PostgresBackend(place, **options))
 
 
-def place_from(text: str) -> Place:
-    """For another process: `str(place)` and back."""
-    return text if text.startswith("postgresql:") else Path(text)
-
-
 @asynccontextmanager
 async def opened(place: Place, **options: Any) -> AsyncIterator[Any]:
     store = store_at(place, **options)

@@ -1,4 +1,4 @@
-"""PEM, DER, OpenSSH and PKCS#12 files, read into KMIP objects by `cryptography`."""
+"""PEM and DER files, read into KMIP objects by `cryptography`."""
 
 from __future__ import annotations
 
@@ -14,14 +14,12 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     load_der_public_key,
     load_pem_public_key,
-    load_ssh_public_key,
     pkcs7,
-    pkcs12,
 )
 
 from ...kmip.enums import CryptographicAlgorithm
 from ...kmip.objects import Object
-from .der import find_key_algorithm, is_pkcs8, is_spki
+from .der import find_key_algorithm, is_certificate, is_der, is_pkcs7, is_pkcs8, is_pkcs12, is_spki
 from .errors import KeyFileError, PasswordRequired, WrongPassword
 from .kmip_objects import (
     enclose_private_key,
@@ -31,6 +29,7 @@ from .kmip_objects import (
     make_public_key,
 )
 from .loading import load_der, load_pem, load_ssh
+from .pkcs12 import read_pkcs12
 
 _PEM_BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----\n.*?-----END \1-----", re.DOTALL)
 _PRIVATE_LABELS = frozenset(
@@ -39,10 +38,6 @@ _PRIVATE_LABELS = frozenset(
 _CERTIFICATE_LABELS = frozenset({"CERTIFICATE", "X509 CERTIFICATE"})
 # OpenSSL writes them before the key, which repeats them.
 _SKIPPED_LABELS = frozenset({"EC PARAMETERS"})
-
-_SEQUENCE = 0x30
-_SSH_PUBLIC = (b"ssh-", b"ecdsa-sha2-")
-_SSH2_BEGIN = b"---- BEGIN SSH2 PUBLIC KEY ----"
 
 #: What `cryptography` raises for a file that is no key of the kind that it was asked to load.
 _UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -168,60 +163,13 @@ def _load_private(
 # --- DER ----------------------------------------------------------------------------------------
 
 
-def is_der(octets: bytes) -> bool:
-    """Whether the octets are exactly one SEQUENCE; in BER, it may have an end mark."""
-    if len(octets) < 2 or octets[0] != _SEQUENCE:
-        return False
-    content_at, length = _measure(octets)
-    if length is None:
-        return octets.endswith(b"\0\0")
-    return len(octets) == content_at + length
-
-
-def _measure(element: bytes) -> tuple[int, int | None]:
-    """(where the content begins, its length) of an element; the length is None where there is an end mark."""
-    length = element[1] if len(element) > 1 else 0
-    if length == 0x80:
-        return 2, None
-    if length < 0x80:
-        return 2, length
-    content_at = 2 + length - 0x80
-    return content_at, int.from_bytes(element[2:content_at], "big")
-
-
-def is_certificate(octets: bytes) -> bool:
-    """Whether a DER file begins like a certificate: signed, and with a version, or a number and an OID.
-
-    `cryptography` cannot read all certificates, so it is not asked.
-    """
-    body = octets[_measure(octets)[0] :]
-    if body[:1] != bytes((_SEQUENCE,)):
-        return False
-    first = body[_measure(body)[0] :]
-    if first[:1] == b"\xa0":
-        return True
-    content_at, length = _measure(first)
-    algorithm = first[content_at + (length or 0) :]
-    return (
-        first[:1] == b"\x02"
-        and algorithm[:1] == bytes((_SEQUENCE,))
-        and algorithm[_measure(algorithm)[0] :][:1] == b"\x06"
-    )
-
-
-def is_pkcs12(octets: bytes) -> bool:
-    """Whether a DER file begins like a PFX: with the version 3 (RFC 7292 §4), where keys have 0 or 1."""
-    header = 2 if octets[1] < 0x80 else octets[1] - 0x80 + 2
-    return octets[header : header + 3] == b"\x02\x01\x03"
-
-
 def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
     """The key or certificate; for a PKCS#12 file, everything in it. Raises as `read_pem` does."""
     if not is_der(octets):
         raise KeyFileError("the file is no DER, or it is truncated")
     if is_pkcs12(octets):
         return read_pkcs12(octets, password)
-    if _begins_with_type(octets):
+    if is_pkcs7(octets):
         return _read_der_pkcs7(octets)
     if is_certificate(octets):
         return (make_certificate(octets),)
@@ -232,12 +180,6 @@ def read_der(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]
     return (_load_private(load_der, octets, password, "the DER file"),)
 
 
-def _begins_with_type(octets: bytes) -> bool:
-    """Whether the SEQUENCE begins with an OBJECT IDENTIFIER, as PKCS#7 does and no key (RFC 2315 §7)."""
-    header = 2 if octets[1] < 0x80 else octets[1] - 0x80 + 2
-    return octets[header : header + 1] == b"\x06"
-
-
 def _read_der_pkcs7(octets: bytes) -> tuple[Object, ...]:
     try:
         certificates = pkcs7.load_der_pkcs7_certificates(octets)
@@ -246,80 +188,3 @@ def _read_der_pkcs7(octets: bytes) -> tuple[Object, ...]:
     if not certificates:
         raise KeyFileError("the file looks like PKCS#7, and has no certificates that can be read")
     return tuple(make_certificate(one.public_bytes(Encoding.DER)) for one in certificates)
-
-
-# --- PKCS#12 ------------------------------------------------------------------------------------
-
-#: The types keyBag and pkcs8ShroudedKeyBag (RFC 7292 §4.2). The library reads one key and says nothing of others. Keys
-#: are encrypted one by one and stand beside the encrypted certificates, so their types are seen.
-_KEY_BAG = re.compile(rb"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01[\x01\x02]", re.DOTALL)
-
-
-def read_pkcs12(octets: bytes, password: bytes | None = None) -> tuple[Object, ...]:
-    """The private key, its certificate, and the chain, as far as they are there. Raises as `read_pem` does."""
-    for attempt in (None, b"") if password is None else (password,):
-        try:
-            store = pkcs12.load_pkcs12(octets, attempt)
-            break
-        except UnsupportedAlgorithm as exc:
-            raise KeyFileError(
-                f"the PKCS#12 file is in a form that is not supported: {exc}"
-            ) from None
-        except (ValueError, TypeError):
-            continue
-    else:
-        if password is None:
-            raise PasswordRequired("the PKCS#12 file is encrypted")
-        raise WrongPassword("the password does not open the PKCS#12 file, or the file is malformed")
-    keys = len(_KEY_BAG.findall(octets))
-    if keys > 1:
-        raise KeyFileError(
-            f"the PKCS#12 file holds {keys} private keys, and one at a time is read: `keytool -importkeystore "
-            "-srckeystore FILE -srcalias NAME -destkeystore ONE.p12 -deststoretype PKCS12` takes one out, and `keytool "
-            "-list -keystore FILE` names them"
-        )
-    objects: list[Object] = []
-    if store.key is not None:
-        objects.append(make_private_key(store.key))
-    if store.cert is not None:
-        objects.append(make_certificate(store.cert.certificate.public_bytes(Encoding.DER)))
-    objects += [
-        make_certificate(one.certificate.public_bytes(Encoding.DER))
-        for one in store.additional_certs
-    ]
-    if not objects:
-        raise KeyFileError("the PKCS#12 file is empty")
-    return tuple(objects)
-
-
-# --- OpenSSH ------------------------------------------------------------------------------------
-
-
-def is_ssh_public(octets: bytes) -> bool:
-    return octets.startswith((*_SSH_PUBLIC, _SSH2_BEGIN))
-
-
-def read_ssh_public(octets: bytes) -> tuple[Object, ...]:
-    """The public key of a line such as `ssh-ed25519 AAAA…`, or of a file of RFC 4716. Raises KeyFileError."""
-    try:
-        line = _read_rfc4716(octets) if octets.startswith(_SSH2_BEGIN) else octets
-        return (make_public_key(load_ssh_public_key(line)),)
-    except _UNREADABLE:
-        raise KeyFileError(
-            "the OpenSSH public key is malformed, or of a type that is not supported"
-        ) from None
-
-
-def _read_rfc4716(octets: bytes) -> bytes:
-    """The same key on one line (RFC 4716 §3.3): headers are `Name: value`, and continue after a backslash."""
-    body, is_header = [], False
-    for line in map(bytes.strip, octets.splitlines()[1:]):
-        if line.startswith(b"----"):
-            break
-        if is_header or b":" in line:
-            is_header = line.endswith(b"\\")
-        else:
-            body.append(line)
-    encoded = b"".join(body)
-    blob = base64.b64decode(encoded, validate=True)
-    return blob[4 : 4 + int.from_bytes(blob[:4], "big")] + b" " + encoded

@@ -1,6 +1,6 @@
-"""What the DER of a key shows without loading the key: whether it is PKCS#8 or SPKI, and its algorithm.
+"""What DER shows without being loaded: whether it is a certificate, PKCS#7, #8 or #12, or SPKI, and a key's algorithm.
 
-Keys in these two forms are sent to the server, and written to files, as the octets that they are. If they were loaded
+Keys in PKCS#8 and SPKI are sent to the server, and written to files, as the octets that they are. If they were loaded
 and written again, an RSA-PSS key would become an RSA key, and a key on a curve that the library lacks would be refused.
 """
 
@@ -46,6 +46,59 @@ def find_key_algorithm(octets: bytes) -> CryptographicAlgorithm | None:
     """The algorithm of a PKCS#8 or SPKI; None for one that has no name in KMIP 2.1."""
     identifier = next((body for tag, body in _read_elements(octets) if tag == _SEQUENCE), b"")
     return next((name for oid, name in _ALGORITHMS.items() if identifier.startswith(oid)), None)
+
+
+def is_der(octets: bytes) -> bool:
+    """Whether the octets are exactly one SEQUENCE; in BER, it may have an end mark."""
+    if len(octets) < 2 or octets[0] != _SEQUENCE:
+        return False
+    content_at, length = _measure(octets)
+    if length is None:
+        return octets.endswith(b"\0\0")
+    return len(octets) == content_at + length
+
+
+def is_certificate(octets: bytes) -> bool:
+    """Whether a DER file begins like a certificate: signed, and with a version, or a number and an OID.
+
+    `cryptography` cannot read all certificates, so it is not asked.
+    """
+    body = octets[_measure(octets)[0] :]
+    if body[:1] != bytes((_SEQUENCE,)):
+        return False
+    first = body[_measure(body)[0] :]
+    if first[:1] == b"\xa0":
+        return True
+    content_at, length = _measure(first)
+    algorithm = first[content_at + (length or 0) :]
+    return (
+        first[:1] == b"\x02"
+        and algorithm[:1] == bytes((_SEQUENCE,))
+        and algorithm[_measure(algorithm)[0] :][:1] == b"\x06"
+    )
+
+
+def is_pkcs12(octets: bytes) -> bool:
+    """Whether a DER file begins like a PFX: with the version 3 (RFC 7292 §4), where keys have 0 or 1."""
+    header = _measure(octets)[0]
+    return octets[header : header + 3] == b"\x02\x01\x03"
+
+
+def is_pkcs7(octets: bytes) -> bool:
+    """Whether a DER file begins like PKCS#7: with an OBJECT IDENTIFIER, as no key does (RFC 2315 §7)."""
+    header = _measure(octets)[0]
+    return octets[header : header + 1] == b"\x06"
+
+
+def _measure(element: bytes) -> tuple[int, int | None]:
+    """(where the content begins, its length) of an element; the length is None where there is an end mark."""
+    length = element[1] if len(element) > 1 else 0
+    if length == 0x80:
+        return 2, None
+    if length < 0x80:
+        return 2, length
+    content_at = 2 + length - 0x80
+    return content_at, int.from_bytes(element[2:content_at], "big")
 
 
 def _read_elements(octets: bytes) -> list[tuple[int, bytes]]:

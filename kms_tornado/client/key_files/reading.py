@@ -14,19 +14,14 @@ from dataclasses import dataclass, field
 
 from ...kmip.enums import CryptographicAlgorithm, ObjectType, SecretDataType
 from ...kmip.objects import OBJECT_CLASSES, Object
-from .containers import (
-    is_der,
-    is_pem,
-    is_ssh_public,
-    read_der,
-    read_pem,
-    read_pkcs12,
-    read_ssh_public,
-)
+from .containers import is_pem, read_der, read_pem
+from .der import is_der
 from .errors import KeyFileError
 from .json_ttlv import read_json_ttlv
 from .jwk import is_jwk, read_jwk
 from .kmip_objects import make_secret_data, make_symmetric_key, summarise_object
+from .openssh import is_ssh_public, read_ssh_public
+from .pkcs12 import read_pkcs12
 
 _A = CryptographicAlgorithm
 _T = ObjectType
