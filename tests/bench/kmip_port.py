@@ -175,7 +175,7 @@ def _measure_resumed(
                 assert _SUCCESS in received
                 session = one.session
         count += 1
-    return Measurement(count, took, [], cpu_seconds(pid) - cpu)
+    return Measurement(count, took, cpu_seconds(pid) - cpu)
 
 
 def _compare_with_pykmip(
