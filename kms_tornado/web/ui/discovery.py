@@ -28,7 +28,6 @@ class SignIn:
     """Where the page signs somebody in with an authorization code and PKCE (RFC 6749 §4.1, RFC 7636).
 
     scope, audience: what is asked for; audience is empty where none has to be named.
-    users: the users of the issuer of --dev; empty for any other issuer.
     """
 
     issuer: str
@@ -37,7 +36,6 @@ class SignIn:
     token_endpoint: str
     scope: str = "openid"
     audience: str = ""
-    users: tuple[str, ...] = ()
 
     @property
     def token_origin(self) -> str:

@@ -85,6 +85,15 @@ class RedirectHandler(PageHandler):
         self.finish()
 
 
+class RootHandler(PageHandler):
+    """Leads a browser from the server's address to the page, below whatever path a proxy has added."""
+
+    async def get(self, *path: str) -> None:
+        self.set_status(303)  # not for ever: a server without the page answers 404
+        self.set_header("Location", "ui/")
+        self.finish()
+
+
 class FileHandler(PageHandler):
     """Serves a static file. Its path contains the digest of its version, so browsers never have to ask again."""
 
@@ -108,6 +117,7 @@ class SignInHandler(PageHandler):
 
 
 PAGE_ROUTES: list[tuple[str, type[ServiceHandler]]] = [
+    ("/", RootHandler),
     ("/ui", RedirectHandler),
     ("/ui/", ShellHandler),
     ("/ui/sign-in.json", SignInHandler),

@@ -60,7 +60,6 @@ def _render(sign_in: SignIn) -> dict[str, Any]:
         "token_endpoint": sign_in.token_endpoint,
         "scope": sign_in.scope,
         "extra": {"audience": sign_in.audience} if sign_in.audience else {},
-        "users": list(sign_in.users),
     }
 
 

@@ -96,11 +96,15 @@ def _note(page: Any, message: Any) -> None:
 
 
 def sign_in(page: Any, user: str) -> None:
-    """At the issuer of --dev: once on the page, once at the issuer."""
-    page.get_by_role("button", name=user).click()
+    """At the issuer of --dev, which alone asks who it is."""
+    leave_for_issuer(page)
     page.wait_for_url("**/authorize?**")
     page.get_by_role("button", name=user).click()
     page.get_by_text("Sign out").wait_for()
+
+
+def leave_for_issuer(page: Any) -> None:
+    page.get_by_role("button", name="Sign in at ").click()
 
 
 def paste_token(page: Any, token: str) -> None:

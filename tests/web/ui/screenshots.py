@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...kms import User
 from ...server import ServerProcess, eventually
-from ..process.dev.browser import ALICE, BOB, Printed
+from ..process.dev.browser import BOB, Printed
 from .browser import launch, paste_token, visit
 from .keys_to_show import make_keys
 
@@ -49,7 +49,7 @@ def main() -> int:
             page = visit(browser, server.port, color_scheme=scheme, viewport=_SIZE)
             for name, address in VIEWS.items():
                 if address is None:
-                    page.get_by_role("button", name=ALICE).wait_for()
+                    page.get_by_role("button", name="Sign in at ").wait_for()
                 else:
                     if page.get_by_text("Sign out").count() == 0:
                         paste_token(page, printed.alice)

@@ -125,13 +125,21 @@ def test_path_without_its_slash_leads_to_the_page(client: Client) -> None:
     assert (answer.status, answer.headers["Location"]) == (308, "ui/")
 
 
+def test_address_of_the_server_leads_to_the_page(client: Client) -> None:
+    for method in ("GET", "HEAD"):
+        answer = client.request(method, "/")
+        assert (answer.status, answer.headers["Location"], answer.body) == (303, "ui/", b"")
+
+
 def test_other_methods_are_refused(client: Client) -> None:
+    assert client.post("/").status == 405
     assert client.post("/ui/").status == 405
     assert client.request("HEAD", "/ui/").status == 200
 
 
 def test_without_the_option_there_is_no_page(tmp_path: Path) -> None:
     with serving(*NO_AUTH, cwd=tmp_path) as server:
+        assert server.client.get("/").status == 404
         assert server.client.get("/ui").status == 404
         assert server.client.get("/ui/").status == 404
         assert server.client.get("/ui/sign-in.json").status == 404

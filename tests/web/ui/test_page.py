@@ -31,7 +31,6 @@ def test_page_is_told_where_and_as_which_client_one_signs_in() -> None:
             "token_endpoint": "https://tokens.idp.example:8443/token",
             "scope": "openid",
             "extra": {},
-            "users": [],
         },
     }
 

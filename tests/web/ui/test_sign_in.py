@@ -13,7 +13,7 @@ import pytest
 from ...client.oauth_issuer import Answer, OAuthIssuer
 from ...server import ServerProcess, eventually
 from ..process.dev.browser import ALICE, BOB, Printed
-from .browser import paste_token, revisit, sign_in, visit
+from .browser import leave_for_issuer, paste_token, revisit, sign_in, visit
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_token_that_is_none_is_refused_with_what_to_do(tab: Any, server: Any) ->
 
 def test_refused_sign_in_is_told(tab: Any, server: Any) -> None:
     page = revisit(tab, server.port)
-    page.get_by_role("button", name=ALICE).click()
+    leave_for_issuer(page)
     page.get_by_role("button", name="Refuse").click()
     alert = page.get_by_role("alert")
     alert.wait_for()

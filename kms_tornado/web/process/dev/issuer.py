@@ -87,9 +87,7 @@ class DevIssuer:
 
     def describe_sign_in(self, client_id: str) -> SignIn:
         """How the server's page signs people in at this issuer."""
-        return SignIn(
-            self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token", users=USERS
-        )
+        return SignIn(self.uri, client_id, f"{self.uri}/authorize", f"{self.uri}/token")
 
     def let_page_in(self, server_url: str) -> None:
         """Let the script of the server's page fetch tokens. server_url: of the server, under any name of loopback."""

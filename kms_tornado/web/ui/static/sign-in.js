@@ -24,13 +24,10 @@ export function SignIn({ failure, onBegin }) {
 
 function AtIssuer({ code }) {
   const [error, setError] = useState(null);
-  const begin = (hint) => startSignIn(code, hint).catch(setError);
+  const begin = () => startSignIn(code).catch(setError);
   return html`<section class="card">
     <h2>Sign in</h2>
-    ${code.users.length
-      ? html`<p>This is a server to play with (<code>--dev</code>). Who are you?</p>
-          ${code.users.map((user) => html`<button class="primary wide" key=${user} onClick=${() => begin(user)}>${user}</button>`)}`
-      : html`<button class="primary wide" onClick=${() => begin("")}>Sign in at ${hostOf(code.issuer)}</button>`}
+    <button class="primary wide" onClick=${begin}>Sign in at ${hostOf(code.issuer)}</button>
     ${error && html`<${Failure} error=${error} />`}
   </section>`;
 }
