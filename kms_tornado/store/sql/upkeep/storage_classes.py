@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Column, Connection, LargeBinary, Table, Text, func, select
+from sqlalchemy import Column, Connection, LargeBinary, Table, Text
 
 from ..tables.schema import metadata
 
@@ -36,12 +36,12 @@ def find_odd_values(connection: Connection) -> Sequence[str]:
 def _count_odd(
     connection: Connection, table: Table, column: Column[object]
 ) -> Sequence[tuple[str, int]]:
-    kind = func.typeof(column)
-    is_odd = kind != _storage_class(column)
-    if column.nullable:
-        is_odd &= kind != "null"
-    counted = select(kind, func.count()).select_from(table).where(is_odd).group_by(kind)
-    return [(name, number) for name, number in connection.execute(counted)]
+    """Both names are the schema's, plain words. SQLAlchemy would write seventy of these for longer than they take."""
+    counting = "SELECT typeof({0}), count(*) FROM {1} WHERE typeof({0}) NOT IN (?, ?) GROUP BY 1"
+    expected = _storage_class(column)
+    values = (expected, "null" if column.nullable else expected)
+    counted = connection.exec_driver_sql(counting.format(column.name, table.name), values)
+    return [(name, number) for name, number in counted]
 
 
 def _storage_class(column: Column[object]) -> str:
