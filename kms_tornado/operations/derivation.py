@@ -8,13 +8,9 @@ those it comes from: `common.hidden_derivation` sees to it that nothing else sho
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Sequence
 
 from ..crypto import key_derivation
-from ..crypto.encryption import ciphers
-from ..crypto.encryption.suites import check_iv, choose_suite
 from ..crypto.key_derivation import DerivationInputs
 from ..crypto.keys.symmetric import check_key_length, count_octets
 from ..crypto.mac import HMACS
@@ -29,7 +25,6 @@ from ..errors import FeatureNotSupported, InvalidField, MissingData
 from ..kmip.attributes import Attributes
 from ..kmip.enums import (
     CryptographicUsageMask,
-    DerivationMethod,
     HashingAlgorithm,
     KeyFormatType,
     LinkType,
@@ -41,6 +36,7 @@ from ..kmip.structures import CryptographicParameters, DerivationParameters, Lin
 from ..kmip.tables import format_name
 from ..store.interface.changes import Change, Insert, Replace
 from .common.call import Call
+from .common.derivation_methods import METHODS, Derivation, check_parameters
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier
 from .common.key_use import check_also_allowed
@@ -54,42 +50,12 @@ DERIVABLE_TYPES = frozenset({ObjectType.SYMMETRIC_KEY, ObjectType.SECRET_DATA})
 MAX_DERIVED_LINKS = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Derivation:
-    """One derivation, checked except for what only its method can check.
-
-    base: the object that it is derived from. key: the base's material.
-    """
-
-    call: Call
-    base: ManagedObject
-    key: KeyMaterial
-    parameters: DerivationParameters
-    inputs: DerivationInputs
-
-
-@dataclass(frozen=True, slots=True)
-class MethodRule:
-    """One derivation method.
-
-    needs: fields of DerivationParameters that must be present.
-    takes: fields that may be present. Other fields are refused, because they would have no effect.
-    is_slow: whether the derivation is computed on a thread.
-    """
-
-    technique: Technique
-    derive: Callable[[Derivation], KeyMaterial]
-    needs: frozenset[str] = frozenset()
-    takes: frozenset[str] = frozenset()
-    is_slow: bool = False
-
-
 async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse:
     """Derive a new object, owned by the caller."""
     call.check_may_create()
     if request.object_type not in DERIVABLE_TYPES:
         raise FeatureNotSupported("symmetric keys and secret data can be derived")
-    rule = _RULES.get(request.derivation_method)
+    rule = METHODS.get(request.derivation_method)
     if rule is None:
         raise FeatureNotSupported(
             f"derivation by {format_name(request.derivation_method)} is not offered"
@@ -107,7 +73,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
     hides = is_hidden(attributes)
     check_derivation(call, bases, length, rule.technique, hides=hides)
     parameters = _complete_parameters(request.derivation_parameters, keys)
-    _check_parameters(rule, parameters)
+    check_parameters(rule, parameters)
     inputs = DerivationInputs(
         length=length,
         hash=_choose_hash(bases[0], parameters),
@@ -191,16 +157,6 @@ def _complete_parameters(
     return dataclasses.replace(parameters, derivation_data=keys[1].open().reveal())
 
 
-def _check_parameters(rule: MethodRule, parameters: DerivationParameters) -> None:
-    """Raises MissingData for a field that the method needs, InvalidField for one that it does not take."""
-    for field, name in _FIELDS.items():
-        is_present = getattr(parameters, field) is not None
-        if field in rule.needs and not is_present:
-            raise MissingData(f"{name} is missing in DerivationParameters")
-        if is_present and field not in rule.needs | rule.takes:
-            raise InvalidField(f"{name} means nothing to this derivation method")
-
-
 def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> HashingAlgorithm:
     """The hash that the parameters name; else that of the HMAC which they name, or for which the base is a key.
 
@@ -213,73 +169,6 @@ def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> Hashi
         if algorithm is not None and algorithm in HMACS:
             return HMACS[algorithm]
     return HashingAlgorithm.SHA_256
-
-
-# --- the methods ---------------------------------------------------------------------------------
-
-
-def _derive_by_encryption(derivation: Derivation) -> KeyMaterial:
-    """The first bytes of the encrypted data. The client states the IV, so that the result is reproducible."""
-    iv = derivation.parameters.initialization_vector
-    algorithm = derivation.base.attributes.cryptographic_algorithm
-    suite = choose_suite(algorithm, derivation.parameters.cryptographic_parameters, iv)
-    if suite.has_nonce:
-        # Zeros under a nonce of the client's choice would reveal the key stream.
-        raise InvalidField("derivation by encryption takes the modes CBC and ECB")
-    for technique in suite.list_techniques(iv):
-        derivation.call.check_allowed(technique, Use.PROTECT)
-    if iv is None and suite.new_iv_bytes:
-        raise MissingData("InitializationVector is missing in DerivationParameters")
-    if iv is not None:
-        check_iv(suite, iv)
-    encrypted = ciphers.encrypt(suite, derivation.key, derivation.inputs.data, b"", iv)
-    return key_derivation.truncate_key(encrypted.ciphertext, derivation.inputs.length)
-
-
-_FIELDS = {
-    "initialization_vector": "InitializationVector",
-    "derivation_data": "DerivationData",
-    "salt": "Salt",
-    "iteration_count": "IterationCount",
-}
-_DATA = frozenset({"derivation_data"})
-_RULES: Mapping[DerivationMethod, MethodRule] = MappingProxyType(
-    {
-        DerivationMethod.PBKDF2: MethodRule(
-            Technique.PBKDF2,
-            lambda d: key_derivation.derive_by_pbkdf2(
-                d.key, d.inputs, d.parameters.iteration_count or 0
-            ),
-            needs=frozenset({"salt", "iteration_count"}),
-            is_slow=True,
-        ),
-        # Only the key is hashed: the client could compute a hash of its own data itself.
-        DerivationMethod.HASH: MethodRule(
-            Technique.DERIVATION_BY_HASH, lambda d: key_derivation.derive_by_hash(d.key, d.inputs)
-        ),
-        DerivationMethod.HMAC: MethodRule(
-            Technique.DERIVATION_BY_HMAC,
-            lambda d: key_derivation.derive_by_hmac(d.key, d.inputs),
-            needs=_DATA,
-        ),
-        DerivationMethod.ENCRYPT: MethodRule(
-            Technique.DERIVATION_BY_ENCRYPTION,
-            _derive_by_encryption,
-            needs=_DATA,
-            takes=frozenset({"initialization_vector"}),
-        ),
-        DerivationMethod.NIST800_108_C: MethodRule(
-            Technique.NIST_800_108,
-            lambda d: key_derivation.derive_by_nist_800_108(d.key, d.inputs),
-            needs=_DATA,
-        ),
-        DerivationMethod.HKDF: MethodRule(
-            Technique.HKDF,
-            lambda d: key_derivation.derive_by_hkdf(d.key, d.inputs),
-            takes=_DATA | {"salt"},
-        ),
-    }
-)
 
 
 # --- the derived object --------------------------------------------------------------------------

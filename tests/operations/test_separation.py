@@ -35,7 +35,7 @@ from kms_tornado.kmip.enums import (
     PaddingMethod,
 )
 from kms_tornado.kmip.structures import CryptographicParameters
-from kms_tornado.operations.derivation import _RULES as METHODS
+from kms_tornado.operations.common.derivation_methods import METHODS
 from kms_tornado.service.catalogue import select_operations
 
 from ..keys import rsa_key
