@@ -36,7 +36,7 @@ from ..kmip.structures import CryptographicParameters, DerivationParameters, Lin
 from ..kmip.tables import format_name
 from ..store.interface.changes import Change, Insert, Replace
 from .common.call import Call
-from .common.derivation_methods import METHODS, Derivation, check_parameters
+from .common.derivation_methods import METHODS, Derivation, MethodRule, check_parameters
 from .common.hidden_derivation import check_derivation, is_hidden, record_results
 from .common.identifiers import new_identifier
 from .common.key_use import check_also_allowed
@@ -81,12 +81,7 @@ async def derive_key(call: Call, request: DeriveKeyRequest) -> DeriveKeyResponse
         salt=parameters.salt or b"",
     )
     derivation = Derivation(call, bases[0], keys[0].open(), parameters, inputs)
-    if rule.is_slow:
-        key_derivation.check_iterations(inputs, parameters.iteration_count or 0)
-        size = len(inputs.data) + len(inputs.salt)
-        material = await call.offload(lambda: rule.derive(derivation), heavy=True, size=size)
-    else:
-        material = rule.derive(derivation)
+    material = await _derive(rule, derivation)
     new = _make_derived_object(call, request, attributes, bases, material)
     uses = [
         change
@@ -169,6 +164,16 @@ def _choose_hash(base: ManagedObject, parameters: DerivationParameters) -> Hashi
         if algorithm is not None and algorithm in HMACS:
             return HMACS[algorithm]
     return HashingAlgorithm.SHA_256
+
+
+async def _derive(rule: MethodRule, derivation: Derivation) -> KeyMaterial:
+    """The derived bytes. Raises InvalidField as the method does, and Unavailable where no thread is free for it."""
+    if not rule.is_slow:
+        return rule.derive(derivation)
+    inputs = derivation.inputs
+    key_derivation.check_iterations(inputs, derivation.parameters.iteration_count or 0)
+    size = len(inputs.data) + len(inputs.salt)
+    return await derivation.call.offload(lambda: rule.derive(derivation), heavy=True, size=size)
 
 
 # --- the derived object --------------------------------------------------------------------------
