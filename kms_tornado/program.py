@@ -26,6 +26,7 @@ from .wording import format_count
 # The server is imported where it is started: that takes most of a second, and --help, --version and
 # a mistake in the options need none of it.
 if TYPE_CHECKING:
+    from .settings.server import Settings
     from .web.process.listening import Sockets
     from .web.process.workers import Worker
 
@@ -66,7 +67,7 @@ def _run_line(argv: Sequence[str]) -> int:
     except ConfigurationError as exc:
         return refuse(str(exc), 2)
     if parsed.print_config:
-        return print_config(parsed)
+        return print_config(parsed, _check_files)
     harden_process()
     raise_limit()
     is_alone = parsed.settings.workers == 1
@@ -80,6 +81,13 @@ def _run_line(argv: Sequence[str]) -> int:
     if code != 2:
         logs.release()
     return code
+
+
+def _check_files(settings: Settings) -> None:
+    """Raise ConfigurationError for a configured file or key that a start would refuse."""
+    from .web.process.server import Server
+
+    Server(settings).check_files()
 
 
 def _await_handlers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import os
 import re
@@ -24,6 +25,9 @@ from .server import (
     warm_servers,
 )
 
+#: A master key.
+KEY = base64.b64encode(bytes(range(32))).decode()
+
 
 def test_version_prints_name_and_version(tmp_path):
     finished = run("--version", cwd=tmp_path)
@@ -39,14 +43,12 @@ def test_help_names_flags_and_their_variables(tmp_path):
 
 
 def test_print_config_names_each_source_and_makes_no_data(tmp_path):
-    finished = run(
-        *NO_AUTH, "--print-config", cwd=tmp_path, KMS_PORT="4711", KMS_MASTER_KEY="c2VjcmV0"
-    )
+    finished = run(*NO_AUTH, "--print-config", cwd=tmp_path, KMS_PORT="4711", KMS_MASTER_KEY=KEY)
     assert finished.returncode == 0
     lines = finished.stdout.splitlines()
     assert all(re.fullmatch(r"(# )?\S+ = .*  # (flag|environment|file|default)", x) for x in lines)
     assert "port = 4711  # environment" in lines
-    assert "c2VjcmV0" not in finished.stdout
+    assert KEY not in finished.stdout
     assert list(tmp_path.iterdir()) == []
 
 
@@ -162,21 +164,24 @@ def test_start_without_its_database_leaves_none_that_a_restore_would_refuse(tmp_
         (("--jwt-deny-file", "bad"), ("--jwt-deny-file (flag)", "line 1")),
         (("--master-key-file", "bad"), ("--master-key-file (flag)", "base64")),
         (("--audit-key-file", "bad"), ("--audit-key-file (flag)", "PEM")),
+        (("--tls-cert-file", "bad", "--tls-key-file", "bad"), ("--tls-cert-file (flag)", "PEM")),
         ((), ("KMS_MASTER_KEY (environment)", "base64")),
     ],
 )
 def test_file_that_cannot_be_used_is_one_line_and_leaves_nothing_behind(tmp_path, argv, words):
+    """With --print-config, too, by which people have checked what they wrote."""
     bad = tmp_path / "bad"
     bad.write_text("something else\n")
     bad.chmod(0o600)
     variables = {} if argv else {"KMS_MASTER_KEY": "something else"}
     trusting = ("--jwt-issuer-uri", "https://i.example", "--jwt-audience", "kms", "--port", "0")
-    finished = run(*trusting, *argv, cwd=tmp_path, **variables)
-    line = check_refused(finished, 2)
-    assert finished.stderr == f"{line}\n"
-    for word in words:
-        assert word in line
-    assert list(tmp_path.iterdir()) == [bad]
+    for more in ((), ("--print-config",)):
+        finished = run(*trusting, *argv, *more, cwd=tmp_path, **variables)
+        line = check_refused(finished, 2)
+        assert finished.stderr == f"{line}\n"
+        for word in words:
+            assert word in line
+        assert list(tmp_path.iterdir()) == [bad]
 
 
 def test_database_that_is_out_of_reach_is_one_line_and_exit_code_1(tmp_path):

@@ -18,8 +18,10 @@ from ...auth.issuers.kept_keys import KeptKeys
 from ...auth.no_auth import InsecureNoAuth
 from ...auth.request_auth import RequestAuth
 from ...errors import ConfigurationError
+from ...service.auditing.signing_key import check_configured_audit_key
 from ...service.kms import KMS
 from ...service.load.admission import Admission, AdmissionBounds
+from ...service.master_keys.key_ring import check_configured_keys
 from ...service.ownership.configured_naming import check_user_naming, describe_naming
 from ...settings.server import Settings
 from ...settings.service import ServiceSettings
@@ -130,16 +132,25 @@ class Server:
 
     def _prepare(self) -> None:
         """Check everything that may be refused, before the start leaves a database and a master key behind."""
+        self.check_files()
+        if self._sockets is None:
+            try_ports(self.settings)
+        self._read_certificate()
+
+    def check_files(self) -> None:
+        """Read what the settings name: certificates, lists and keys. Nothing is made, and nobody is asked.
+
+        Raises ConfigurationError where a start would refuse one of them.
+        """
         settings = self.settings
         check_tornado(TOKEN_LAYER + SERVER)
         self._ssl = tls.make_context(settings)
         if settings.trust is not None:
             BearerAuth(settings.trust).check_files()  # CA file, deny file and proxy
-        if self._sockets is None:
-            try_ports(settings)
-        self._read_certificate()
         if settings.has_kmip:
             self._kmip = KMIPPort(settings)
+        check_configured_keys(settings.service)
+        check_configured_audit_key(settings.service.audit_key_file)
 
     def _make_context(
         self, kms: KMS, auth: RequestAuth, trusted_proxies: TrustedProxies, connections: Connections
