@@ -145,9 +145,11 @@ class Exchange:
         operation, request, dialect = parsed
         self._entry["operation"] = OPERATION_TAGS[operation]
         self._log_identifier(request)
+        await self._kms.loop_turns.let_others_catch_up()  # parse their bodies
         response = await self._kms.service.execute(
             self._principal, operation, request, self._origin
         )
+        await self._kms.loop_turns.let_others_catch_up()  # carry out their operations
         self._log_identifier(response)
         is_long = is_long or has_many_values(response)
 

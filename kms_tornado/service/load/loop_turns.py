@@ -24,7 +24,7 @@ _UNBOUNDED = QueueBounds(sys.maxsize, sys.maxsize, sys.maxsize, sys.maxsize)
 BODY_PIECE = 32 * 1024
 
 #: Turns for which a step lets short requests pass: so many of them have stages of one request.
-_MOST_PASSED = 2
+_MOST_PASSED = 4
 
 
 class LoopTurns:
@@ -36,6 +36,8 @@ class LoopTurns:
         self._is_given = False
         #: Whether a short request has a stage in the next turn.
         self._is_short_next = False
+        #: How many short requests wait between two of their stages.
+        self._waiting_short = 0
         #: How many stages of short requests there were.
         self.short_stages = 0
 
@@ -59,9 +61,25 @@ class LoopTurns:
     @types.coroutine
     def let_others_run(self) -> Generator[None, None, None]:
         """Wait one turn of the loop, between two stages of a short request."""
-        self._is_short_next = True
         self.count_stage()
-        yield  # as `asyncio.sleep(0)` does, two steps further in
+        yield from self._wait_one_turn()
+
+    @types.coroutine
+    def let_others_catch_up(self) -> Generator[None, None, None]:
+        """Wait one turn, within a stage of a short request, if others are under way.
+
+        One alone would only lose time.
+        """
+        if self._waiting_short:
+            yield from self._wait_one_turn()
+
+    def _wait_one_turn(self) -> Generator[None, None, None]:
+        self._is_short_next = True
+        self._waiting_short += 1
+        try:
+            yield  # as `asyncio.sleep(0)` does
+        finally:
+            self._waiting_short -= 1
 
     def count_stage(self) -> None:
         """Note that a short request has another stage, and goes on with it immediately."""

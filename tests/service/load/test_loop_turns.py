@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from kms_tornado.service.load.loop_turns import LoopTurns
 
 
@@ -54,10 +56,10 @@ def test_cancelled_request_gives_its_step_to_the_next():
 
 
 async def answer(turns, log):
-    """A short request, of three stages."""
-    for stage in "abc":
+    """A short request, of five stages."""
+    for stage in "abcde":
         log.append(stage)
-        if stage != "c":
+        if stage != "e":
             await turns.let_others_run()
 
 
@@ -75,7 +77,7 @@ def test_short_request_passes_the_steps_that_wait_between_its_stages():
 
     log = asyncio.run(scenario())
     answered = "".join(log).replace("alice", "-")
-    assert answered.count("abc") == 20
+    assert answered.count("abcde") == 20
     assert answered.count("-") == 80
 
 
@@ -110,3 +112,47 @@ def test_request_that_is_cancelled_with_its_turn_given_leaves_the_next_to_anothe
         return log
 
     assert "bob" in asyncio.run(scenario())
+
+
+async def answer_in_parts(turns, log):
+    """A short request whose second stage has two parts."""
+    log.append("a")
+    await turns.let_others_run()
+    log.append("b")
+    await turns.let_others_catch_up()
+    log.append("c")
+
+
+def test_short_requests_run_each_part_of_a_stage_in_a_row():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        await asyncio.gather(*(answer_in_parts(turns, log) for _ in range(3)))
+        return log
+
+    assert "".join(asyncio.run(scenario())) == "aaabbbccc"
+
+
+def test_short_request_that_is_alone_goes_on_within_its_stage_without_a_turn():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        alone = asyncio.create_task(answer_in_parts(turns, log))
+        for _ in range(2):
+            await asyncio.sleep(0)
+            log.append("-")
+        await alone
+        return log
+
+    assert "".join(asyncio.run(scenario())) == "a-bc-"
+
+
+def test_short_request_that_is_cancelled_while_it_waits_leaves_the_next_one_alone():
+    async def scenario():
+        turns, log = LoopTurns(), []
+        gone = asyncio.create_task(answer_in_parts(turns, log))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait({gone}, timeout=10)
+        with pytest.raises(StopIteration):  # it would yield, if the one that is gone still counted
+            turns.let_others_catch_up().send(None)
+
+    asyncio.run(scenario())
