@@ -1848,6 +1848,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S16",
+        "a deny list that is empty for a moment denies nobody",
+        "auth/deny_file.py",
+        "            if self._problem is None and self._clock() - self._since >= _SETTLED_S:",
+        "            if self._problem is None:",
+        ("auth/test_deny_file.py",),
+    ),
+    Fault(
+        "S16",
         "a path goes before the claim of that exact name",
         "auth/tokens/claim_path.py",
         "    if name in claims:",

@@ -1,7 +1,8 @@
 """DenyFile: the deny list in a file, which is read again when it changes.
 
 A file in a bad state lets nobody in. If it cannot be read, the list stays as it was; if a line is malformed,
-everything that was denied before stays denied.
+everything that was denied before stays denied. So it does until the file stands still: one that is written anew in its
+place is empty for a moment.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections.abc import Callable
 
 from ..errors import ConfigurationError
 from ..wording import format_count
@@ -20,6 +22,8 @@ log = logging.getLogger("kms_tornado.auth")
 #: A file system may round times to a second or two: a file that was just written may be written again, and look the
 #: same.
 _CLOCK_STEP_S = 3.0
+#: How long the file has to stay as it is until what it no longer has comes off the list.
+_SETTLED_S = 2.0
 _MOST_TOLD = 5  # lines in one message
 
 
@@ -30,9 +34,13 @@ class DenyFile:
     `load` and `look` may block for as long as the disk does.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, clock: Callable[[], float] = time.monotonic) -> None:
         self.list = NOBODY
         self._path = path
+        self._clock = clock
+        #: What the file had when it was read last without a fault, and since when.
+        self._contents = NOBODY
+        self._since = 0.0
         self._seen: tuple[int, ...] | None = None
         self._problem: str | None = None
 
@@ -49,6 +57,7 @@ class DenyFile:
             ) from None
         if self.list.faults:
             raise ConfigurationError(f"{self._path}: {_name_faults(self.list)}", "deny_file")
+        self._contents = self.list
 
     def look(self) -> None:
         """Read the file again if it may have changed. A fault in it is logged once."""
@@ -61,6 +70,8 @@ class DenyFile:
         else:
             if new is not None:
                 self._take(new)
+            if self._problem is None and self._clock() - self._since >= _SETTLED_S:
+                self.list = self._contents
 
     def _read(self) -> DenyList | None:
         """The contents; None where the file is still the one that was read last. Raises OSError, ValueError."""
@@ -72,16 +83,16 @@ class DenyFile:
         return contents
 
     def _take(self, new: DenyList) -> None:
+        self.list = DenyList(self.list.entries | new.entries)
         if not new.faults:
-            if new != self.list or self._problem is not None:
+            if new != self._contents or self._problem is not None:
                 log.info(
                     "deny list %s: %s",
                     self._path,
                     format_count(len(new.entries), "entry", "entries"),
                 )
-            self.list, self._problem = new, None
+                self._contents, self._problem, self._since = new, None, self._clock()
             return
-        self.list = DenyList(self.list.entries | new.entries)
         self._note(f"{self._path}: {_name_faults(new)}; what was denied before stays denied, too")
 
     def _note(self, problem: str) -> None:

@@ -21,8 +21,14 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def file(path: Path) -> DenyFile:
-    file = DenyFile(str(path))
+def clock() -> list[float]:
+    """The seconds that it shows."""
+    return [1000.0]
+
+
+@pytest.fixture
+def file(path: Path, clock: list[float]) -> DenyFile:
+    file = DenyFile(str(path), lambda: clock[0])
     file.load()
     assert subjects(file) == {"alice"}
     return file
@@ -30,6 +36,12 @@ def file(path: Path) -> DenyFile:
 
 def subjects(file: DenyFile) -> set[str]:
     return {value for _, _, value in file.list.entries}
+
+
+def settle(file: DenyFile, clock: list[float]) -> None:
+    """The file stands still, and is looked at again."""
+    clock[0] += 2.0
+    file.look()
 
 
 def age(path: Path, seconds: float) -> None:
@@ -45,7 +57,29 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_what_is_written_counts_at_the_next_look(path: Path, file: DenyFile) -> None:
     path.write_text("sub=bob\n")
     file.look()
-    assert subjects(file) == {"bob"}
+    assert subjects(file) == {"alice", "bob"}
+
+
+def test_what_is_taken_out_counts_when_the_file_has_stood_still(
+    path: Path, file: DenyFile, clock: list[float]
+) -> None:
+    path.write_text("sub=bob\n")
+    for seconds, expected in ((0.0, {"alice", "bob"}), (1.9, {"alice", "bob"}), (0.1, {"bob"})):
+        clock[0] += seconds
+        file.look()
+        assert subjects(file) == expected
+
+
+def test_file_that_is_written_anew_in_its_place_lets_nobody_in(
+    path: Path, file: DenyFile, clock: list[float]
+) -> None:
+    for content in ("", "sub=carol\n", "sub=carol\nsub=alice\n") * 2:
+        path.write_text(content)
+        file.look()
+        assert "alice" in subjects(file)
+        clock[0] += 1.5
+    settle(file, clock)
+    assert subjects(file) == {"alice", "carol"}
 
 
 def test_change_of_the_same_length_and_time_is_seen(path: Path, file: DenyFile) -> None:
@@ -53,21 +87,24 @@ def test_change_of_the_same_length_and_time_is_seen(path: Path, file: DenyFile) 
     path.write_text("sub=carol\n")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     file.look()
-    assert subjects(file) == {"carol"}
+    assert subjects(file) == {"alice", "carol"}
 
 
-def test_file_that_takes_its_place_counts(path: Path, file: DenyFile) -> None:
+def test_file_that_takes_its_place_counts(path: Path, file: DenyFile, clock: list[float]) -> None:
     new = path.with_name("new")
     new.write_text("sub=bob\n")
     age(new, 3600)
     new.replace(path)
     file.look()
+    assert subjects(file) == {"alice", "bob"}
+    settle(file, clock)
     assert subjects(file) == {"bob"}
 
 
-def test_emptied_file_denies_nobody(path: Path, file: DenyFile) -> None:
+def test_emptied_file_denies_nobody(path: Path, file: DenyFile, clock: list[float]) -> None:
     path.write_text("")
     file.look()
+    settle(file, clock)
     assert subjects(file) == set()
 
 
@@ -84,7 +121,7 @@ def test_file_that_did_not_change_is_not_read_again(
 
 
 def test_removed_file_leaves_the_list_and_is_told_once(
-    path: Path, file: DenyFile, caplog: pytest.LogCaptureFixture
+    path: Path, file: DenyFile, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     age(path, 60)
     file.look()
@@ -97,6 +134,7 @@ def test_removed_file_leaves_the_list_and_is_told_once(
     ]
     path.write_text("sub=bob\n")
     file.look()
+    settle(file, clock)
     assert subjects(file) == {"bob"}
     path.unlink()
     file.look()
@@ -121,11 +159,11 @@ def test_what_is_no_file_leaves_the_list(
 
 
 def test_while_a_line_is_malformed_nobody_comes_off_the_list(
-    path: Path, file: DenyFile, caplog: pytest.LogCaptureFixture
+    path: Path, file: DenyFile, clock: list[float], caplog: pytest.LogCaptureFixture
 ) -> None:
     path.write_text("sub=bob\nmallory\n")
     file.look()
-    file.look()
+    settle(file, clock)
     assert subjects(file) == {"alice", "bob"}
     (told,) = errors(caplog)
     assert told == (
@@ -134,6 +172,8 @@ def test_while_a_line_is_malformed_nobody_comes_off_the_list(
     )
     path.write_text("sub=bob\n")
     file.look()
+    assert subjects(file) == {"alice", "bob"}
+    settle(file, clock)
     assert subjects(file) == {"bob"}
 
 
