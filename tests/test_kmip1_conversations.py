@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import LinkType, ObjectType, Operation, ResultReason, State
+from kms_tornado.kmip.gates import GATES
 from kms_tornado.kmip.kmip1.names import NAMES
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structure
-from kms_tornado.kmip.version_gate import GATES
 from kms_tornado.kmip.versions import ProtocolVersion
 
 from .keys import rsa_key

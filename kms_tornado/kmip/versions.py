@@ -1,7 +1,7 @@
 """Protocol versions: which ones the server speaks, and what each has that another lacks.
 
 The declarations of the other modules are KMIP 2.1's; `HISTORY` says how the other versions differ from
-it, and is the only place that does. `version_gate` makes from it what stands between a message and the
+it, and is the only place that does. `gates` makes from it what stands between a message and the
 declarations, in both directions: neither a request of KMIP 2.0 nor its answer may hold anything that
 came with 2.1. A bare operation has no version and passes no gate. What has another shape in KMIP 1 is
 translated by `kmip1`.

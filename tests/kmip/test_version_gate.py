@@ -22,6 +22,7 @@ from kms_tornado.kmip.enums import (
     Operation,
     ResultReason,
 )
+from kms_tornado.kmip.gates import GATES, make_gate
 from kms_tornado.kmip.messages import requests
 from kms_tornado.kmip.messages.bodies import parse_binary_message, parse_message, parse_request
 from kms_tornado.kmip.messages.requests import RequestMessage
@@ -50,7 +51,7 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.tables import OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of, encoded_length
 from kms_tornado.kmip.ttlv import structure as node_of
-from kms_tornado.kmip.version_gate import GATES, VersionGate, make_gate
+from kms_tornado.kmip.version_gate import VersionGate
 from kms_tornado.kmip.versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
 from ..kms import batch_item, message, name, number, octets, structure, text, uid, version

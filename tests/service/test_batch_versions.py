@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from kms_tornado.kmip.enums import ObjectType, Operation, ResultReason
+from kms_tornado.kmip.gates import make_gate
 from kms_tornado.kmip.messages import requests
 from kms_tornado.kmip.messages.bodies import parse_message
 from kms_tornado.kmip.payloads import LocateRequest, ReKeyRequest
 from kms_tornado.kmip.ttlv import Node, children_of
-from kms_tornado.kmip.version_gate import make_gate
 from kms_tornado.kmip.versions import Changes, ProtocolVersion, Vocabulary
 from kms_tornado.service import batch
 from kms_tornado.service.item_results import ItemResult

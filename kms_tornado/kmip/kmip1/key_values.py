@@ -11,11 +11,12 @@ from collections.abc import Callable
 from ...errors import InvalidField
 from ..codecs import binary_codec
 from ..enums import KeyFormatType
+from ..gates import GATES
 from ..objects import KeyValue
 from ..schema import to_node
 from ..tables import ENUMERATIONS
 from ..ttlv import ItemType, Node, children_of
-from ..version_gate import GATES, VersionGate
+from ..version_gate import VersionGate
 from ..versions import ProtocolVersion
 from .attributes import read_set, write_set
 

@@ -22,9 +22,10 @@ from ...errors import (
     UnknownMessageExtension,
 )
 from ..enums import BatchErrorContinuationOption
+from ..gates import GATES
 from ..schema import DateTime, EnumerationNumber, Tag, from_node
 from ..ttlv import Dialect, ItemType, Node, children_of
-from ..version_gate import GATES, VersionGate
+from ..version_gate import VersionGate
 from ..versions import (
     DEFAULT_VERSION,
     SUPPORTED_VERSIONS,

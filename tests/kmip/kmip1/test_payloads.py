@@ -19,6 +19,7 @@ from kms_tornado.kmip.enums import (
     Operation,
     State,
 )
+from kms_tornado.kmip.gates import GATES
 from kms_tornado.kmip.kmip1.names import NAMES, TAGS
 from kms_tornado.kmip.kmip1.payloads import read_payload
 from kms_tornado.kmip.kmip1.rows import ROWS
@@ -42,7 +43,7 @@ from kms_tornado.kmip.structures import (
 )
 from kms_tornado.kmip.tables import OPERATION_TAGS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of, structure
-from kms_tornado.kmip.version_gate import GATES, VersionGate
+from kms_tornado.kmip.version_gate import VersionGate
 from kms_tornado.kmip.versions import HISTORY, SUPPORTED_VERSIONS, ProtocolVersion
 from kms_tornado.service.catalogue import CATALOGUE
 

@@ -26,13 +26,11 @@ empties the tables and begins with the first record.
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import secrets
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
@@ -55,12 +53,9 @@ from ..tables.schema import (
     audit_uses,
     server_state,
 )
+from .index_state import STATE_NAME, IndexState, parse_state
 from .segments import HAS_NUMBERS
 
-#: Of the row in `server_state`.
-STATE_NAME = "audit_index"
-#: The version of the format of entries and of the row. With another version, the index is made again.
-_VERSION = 3
 #: The user for whom long reads are done, since users take turns: the server itself.
 _NOBODY = ""
 
@@ -126,48 +121,6 @@ class _Segment(NamedTuple):
     since: int
     until: int
     lines: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class IndexState:
-    """The contents of the row in `server_state`; members that are not explained here are explained above.
-
-    ranges: of the newest page, chain → (first record, last record).
-    holder, seen: which process took the last step, and when, in seconds since the Unix epoch.
-    v: the version of the format.
-    """
-
-    step: int = 0
-    holder: str = ""
-    seen: int = 0
-    positions: Mapping[int, int] = field(default_factory=dict)
-    page: int = 0
-    ranges: Mapping[int, tuple[int, int]] = field(default_factory=dict)
-    records: int = 0
-    since: int = 0
-    until: int = 0
-    ceiling: int = 0
-    v: int = _VERSION
-
-    def format(self) -> bytes:
-        return json.dumps(dataclasses.asdict(self), separators=(",", ":")).encode()
-
-
-def parse_state(value: bytes) -> IndexState | None:
-    """The state; None where its version is another one, or something else wrote it."""
-    try:
-        members: dict[str, Any] = json.loads(value)
-        members["positions"] = {int(key): int(seq) for key, seq in members["positions"].items()}
-        members["ranges"] = parse_ranges(members["ranges"])
-        state = IndexState(**members)
-    except (ValueError, TypeError, LookupError, AttributeError):
-        return None
-    return state if state.v == _VERSION else None
-
-
-def parse_ranges(members: Mapping[str, Sequence[int]]) -> dict[int, tuple[int, int]]:
-    """The ranges in a page's row. Raises ValueError, TypeError or AttributeError for what something else wrote."""
-    return {int(chain): (int(first), int(last)) for chain, (first, last) in members.items()}
 
 
 class AuditIndex:

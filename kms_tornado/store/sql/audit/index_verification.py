@@ -25,7 +25,7 @@ from ..tables.schema import (
     objects,
     server_state,
 )
-from .index import STATE_NAME, IndexState, parse_ranges, parse_state
+from .index_state import STATE_NAME, IndexState, parse_ranges, parse_state
 
 #: Values in one statement.
 _MOST_VALUES = 500

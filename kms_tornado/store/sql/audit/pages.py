@@ -23,7 +23,8 @@ from ..tables.ownership import prepare_owned
 from ..tables.row_macs import RowAuthenticator
 from ..tables.schema import audit_index, audit_pages, audit_segments
 from ..watched import WatchedBackend
-from .index import AuditIndex, parse_ranges
+from .index import AuditIndex
+from .index_state import parse_ranges
 from .segments import SEGMENT_ROW, parse_segment
 
 _log = logging.getLogger(__name__)
