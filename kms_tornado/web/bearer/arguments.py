@@ -26,3 +26,11 @@ def check_argument_names(
             close = get_close_matches(name, names, n=1, cutoff=0.5)
             hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(names)}"
             raise TypeError(f"{function.__qualname__}() has no argument {name}: {hint}")
+
+
+def choose_spelling(**spellings: str | Iterable[str]) -> str | Iterable[str]:
+    """The value of an argument that may be spelled in several ways, each () by default. Raises TypeError for two."""
+    given = [value for value in spellings.values() if value != ()]
+    if len(given) > 1:
+        raise TypeError(f"{' and '.join(spellings)} are the same argument: give one of them")
+    return given[0] if given else ()

@@ -31,7 +31,7 @@ from ...auth.tokens.signature import check_backend
 from ...auth.tokens.token_policy import TokenPolicyArguments, make_token_policy
 from ...errors import AuthenticationError
 from ...redaction import mask_logs
-from .arguments import check_argument_names
+from .arguments import check_argument_names, choose_spelling
 from .jwks_fetch import JWKSFetch, make_key_source
 from .proxy import check_proxy_can_be_used
 from .tornado_internals import TOKEN_LAYER, check_tornado
@@ -102,6 +102,7 @@ class BearerAuth:
         issuer: str,
         *,
         audience: str | Iterable[str] = (),
+        audiences: str | Iterable[str] = (),
         jwks_uri: str | None = None,
         jwks_token_file: str | Path | None = None,
         jwks_allow_http: str | Iterable[str] = (),
@@ -118,7 +119,7 @@ class BearerAuth:
         issuer: the ``iss`` of its tokens, exactly as the issuer writes it: an https URL, or with a jwks_uri any name,
         in which ``{tenantid}`` stands for each of the tenants.
         audience: one or several values of ``aud``, of which a token must carry at least one; without any, tokens that
-        the issuer made for other services are accepted, and the log warns of it.
+        the issuer made for other services are accepted, and the log warns of it. audiences: the same argument.
         jwks_uri: where the keys are; None means the default below the issuer, then discovery.
         jwks_token_file: a file with a bearer token for fetching the keys.
         jwks_allow_http: hosts from which the keys may be fetched over http.
@@ -130,6 +131,7 @@ class BearerAuth:
         argument that does not exist.
         """
         check_argument_names(cls.from_issuer, policy, TokenPolicyArguments.__annotations__)
+        audience = choose_spelling(audience=audience, audiences=audiences)
         trusted = make_trusted_issuer(
             issuer, audience, jwks_uri, jwks_token_file, jwks_allow_http, tenants
         )

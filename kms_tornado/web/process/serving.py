@@ -81,13 +81,16 @@ async def _serve(server: Server, worker: Worker | None, on_started: Callable[[],
 
 
 def _print_dev_text(server: Server, issuer: DevIssuer) -> None:
-    from .dev.text import find_refusal, format_dev_text
+    from .dev.issuer import LIFETIME_S
+    from .dev.text import find_lifetime, find_refusal, format_dev_text
 
     trust = server.settings.make_trust(issuer.trusted_issuer())
     if (refusal := find_refusal(issuer, trust)) is not None:
         log.warning(
             "--dev: the tokens that it prints are refused by this configuration: %s", refusal
         )
+    elif (lifetime_s := find_lifetime(trust)) < LIFETIME_S:
+        log.warning("--dev: the tokens that it prints end after %g s (--jwt-max-age)", lifetime_s)
     certificate = server.settings.tls_cert_file
     print(format_dev_text(issuer, trust, server.url, certificate, server.dev_kmip), flush=True)
 

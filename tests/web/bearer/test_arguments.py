@@ -30,7 +30,7 @@ ISSUER = "https://issuer.example/"
         ("user", "did you mean user_claim?"),
         ("algorithm", "did you mean algorithms?"),
         ("required_claim", "did you mean required_claims?"),
-        ("audiences", "did you mean audience?"),
+        ("audienc", "did you mean audience?"),
         ("jwks_url", "did you mean jwks_uri?"),
         ("caching_size", "did you mean cache_size?"),
         ("zzz", "it has algorithms, allow_unverified_email, audience, audience_claim, "),
@@ -43,6 +43,14 @@ def test_argument_that_from_issuer_does_not_have_is_told(name: str, hint: str) -
     message = str(refused.value)
     assert message.startswith(f"BearerAuth.from_issuer() has no argument {name}: {hint}")
     assert "\n" not in message
+
+
+def test_audience_is_spelled_as_an_issuer_has_it_too() -> None:
+    for audiences in ("my-api", ["my-api"], iter(["my-api"])):
+        auth = BearerAuth.from_issuer(ISSUER, audiences=audiences)
+        assert auth.settings.issuers == (TrustedIssuer(ISSUER, audiences=frozenset({"my-api"})),)
+    with pytest.raises(TypeError, match="are the same argument"):
+        BearerAuth.from_issuer(ISSUER, audience="a", audiences="a")
 
 
 def test_argument_that_handlers_does_not_have_is_told(tmp_path: Path) -> None:

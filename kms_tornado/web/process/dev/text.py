@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ....auth.issuers.issuer import TrustSettings
 from ....auth.rules.explaining import explain_claims, explain_reading, find_answer
-from .issuer import USERS, DevIssuer
+from .issuer import LIFETIME_S, USERS, DevIssuer
 from .kmip import DevKMIP
 
 
@@ -43,6 +43,13 @@ def find_refusal(issuer: DevIssuer, trust: TrustSettings) -> str | None:
     reading = explain_reading(issuer.mint_token(USERS[0]), trust)
     error = find_answer([*reading.steps, *explain_claims(reading, trust, now=time.time())])
     return None if error is None else str(error)
+
+
+def find_lifetime(trust: TrustSettings) -> float:
+    """For how many seconds a printed token is accepted, the leeway included."""
+    policy = trust.policy
+    oldest_s = LIFETIME_S if policy.max_age_s is None else policy.max_age_s + policy.leeway_s
+    return min(LIFETIME_S, oldest_s)
 
 
 def _kmip_lines(kmip: DevKMIP) -> Iterator[str]:

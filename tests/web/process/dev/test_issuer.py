@@ -172,3 +172,12 @@ def test_dev_warns_where_the_tokens_that_it_prints_are_refused(dev, tmp_path: Pa
     with serving("--dev", "--jwt-required-claim", "scope=kms", cwd=tmp_path) as server:
         assert server.client.get("/whoami", token=Printed(server).alice).status == 403
         assert f"{said}a required claim or scope is missing" in server.log
+
+
+def test_dev_warns_where_the_tokens_that_it_prints_end_early(dev, tmp_path: Path) -> None:
+    said = "the tokens that it prints end after "
+    assert said not in dev.log
+    options = ("--jwt-max-age", "60", "--jwt-leeway", "5")
+    with serving("--dev", *options, cwd=tmp_path) as server:
+        assert Printed(server).alice
+        assert f"{said}65 s (--jwt-max-age)" in server.log
