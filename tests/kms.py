@@ -24,6 +24,7 @@ from urllib.parse import quote
 from .issuer import Issuer
 from .operations.rules import check_answer, check_failure
 from .server import warm_servers
+from .support import Response
 from .warm import WarmProcess
 
 ROOT = Path(__file__).parents[1]
@@ -167,17 +168,6 @@ def untyped(item: Item) -> Item:
 # --- what comes back ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Answer:
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
 class Fields:
     """The children of a structure, found by tag: ``response["Object", "KeyBlock"]``."""
 
@@ -265,7 +255,9 @@ class User:
     def __del__(self) -> None:
         self.close()
 
-    def send(self, body: bytes | Item, *, content_type: str | None = "application/json") -> Answer:
+    def send(
+        self, body: bytes | Item, *, content_type: str | None = "application/json"
+    ) -> Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         answer = self.exchange("POST", self.path, data, content_type=content_type)
         if answer.status == 200:
@@ -275,7 +267,7 @@ class User:
 
     def exchange(
         self, method: str, path: str, data: bytes = b"", *, content_type: str | None = None
-    ) -> Answer:
+    ) -> Response:
         headers = {"Content-Type": content_type} if content_type else {}
         if self.token is not None:
             headers["Authorization"] = f"Bearer {self.token}"
@@ -285,7 +277,7 @@ class User:
             try:
                 self._connection.request(method, path, body=data, headers=headers)
                 response = self._connection.getresponse()
-                answer = Answer(response.status, response.headers, response.read())
+                answer = Response(response.status, response.headers, response.read())
             except (http.client.RemoteDisconnected, ConnectionError):
                 self._connection.close()
                 self._connection = None
@@ -333,7 +325,7 @@ class User:
 
     # --- access rights --------------------------------------------------------------------------
 
-    def change_access(self, verb: str, body: bytes | Any) -> Answer:
+    def change_access(self, verb: str, body: bytes | Any) -> Response:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.exchange("POST", f"/access/{verb}", data, content_type="application/json")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.client
-import json
 import os
 import re
 import signal
@@ -67,31 +66,11 @@ class Client(PlainClient):
         self.tls = tls
 
     def connection(self, timeout_s: float = 15) -> http.client.HTTPConnection:
-        """One that is kept open, for the caller to close."""
-        if self.tls is not None:
-            return http.client.HTTPSConnection(
-                "127.0.0.1", self.port, timeout=timeout_s, context=self.tls
-            )
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        token: str | None = None,
-        headers: dict[str, str] | None = None,
-        body: Any = None,
-        timeout_s: float = 15,
-    ) -> Response:
-        fields = dict(headers or {})
-        if token is not None:
-            fields["Authorization"] = f"Bearer {token}"
-        data = json.dumps(body).encode() if isinstance(body, dict) else body
-        with contextlib.closing(self.connection(timeout_s)) as connection:
-            connection.request(method, path, body=data, headers=fields)
-            answer = connection.getresponse()
-            return Response(answer.status, answer.headers, answer.read())
+        if self.tls is None:
+            return super().connection(timeout_s)
+        return http.client.HTTPSConnection(
+            "127.0.0.1", self.port, timeout=timeout_s, context=self.tls
+        )
 
     def connect(self, timeout_s: float = 10) -> socket.socket:
         return socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s)

@@ -32,10 +32,14 @@ class Response:
 
 
 class Client:
-    """One request a connection, unless `keep` is used."""
+    """A connection for each request."""
 
     def __init__(self, port: int) -> None:
         self.port = port
+
+    def connection(self, timeout_s: float = 15) -> http.client.HTTPConnection:
+        """A connection that is kept open, for the caller to close."""
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
 
     def request(
         self,
@@ -51,8 +55,7 @@ class Client:
         if token is not None:
             fields["Authorization"] = f"Bearer {token}"
         data = json.dumps(body).encode() if isinstance(body, dict) else body
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout_s)
-        with contextlib.closing(connection):
+        with contextlib.closing(self.connection(timeout_s)) as connection:
             connection.request(method, path, body=data, headers=fields)
             answer = connection.getresponse()
             return Response(answer.status, answer.headers, answer.read())
@@ -75,11 +78,24 @@ class Client:
             return received
 
 
+class AppClient(Client):
+    """A client of an application that `running` serves.
+
+    loop: the event loop of the application.
+    tasks_left: after the end, the tasks that went on although all resources were left.
+    """
+
+    def __init__(self, port: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(port)
+        self.loop = loop
+        self.tasks_left: list[asyncio.Task[Any]] = []
+
+
 @contextlib.contextmanager
 def running(
     make_app: Callable[[], HTTPServerConnectionDelegate],
     *resources: Any,
-) -> Iterator[Client]:
+) -> Iterator[AppClient]:
     """Serve the application on a thread's event loop; `resources` are entered on that loop first."""
     started: threading.Event = threading.Event()
     state: dict[str, Any] = {}
@@ -114,11 +130,11 @@ def running(
     assert started.wait(15)
     if "error" in state:
         raise state["error"]
-    client = Client(state["port"])
-    client.state = state  # type: ignore[attr-defined]
+    client = AppClient(state["port"], state["loop"])
     try:
         yield client
     finally:
-        state["loop"].call_soon_threadsafe(state["stop"].set)
+        client.loop.call_soon_threadsafe(state["stop"].set)
         thread.join(15)
         assert not thread.is_alive()
+        client.tasks_left = state.get("left", [])

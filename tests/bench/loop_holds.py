@@ -22,8 +22,9 @@ from typing import Any
 from tests import postgres
 from tests.bench.loop_cases import CASES, Request, idle
 from tests.issuer import Issuer
-from tests.kms import ROOT, Answer, User
+from tests.kms import ROOT, User
 from tests.server import environment
+from tests.support import Response
 
 ROUNDS = 3
 #: Milliseconds. No request may hold the loop for longer.
@@ -77,7 +78,7 @@ class ProbedKMS:
         return report
 
 
-def send(user: User, request: Request) -> tuple[Answer, float]:
+def send(user: User, request: Request) -> tuple[Response, float]:
     """The answer, and its time in milliseconds."""
     began = time.perf_counter()
     answer = user.exchange(

@@ -45,7 +45,7 @@ class Server:
         self.jobs: list[Future[Any]] = []
 
     def fill(self, *, heavy: bool) -> None:
-        loop = self.client.state["loop"]
+        loop = self.client.loop
         for principal in ("x", "y"):
             work = self.kms.offload(lambda: self.gate.wait(20), principal=principal, heavy=heavy)
             self.jobs.append(asyncio.run_coroutine_threadsafe(work, loop))

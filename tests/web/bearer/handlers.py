@@ -289,7 +289,7 @@ def hosting(
 
         with running(make_app, auth) as client:
             yield Host(issuer, client, auth)
-        assert client.state["left"] == [], "tasks that outlive stop()"  # type: ignore[attr-defined]
+        assert client.tasks_left == [], "tasks that outlive stop()"
 
 
 def is_refused(answer: Response, status: int, error: str | None) -> None:

@@ -21,7 +21,7 @@ from kms_tornado import BearerAuth, BearerRequestHandler, RefreshPolicy
 from kms_tornado.auth.issuers.issuer import TrustedIssuer, TrustSettings
 
 from ...issuer import Issuer
-from ...support import Client, Response, running
+from ...support import AppClient, Response, running
 from .handlers import parse_response
 from .host_classes import HOOKS, MADE_BY, NOTHING_ABOVE, HostClass, host_classes, make_handler
 
@@ -42,10 +42,10 @@ class Records(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.records.append(record)
 
-    def take(self, client: Client) -> list[logging.LogRecord]:
+    def take(self, client: AppClient) -> list[logging.LogRecord]:
         """Those of the requests that were answered, without the access log and the fetching of keys."""
         done = threading.Event()
-        client.state["loop"].call_soon_threadsafe(done.set)  # type: ignore[attr-defined]
+        client.loop.call_soon_threadsafe(done.set)
         assert done.wait(SOON_S)
         taken, self.records = self.records, []
         return [record for record in taken if record.name not in LEFT_OUT]
@@ -54,7 +54,7 @@ class Records(logging.Handler):
 class Server:
     """An application of host classes."""
 
-    def __init__(self, client: Client, issuer: Issuer, records: Records) -> None:
+    def __init__(self, client: AppClient, issuer: Issuer, records: Records) -> None:
         self.client, self.issuer, self.records = client, issuer, records
         self.numbers = itertools.count()
 

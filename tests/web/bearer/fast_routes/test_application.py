@@ -422,7 +422,7 @@ def test_client_that_leaves_before_the_answer_is_no_fault(caplog: pytest.LogCapt
         with socket.create_connection(("127.0.0.1", client.port), timeout=10) as sock:
             sock.sendall(f"GET /wait HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())  # fmt: skip
             eventually(left.is_set)
-        client.state["loop"].call_soon_threadsafe(may_answer.set)  # type: ignore[attr-defined]
+        client.loop.call_soon_threadsafe(may_answer.set)
         assert client.get("/tell", token=TOKEN).status == 200
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
