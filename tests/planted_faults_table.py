@@ -630,6 +630,14 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S5",
+        "the name Locate means what is granted to everybody",
+        "service/placeholder.py",
+        'Operation.LOCATE: _read_from("placeholder", "Locate"),',
+        'Operation.LOCATE: {_number("Locate"): lambda response: (*response.unique_identifiers, None)[0]},',
+        ("operations/test_names.py",),
+    ),
+    Fault(
+        "S5",
         "the placeholder means what is granted to everybody",
         "domain/search.py",
         "if located.standing is page.addressable",

@@ -28,13 +28,14 @@ back, so such an operation fails within Undo.
 
 The ID placeholder (§6.1) stands for the object of an item that names none. The catalogue says which
 operations set it, and `domain.search.choose_placeholder` which located object. It is cleared when one of them
-fails, or an operation that is not offered: the items after it were not meant for another object.
+fails, or an operation that is not offered: the items after it were not meant for another object. The names of §11.58
+stand for the objects of one operation each (`placeholder`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -127,7 +128,7 @@ class _Checkpoint(NamedTuple):
 
     position: int
     results: tuple[ItemResult, ...]
-    placeholder: str | None
+    objects: Mapping[int, str]
     room: int
     sent: int
 
@@ -176,7 +177,7 @@ class _BatchRun:
         self.room, self.sent = self.room_for_items, 0
         #: How many bytes of the answer `hold` knows of.
         self.held = 0
-        self.checkpoint = _Checkpoint(0, (), None, self.room, self.sent)
+        self.checkpoint = _Checkpoint(0, (), {}, self.room, self.sent)
         #: Items whose changes the database refused, when all of them were to be committed.
         self.refused: dict[int, KMIPError] = {}
 
@@ -234,7 +235,7 @@ class _BatchRun:
         transaction = self.service.begin_transaction()
         results = [*self.checkpoint.results]
         checkpoint = self.checkpoint
-        self.placeholder.uid, self.room = checkpoint.placeholder, checkpoint.room
+        self.placeholder.objects, self.room = checkpoint.objects, checkpoint.room
         self.sent = checkpoint.sent
         for position in range(self.checkpoint.position, len(self.items)):
             result = await self._execute_item(position, transaction)
@@ -245,7 +246,7 @@ class _BatchRun:
                 await transaction.finish()
                 transaction.has_committed_early = False
                 self.checkpoint = _Checkpoint(
-                    position + 1, tuple(results), self.placeholder.uid, self.room, self.sent
+                    position + 1, tuple(results), self.placeholder.objects, self.room, self.sent
                 )
             if result.has_failed and self.option is _STOP:
                 break
@@ -257,7 +258,7 @@ class _BatchRun:
     async def _attempt_all_or_nothing(self) -> list[ItemResult]:
         """One attempt for Undo. Raises Conflict, Refused and Unavailable."""
         transaction = self.service.begin_transaction(undoes=True)
-        self.placeholder.uid, self.room, self.sent = None, self.room_for_items, 0
+        self.placeholder.objects, self.room, self.sent = {}, self.room_for_items, 0
         results: list[ItemResult] = []
         for position in range(len(self.items)):
             result = await self._execute_item(position, transaction)

@@ -336,11 +336,15 @@ def test_destroyed_objects_are_found_by_who_may_read_the_state(alice, bob, mask)
 
 
 def located_then_encrypted(user, criterion, *more):
-    located, encrypted = user.ask(
+    data = octets("Data", b"secret")
+    located, encrypted, again = user.ask(
         batch_item("Locate", *more, structure("Attributes", criterion)),
-        batch_item("Encrypt", octets("Data", b"secret")),
+        batch_item("Encrypt", data),
+        batch_item("Encrypt", name("UniqueIdentifier", "Locate"), data),
     )
     assert located["ResultStatus"] == "Success"
+    for field in (("ResponsePayload", "UniqueIdentifier"), ("ResultReason",)):
+        assert encrypted.get(*field) == again.get(*field), "by name it means the same"
     if encrypted["ResultStatus"] == "Success":
         return encrypted["ResponsePayload", "UniqueIdentifier"]
     return encrypted["ResultReason"]

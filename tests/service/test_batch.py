@@ -387,6 +387,110 @@ def test_placeholder_may_be_named(alice):
     assert alice.refused("Get", named).startswith("Invalid_Field"), "not outside of a batch"
 
 
+EC_PAIR = structure(
+    "CommonAttributes",
+    name("CryptographicAlgorithm", "EC"),
+    structure("CryptographicDomainParameters", name("RecommendedCurve", "P_256")),
+    ACTIVATED,
+)
+
+
+def the(operation, field="UniqueIdentifier"):
+    """A name of the Unique Identifier Enumeration in place of an identifier (KMIP 2.1 §11.58)."""
+    return name(field, operation)
+
+
+def test_object_is_named_by_the_operation_that_made_it(alice):
+    secret = import_items("", bytes(16))
+    results = alice.ask(
+        create(),
+        batch_item("CreateKeyPair", EC_PAIR),
+        batch_item("Import", *secret),
+        batch_item("ReKey", the("Create")),
+        batch_item("ReKeyKeyPair", the("CreateKeyPairPrivateKey", "PrivateKeyUniqueIdentifier")),
+        batch_item("Locate", structure("Attributes", uid(alice.create()))),
+        *(
+            batch_item("GetAttributes", the(operation))
+            for operation in (
+                "Create", "CreateKeyPairPrivateKey", "CreateKeyPairPublicKey", "Import", "ReKey",
+                "ReKeyKeyPairPrivateKey", "ReKeyKeyPairPublicKey", "Locate", "IDPlaceholder",
+            )
+        ),
+    )  # fmt: skip
+    assert statuses(results) == ["Success"] * 15
+    made, pair, imported, rekeyed, new_pair, located = results[:6]
+    only = ("ResponsePayload", "UniqueIdentifier")
+    halves = [("ResponsePayload", f"{half}KeyUniqueIdentifier") for half in ("Private", "Public")]
+    assert [each[only] for each in results[6:]] == [
+        made[only],
+        *(pair[half] for half in halves),
+        imported[only],
+        rekeyed[only],
+        *(new_pair[half] for half in halves),
+        located[only],
+        located[only],
+    ]
+
+
+def test_both_halves_of_a_new_pair_are_used_in_one_message(alice):
+    data = octets("Data", b"contract")
+    _, signed, _, got = alice.ask(
+        batch_item("CreateKeyPair", EC_PAIR),
+        batch_item("Sign", the("CreateKeyPairPrivateKey"), data),
+        create(),
+        batch_item("Get", the("CreateKeyPairPublicKey")),
+    )
+    assert signed["ResponsePayload", "SignatureData"]
+    assert got["ResponsePayload", "ObjectType"] == "PublicKey"
+
+
+def test_last_of_several_operations_is_meant_also_where_it_failed(alice):
+    _, second, got = alice.ask(create(), create(), batch_item("Get", the("Create")))
+    made = second["ResponsePayload", "UniqueIdentifier"]
+    assert got["ResponsePayload", "UniqueIdentifier"] == made
+    results = alice.ask(create(), batch_item("Create"), batch_item("Get", the("Create")))
+    assert statuses(results) == ["Success", "MissingData", "MissingData"]
+
+
+@each_row(
+    ("operation", "reason", "wording"),
+    [
+        ("Register", "MissingData", "UniqueIdentifier is Register, and no such item before"),
+        ("Certify", "MissingData", "UniqueIdentifier is Certify, and no such item before"),
+        ("Locate", "MissingData", "UniqueIdentifier is Locate, and no such item before"),
+        ("CreateKeyPair", "FeatureNotSupported", "CreateKeyPair means two objects: name its"),
+        ("ReKeyKeyPair", "FeatureNotSupported", "ReKeyKeyPair means two objects: name its"),
+        (99, "InvalidField", "UniqueIdentifier must be a TextString"),
+    ],
+)
+def test_name_that_means_no_single_object_is_refused(alice, operation, reason, wording):
+    alice.create()
+    alice.create()
+    results = alice.ask(create(), batch_item("Locate"), batch_item("Get", the(operation)))
+    assert statuses(results) == ["Success", "Success", reason]
+    assert results[-1]["ResultMessage"].startswith(wording)
+
+
+@each_row(
+    ("operation", "field"),
+    [
+        ("Query", the("IDPlaceholder")),
+        ("Locate", the("Create")),
+        ("Get", the("IDPlaceholder", "PrivateKeyUniqueIdentifier")),
+    ],
+    ids=["Query", "Locate", "Get"],
+)
+def test_name_where_no_identifier_stands_is_refused(alice, operation, field):
+    items = [name("QueryFunction", "QueryObjects")] if operation == "Query" else []
+    results = alice.ask(create(), batch_item(operation, *items, field))
+    assert statuses(results) == ["Success", "InvalidField"]
+
+
+def test_name_does_not_outlive_its_message(alice):
+    alice.ask(create())
+    assert statuses(alice.ask(batch_item("Get", the("Create")))) == ["MissingData"]
+
+
 def test_import_and_a_located_object_set_the_placeholder(alice):
     key = import_items("", bytes(16))
     imported, got = alice.ask(batch_item("Import", *key), batch_item("Get"))

@@ -16,6 +16,7 @@ from kms_tornado.service.catalogue import (
     CATALOGUE,
     select_operations,
 )
+from kms_tornado.service.placeholder import NAMED_OBJECTS
 
 from ..keys import certificate, rsa_key
 from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid
@@ -145,6 +146,14 @@ def test_operations_that_set_the_id_placeholder_are_those_that_name_an_object_in
         "CREATE", "CREATE_KEY_PAIR", "DERIVE_KEY", "REGISTER", "RE_KEY", "RE_KEY_KEY_PAIR", "IMPORT",
         "LOCATE", "RECOVER",
     }  # fmt: skip
+
+
+def test_operations_whose_objects_have_a_name_in_a_message_set_the_placeholder_too():
+    """KMIP 2.1 §11.58 has none for Recover, which finds no object that its message did not name."""
+    named = {operation.name for operation in NAMED_OBJECTS}
+    assert named == {operation.name for operation, row in CATALOGUE.items() if row.placeholder} - {
+        "RECOVER"
+    }
 
 
 def test_the_right_to_get_covers_what_holding_the_key_makes_possible_and_nothing_more():

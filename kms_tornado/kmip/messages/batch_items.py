@@ -16,13 +16,22 @@ from ..codecs.json_values import quote
 from ..enums import Operation
 from ..kmip1.key_formats import read_formats
 from ..kmip1.payloads import read_payload
-from ..schema import Custom, Declared, EnumerationNumber, NotSent, Tag, from_node
+from ..schema import (
+    Custom,
+    Declared,
+    EnumerationNumber,
+    NotSent,
+    Tag,
+    fields_of,
+    from_node,
+)
 from ..suggestions import UnknownOperation, suggest_value
-from ..tables import OPERATION_TAGS
+from ..tables import ENUMERATIONS, OPERATION_TAGS
 from ..ttlv import ItemType, Node, children_of
 from ..version_gate import VersionGate
 
-_ID_PLACEHOLDER = 1  # Unique Identifier Enumeration, §11.58
+#: The ID placeholder, of the names that stand for an object of the same message (Unique Identifier Enumeration, §11.58).
+ID_PLACEHOLDER = 1
 
 
 def _read_node(node: Node) -> Node:
@@ -80,6 +89,7 @@ class RequestItem:
     whole.
     request: the payload, or the error to answer with where it does not fit its declaration.
     strange_operation: its number, or in JSON its name, where the specification has no such operation.
+    object_name: the number of the name that stands for the object, where the request has no identifier.
     attribute_names: the only attributes for which KMIP 1 asks; empty where it asks for all.
     """
 
@@ -87,6 +97,7 @@ class RequestItem:
     request: Declared | KMIPError
     unique_batch_item_id: bytes | None = None
     strange_operation: int | str | None = None
+    object_name: int = ID_PLACEHOLDER
     attribute_names: frozenset[str] = frozenset()
 
 
@@ -165,14 +176,17 @@ def read_item(item: BatchItem | Damaged, payloads: Payloads) -> RequestItem:
     operation = _OPERATIONS.get(item.operation)
     if operation is None:
         return fail_item(item, unknown_operation(item.operation))
+    object_name = ID_PLACEHOLDER
     try:
-        request: Declared | KMIPError = _read_request(operation, item, payloads)
+        request: Declared | KMIPError
+        request, object_name = _read_request(operation, item, payloads)
     except KMIPError as exc:
         request = exc
     return RequestItem(
         operation,
         request,
         item.unique_batch_item_id,
+        object_name=object_name,
         attribute_names=item.attribute_names,
     )
 
@@ -221,35 +235,46 @@ def _not_offered(operation: Operation) -> OperationNotSupported:
     return OperationNotSupported(f"{OPERATION_TAGS[operation]} is not offered by this server")
 
 
-def _read_request(operation: Operation, item: BatchItem, payloads: Payloads) -> Declared:
+def _read_request(
+    operation: Operation, item: BatchItem, payloads: Payloads
+) -> tuple[Declared, int]:
+    """The request, and the number of the name that stands for its identifier where that is left out."""
     types = payloads.get(operation)
     if types is None:
         raise _not_offered(operation)
     if item.ephemeral:
         raise FeatureNotSupported("Ephemeral is not supported")
-    request = from_node(types.request, _without_placeholder(item.request_payload))
+    payload, object_name = _split_object_name(item.request_payload, types.request)
+    request = from_node(types.request, payload)
     if item.attribute_index is None:
-        return request
+        return request, object_name
     changes: dict[str, Any] = {"attribute_index": item.attribute_index}
-    return dataclasses.replace(request, **changes)
+    return dataclasses.replace(request, **changes), object_name
 
 
-def _without_placeholder(payload: Node) -> Node:
-    """The payload without an identifier that names the ID placeholder, which means the same as none.
+def _split_object_name(payload: Node, cls: type[Declared]) -> tuple[Node, int]:
+    """The payload without an identifier that is a name, and the number of the name.
 
-    Raises FeatureNotSupported where other identifiers stand beside it, as they may in DeriveKey.
+    The ID placeholder by name means the same as no identifier. Raises FeatureNotSupported where other identifiers stand
+    beside it, as they may in DeriveKey.
     """
     children = children_of(payload)
-    placeholder = next((child for child in children if child in _PLACEHOLDERS), None)
-    if placeholder is None:
-        return payload
-    tag = placeholder.tag
-    if sum(child.tag == tag for child in children) > 1:
-        raise FeatureNotSupported("the ID placeholder stands alone")
-    return payload._replace(value=tuple(child for child in children if child.tag != tag))
+    named = next((child for child in children if _is_object_name(child)), None)
+    if named is None or all(field.tag != named.tag for field in fields_of(cls)):
+        return payload, ID_PLACEHOLDER
+    if sum(child.tag == named.tag for child in children) > 1:
+        raise FeatureNotSupported("a name in place of an identifier stands alone")
+    assert isinstance(named.value, int)
+    rest = tuple(child for child in children if child is not named)
+    return payload._replace(value=rest), named.value
 
 
-_PLACEHOLDERS = (
-    Node("UniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-    Node("PrivateKeyUniqueIdentifier", ItemType.ENUMERATION, _ID_PLACEHOLDER),
-)
+def _is_object_name(node: Node) -> bool:
+    return (
+        node.tag in _IDENTIFIERS
+        and node.type is ItemType.ENUMERATION
+        and node.value in ENUMERATIONS["UniqueIdentifier"].oasis
+    )
+
+
+_IDENTIFIERS = frozenset({"UniqueIdentifier", "PrivateKeyUniqueIdentifier"})
