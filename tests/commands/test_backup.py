@@ -28,7 +28,7 @@ from .. import postgres
 from ..audit_rows import find_records
 from ..server import NO_AUTH, ServerProcess, check_refused, eventually, run, serving
 from ..service.kill import count_steps, kill_at, spread
-from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
+from ..service.master_keys.place import NEW, OLD, Place, key_id, write_keys
 from .load import ADMIN, Load
 
 KINDS = ("sqlite", "postgresql")

@@ -11,7 +11,7 @@ import pytest
 
 from ..audit_rows import find_records
 from ..server import NO_AUTH, run, serving
-from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
+from ..service.master_keys.place import NEW, OLD, Place, key_id, write_keys
 
 ADMIN = "admin"
 

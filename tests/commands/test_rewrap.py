@@ -16,7 +16,7 @@ from kms_tornado.service.master_keys.sources import read_key_file
 
 from .. import postgres
 from ..server import NO_AUTH, ServerProcess, eventually, run, serving
-from ..service.master_keys.test_key_ring import NEW, OLD, THIRD, Place, key_id, write_keys
+from ..service.master_keys.place import NEW, OLD, THIRD, Place, key_id, write_keys
 from .load import ADMIN, Load
 
 

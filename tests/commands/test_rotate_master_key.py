@@ -20,7 +20,7 @@ from kms_tornado.store.sql.statements import DriverRunner
 
 from ..server import NO_AUTH, check_refused, eventually, run, serving
 from ..service.kill import count_steps, kill_at, spread
-from ..service.master_keys.test_key_ring import NEW, OLD, Place, key_id, write_keys
+from ..service.master_keys.place import NEW, OLD, Place, key_id, write_keys
 
 
 def key_ids(path: Path) -> list[str]:

@@ -27,7 +27,7 @@ from ..kms import (
     vendor,
 )
 from ..rows import each_row
-from .test_signing import import_object, object_items
+from .new_objects import import_object, object_items
 
 KEY, OTHER, PLAIN = os.urandom(32), os.urandom(32), os.urandom(40)
 PASSWORD = base64.b64encode(os.urandom(24))

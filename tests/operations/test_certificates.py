@@ -43,7 +43,7 @@ from ..odd_certificates import (
     utc,
 )
 from ..rows import each_row
-from .test_register import got, held_certificate, refused, registered
+from .new_objects import got, held_certificate, refused, registered
 
 ALL = pytest.mark.parametrize("kind", CORPUS)
 

@@ -12,9 +12,8 @@ from kms_tornado.store.interface.faults import make_unavailable
 
 from ..kms import batch_item, flag, name, number, structure, text, uid
 from .inside import ALICE, Inside
-from .objects.test_wrapping import under
-from .test_register import BLOCKS, registered
-from .test_signing import pair
+from .new_objects import BLOCKS, pair, registered
+from .objects.wrapping import under
 
 POOL = text("ObjectGroup", "pool")
 MEMBER = name("ObjectGroupMember", "GroupMemberFresh")

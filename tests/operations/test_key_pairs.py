@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import serialization
 
 from ..kms import batch_item, name, number, structure, tagged, text, uid
 from ..rows import each_row
-from .objects.test_wrapping import wrapped_bytes
-from .test_signing import pair
+from .new_objects import pair
+from .objects.wrapping import wrapped_bytes
 
 
 def common(*items):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ..kms import flag, name, number, octets, structure, uid
-from .objects.test_wrapping import KEK, come_back, under
-from .test_signing import pair
+from .new_objects import pair
+from .objects.wrapping import KEK, come_back, under
 
 DATA = bytes(32)
 ENCRYPT, DECRYPT, WRAP, UNWRAP, DERIVE, MAC = 4, 8, 0x10, 0x20, 0x200, 0x80

@@ -28,7 +28,7 @@ from ..kms import (
     vendor,
 )
 from ..rows import each_row
-from .test_signing import import_object
+from .new_objects import import_object
 
 _numbers = itertools.count(1)
 

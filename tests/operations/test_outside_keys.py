@@ -16,7 +16,7 @@ from kms_tornado.kmip.enums import KeyFormatType
 
 from ..kms import batch_item, name, octets, structure, uid
 from ..outside_keys import CURVES, JAVA_KEYS, of_java, of_openssl, openssl, public_of
-from .test_register import key_block
+from .new_objects import key_block
 
 ROOT = Path(__file__).parent.parent.parent
 OF_OPENSSL = [

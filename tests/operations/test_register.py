@@ -11,103 +11,26 @@ from cryptography.hazmat.primitives import serialization as s
 
 from kms_tornado.crypto.keys.symmetric import set_odd_parity
 
-from ..keys import certificate, private_key, rsa_key
+from ..keys import certificate
 from ..kms import batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
-from .test_signing import import_object, imported
+from .new_objects import (
+    BLOCKS,
+    EC,
+    RSA,
+    SPKI,
+    big,
+    got,
+    held_certificate,
+    import_object,
+    imported,
+    key_block,
+    normal,
+    refused,
+    registered,
+)
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
-RSA, EC = rsa_key(2048), private_key("ES256")
-SPKI = s.PublicFormat.SubjectPublicKeyInfo
-
-
-def big(tag, value):
-    size = value.bit_length() // 64 * 8 + 8
-    return {"tag": tag, "type": "BigInteger", "value": f"0x{value.to_bytes(size, 'big').hex()}"}
-
-
-def key_block(key_format, *material, algorithm=None, length=None):
-    held = (
-        material[0] if material[0]["tag"] == "KeyMaterial" else structure("KeyMaterial", *material)
-    )
-    return structure(
-        "KeyBlock",
-        name("KeyFormatType", key_format),
-        structure("KeyValue", held),
-        *([name("CryptographicAlgorithm", algorithm)] if algorithm else []),
-        *([number("CryptographicLength", length)] if length else []),
-    )
-
-
-def registered(user, object_type, held, *more):
-    """Through a message: the identifier."""
-    (result,) = user.ask(
-        batch_item(
-            "Register", name("ObjectType", object_type), structure("Attributes", *more), held
-        )
-    )
-    assert result["ResultStatus"] == "Success", result.item
-    return result["ResponsePayload", "UniqueIdentifier"]
-
-
-def refused(user, object_type, held, *more):
-    """The reason and the message."""
-    (result,) = user.ask(
-        batch_item(
-            "Register", name("ObjectType", object_type), structure("Attributes", *more), held
-        )
-    )
-    assert result["ResultStatus"] == "OperationFailed", result.item
-    assert user.locate() == (0, [])
-    return result["ResultReason"], result["ResultMessage"]
-
-
-def got(user, key, *items):
-    (result,) = user.ask(batch_item("Get", uid(key), *items))
-    assert result["ResultStatus"] == "Success", result.item
-    return result
-
-
-def blocks():
-    numbers = RSA.private_numbers()
-    public = numbers.public_numbers
-    rsa_pkcs1 = RSA.private_bytes(DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN)
-    ec_number = EC.private_numbers().private_value
-    point = EC.public_key().public_bytes(s.Encoding.X962, s.PublicFormat.UncompressedPoint)
-    for object_type, key_format, material, algorithm, length in [
-        ("PrivateKey", "PKCS_1", [octets("KeyMaterial", rsa_pkcs1)], "RSA", 2048),
-        ("PrivateKey", "PKCS_8", [octets("KeyMaterial", RSA.private_bytes(
-            DER, s.PrivateFormat.PKCS8, PLAIN))], "RSA", 2048),
-        ("PrivateKey", "TransparentRSAPrivateKey", [
-            big("Modulus", public.n), big("PrivateExponent", numbers.d),
-            big("PublicExponent", public.e), big("P", numbers.p), big("Q", numbers.q),
-            big("PrimeExponentP", numbers.dmp1), big("PrimeExponentQ", numbers.dmq1),
-            big("CRTCoefficient", numbers.iqmp)], "RSA", 2048),
-        ("PublicKey", "PKCS_1", [octets("KeyMaterial", RSA.public_key().public_bytes(
-            DER, s.PublicFormat.PKCS1))], "RSA", 2048),
-        ("PublicKey", "X_509", [octets("KeyMaterial", RSA.public_key().public_bytes(
-            DER, SPKI))], "RSA", 2048),
-        ("PublicKey", "TransparentRSAPublicKey", [
-            big("Modulus", public.n), big("PublicExponent", public.e)], "RSA", 2048),
-        ("PrivateKey", "ECPrivateKey", [octets("KeyMaterial", EC.private_bytes(
-            DER, s.PrivateFormat.TraditionalOpenSSL, PLAIN))], "EC", 256),
-        ("PrivateKey", "TransparentECPrivateKey", [
-            name("RecommendedCurve", "P_256"), big("D", ec_number)], "EC", 256),
-        ("PublicKey", "TransparentECPublicKey", [
-            name("RecommendedCurve", "P_256"), octets("QString", point)], "EC", 256),
-        ("PrivateKey", "TransparentDSAPrivateKey", [
-            big("P", 7919), big("Q", 37), big("G", 5), big("X", 11)], "DSA", 13),
-    ]:  # fmt: skip
-        yield pytest.param(
-            object_type,
-            structure(
-                object_type, key_block(key_format, *material, algorithm=algorithm, length=length)
-            ),
-            id=f"{object_type}-{key_format}",
-        )
-
-
-BLOCKS = list(blocks())
 
 
 @each_row(("object_type", "held"), BLOCKS)
@@ -115,16 +38,6 @@ def test_key_is_given_out_as_it_was_registered(alice, object_type, held):
     key = registered(alice, object_type, held)
     block = got(alice, key)["ResponsePayload", object_type]
     assert normal(block) == normal(held["value"])
-
-
-def normal(tree):
-    """Without the differences that a number may have on the wire."""
-    if isinstance(tree, list):
-        return [normal(each) for each in tree]
-    value = tree["value"]
-    if tree["type"] == "BigInteger":
-        value = int(str(value), 16) if isinstance(value, str) else value
-    return (tree["tag"], normal(value) if isinstance(value, list) else value)
 
 
 @pytest.mark.parametrize(
@@ -302,12 +215,6 @@ def test_transparent_rsa_key_of_primes_alone_is_completed(alice):
 
 
 # --- certificates, secrets, opaque objects ------------------------------------------------------
-
-
-def held_certificate(octets_):
-    return structure(
-        "Certificate", name("CertificateType", "X_509"), octets("CertificateValue", octets_)
-    )
 
 
 CERTIFICATE = ssl.PEM_cert_to_DER_cert(certificate(RSA, names=("example.com",)).decode())

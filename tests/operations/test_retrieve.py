@@ -18,8 +18,7 @@ from ..kms import (
     uid,
 )
 from ..rows import each_row
-from .test_register import BLOCKS, normal, registered
-from .test_signing import pair
+from .new_objects import BLOCKS, normal, pair, registered
 
 BLOCK = ("Object", "KeyBlock")
 

@@ -71,8 +71,8 @@ from ..keys import private_key, rsa_key
 from ..kms import ACTIVATED, Fields, batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
 from .inside import ALICE, START, Inside
-from .objects.test_wrapping import under
-from .test_signing import DER, PLAIN, certificate_der
+from .new_objects import DER, PLAIN, certificate_der
+from .objects.wrapping import under
 
 #: What an imported object has from the server that holds it, not from the one that it comes from.
 NOT_TAKEN_OVER = {"UniqueIdentifier", "ShortUniqueIdentifier", "RandomNumberGenerator"}

@@ -42,7 +42,7 @@ from ..keys import rsa_key
 from ..kms import attributes, flag, name, number, octets, structure, uid
 from ..rows import each_row
 from .objects.test_digests import told
-from .objects.test_wrapping import under
+from .objects.wrapping import under
 from .test_derivation import a_key, a_secret, attribute, cryptographic, data, derived, wanted
 
 KEY = bytes(range(32))

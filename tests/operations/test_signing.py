@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ssl
 from hashlib import sha256
 
 import pytest
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
-from ..keys import certificate, private_key, rsa_key
+from ..keys import private_key, rsa_key
 from ..kms import (
     flag,
     name,
@@ -18,51 +17,9 @@ from ..kms import (
     structure,
     uid,
 )
+from .new_objects import certificate_der, imported, pair
 
-DER, PLAIN = serialization.Encoding.DER, serialization.NoEncryption()
 DATA = b"pay 12 EUR"
-
-
-def pair(user, algorithm="EC", *more):
-    made = user.do(
-        "CreateKeyPair",
-        structure("CommonAttributes", name("CryptographicAlgorithm", algorithm), *more),
-    )
-    return made["PrivateKeyUniqueIdentifier"], made["PublicKeyUniqueIdentifier"]
-
-
-def imported(user, key=None, *more):
-    """An RSA key of the tests, both halves: (private, public)."""
-    key = key or rsa_key(2048)
-    private = key.private_bytes(DER, serialization.PrivateFormat.PKCS8, PLAIN)
-    public = key.public_key().public_bytes(DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return (
-        import_object(user, "PrivateKey", "PKCS8", private, *more),
-        import_object(user, "PublicKey", "X509", public, *more),
-    )
-
-
-def import_object(user, object_type, key_format, material, *more):
-    return user.do("Import", *object_items(object_type, key_format, material, *more)).uid
-
-
-def object_items(object_type, key_format, material, *more):
-    """What Import takes."""
-    block = structure(
-        "KeyBlock",
-        name("KeyFormatType", key_format),
-        structure("KeyValue", structure("KeyMaterial", octets("ByteString", material))),
-    )
-    return [
-        uid(""),
-        name("ObjectType", object_type),
-        structure("Attributes", *more),
-        structure("Object", block),
-    ]
-
-
-def certificate_der(key):
-    return ssl.PEM_cert_to_DER_cert(certificate(key).decode())
 
 
 def parameters(**given):

@@ -24,7 +24,7 @@ from kms_tornado.operations.objects.completion import complete_numbers
 
 from ...keys import rsa_key
 from ...kms import name, number, octets, structure, uid
-from ..test_register import big, got, key_block, refused, registered
+from ..new_objects import big, got, key_block, refused, registered
 
 NUMBERS = rsa_key(2048).private_numbers()
 N, E = NUMBERS.public_numbers.n, NUMBERS.public_numbers.e

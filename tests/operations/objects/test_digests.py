@@ -27,8 +27,8 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from ..test_signing import certificate_der, import_object, imported
-from .test_wrapping import under
+from ..new_objects import certificate_der, import_object, imported
+from .wrapping import under
 
 KEY = bytes(range(100, 132))
 DIGEST = hashlib.sha256(KEY).digest()

@@ -22,7 +22,7 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from ..test_register import got, key_block, registered
+from ..new_objects import got, key_block, registered
 
 DATA = octets("Data", b"data")
 #: What a client may keep: no length that an algorithm has, something in DER, nothing that is text.

@@ -37,7 +37,7 @@ from ...kms import (
     uid,
 )
 from .. import inside
-from ..test_register import key_block, registered
+from ..new_objects import key_block, registered
 
 RSA, EC = rsa_key(2048), private_key("ES256")
 #: No other test has it: it must not be found anywhere.

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives import keywrap
 
 from ...kms import attributes, batch_item, flag, name, number, octets, structure, uid, vendor
-from .test_wrapping import KEK, KEY, UNWRAP, WRAP, sensitive_kek, under, wrapped_bytes
+from .wrapping import KEK, KEY, UNWRAP, WRAP, sensitive_kek, under, wrapped_bytes
 
 AS_REGISTERED, NOT_WRAPPED = (name("KeyWrapType", each) for each in ("AsRegistered", "NotWrapped"))
 

@@ -27,7 +27,7 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from .test_wrapping import DECRYPT, ENCRYPT, KEY, UNWRAP, WRAP, sensitive_kek, under
+from .wrapping import DECRYPT, ENCRYPT, KEY, UNWRAP, WRAP, sensitive_kek, under
 
 NOT_WRAPPED, AS_REGISTERED = (name("KeyWrapType", each) for each in ("NotWrapped", "AsRegistered"))
 MODES = ["NISTKeyWrap", "AESKeyWrapPadding", "GCM"]

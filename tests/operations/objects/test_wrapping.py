@@ -26,32 +26,21 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from ..test_signing import import_object, imported, pair
+from ..new_objects import import_object, imported, pair
+from .wrapping import (
+    DECRYPT,
+    ENCRYPT,
+    KEK,
+    KEY,
+    UNWRAP,
+    WRAP,
+    come_back,
+    sensitive_kek,
+    under,
+    wrapped_bytes,
+)
 
-KEY = bytes(range(16))
-KEK = bytes(range(32))
-WRAP, UNWRAP, ENCRYPT, DECRYPT = 0x10, 0x20, 4, 8
 WRAPPING = number("CryptographicUsageMask", WRAP | UNWRAP)
-
-
-def under(key, mode=None, encoding=None):
-    """A KeyWrappingSpecification."""
-    parameters = (
-        []
-        if mode is None
-        else [structure("CryptographicParameters", name("BlockCipherMode", mode))]
-    )
-    return structure(
-        "KeyWrappingSpecification",
-        name("WrappingMethod", "Encrypt"),
-        structure("EncryptionKeyInformation", uid(key), *parameters),
-        *([] if encoding is None else [name("EncodingOption", encoding)]),
-    )
-
-
-def wrapped_bytes(answer):
-    (held,) = answer["Object", "KeyBlock", "KeyValue", "KeyMaterial"]
-    return bytes.fromhex(held["value"])
 
 
 @pytest.fixture
@@ -62,10 +51,6 @@ def kek(alice):
 @pytest.fixture
 def key(alice):
     return alice.import_key("", KEY)
-
-
-def sensitive_kek(user, mask=WRAP | UNWRAP, *more):
-    return user.create(flag("Sensitive", True), *more, mask=mask)
 
 
 # --- bare operations ----------------------------------------------------------------------------
@@ -108,19 +93,6 @@ def test_key_leaves_wrapped_by_an_rsa_key(alice, key):
     found = wrapped_bytes(alice.do("Get", uid(key), under(public)))
     oaep = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
     assert rsa_key(2048).decrypt(found, oaep) == KEY
-
-
-def come_back(user, answer, *more):
-    """Import what Get gave, unwrapped by the server."""
-    block = answer["Object", "KeyBlock"]
-    return user.do(
-        "Import",
-        uid(""),
-        name("ObjectType", answer["ObjectType"]),
-        name("KeyWrapType", "NotWrapped"),
-        structure("Attributes", *more),
-        structure("Object", structure("KeyBlock", *block)),
-    ).uid
 
 
 def test_wrapped_key_comes_back_in(alice, kek, key):

@@ -19,7 +19,7 @@ from kms_tornado.kmip.codecs import binary_codec
 from ...keys import private_key, rsa_key
 from ...kms import batch_item, flag, name, number, octets, structure, uid
 from ...rows import each_row
-from ..test_signing import imported, pair
+from ..new_objects import imported, pair
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
 WRAP, UNWRAP = 0x10, 0x20

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 
 from ...kms import KMS, attributes, batch_item, flag, name, octets, structure, uid
-from .test_wrapping import under
+from .wrapping import under
 
 #: None at all; Wrap and Unwrap; those and Decrypt; those and Encrypt, Decrypt; those and Unrestricted.
 MASKS = (None, 0x30, 0x38, 0x3C, 0x200030)

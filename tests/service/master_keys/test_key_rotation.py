@@ -13,7 +13,7 @@ from kms_tornado.errors import ConfigurationError
 from kms_tornado.service.master_keys.key_rotation import edit_key_file
 from kms_tornado.service.master_keys.sources import NEXT, load_master_keys, read_key_file
 
-from .test_key_ring import NEW, OLD, key_id, write_keys
+from .place import NEW, OLD, key_id, write_keys
 
 
 def ring(path: Path) -> list[bytes]:

@@ -18,14 +18,9 @@ from kms_tornado.store.sql.statements import DriverRunner
 from kms_tornado.store.sql.upkeep import rewrap as pages
 
 from ..kill import count_steps, kill_at, spread
-from .test_key_ring import NEW, OLD, THIRD, Place, create, get, key_id
+from .place import NEW, OLD, THIRD, Place, create, get, key_id
 
 NUMBER = 25
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
 
 
 def run_rewrap(place: Place, *keys: bytes) -> Rewrapped:

@@ -14,7 +14,7 @@ import pytest
 from ...issuer import Issuer
 from ...keys import certificate, private_key
 from ...kms import User
-from ...operations.test_register import held_certificate, registered
+from ...operations.new_objects import held_certificate, registered
 from ...server import ServerProcess, eventually, trusting
 from .acting import enter, show
 from .browser import find_violations
