@@ -1633,7 +1633,7 @@ FAULTS: tuple[Fault, ...] = (
         "S15",
         "a refusal goes through what the handler overrides",
         "web/bearer/refusals.py",
-        "hooks.call(handler._send_refusal, body, hooks, refusal.reason)",
+        "hooks.call(handler._send_refusal, body, hooks, refusal.reason, refusal.cause)",
         "hooks.call(handler.finish, body)",
         ("web/bearer/test_host_classes.py",),
     ),

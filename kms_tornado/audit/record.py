@@ -49,8 +49,8 @@ State = tuple[str, str | None, str | None]
 class Origin:
     """Where a request comes from. One is made for each request, so it is a plain class.
 
-    principal: None before a token was accepted.
-    issuer: of the principal, or of a refused token if it is known.
+    principal: None before a token was found to be good.
+    issuer: of the principal.
     protocol: http, kmip, command or server.
     is_noted: whether there is any record of this request.
     """

@@ -14,6 +14,7 @@ class AuthenticationError(KMSError):
     reason: the label for logs and metrics. description: the fixed text for the caller.
     issuer, key_id: whose token it is, for the log, if that is known: a configured issuer, and the ``kid`` that the
     token names; otherwise empty.
+    user: the name of the user where the token is good and does not suffice; otherwise empty.
     scope: the scopes that the challenge asks for (RFC 6750 §3), separated by spaces; empty where nothing is needed.
     scheme: the scheme of the challenge that states the error, by which the token came.
     nonce: for the next DPoP proof (RFC 9449 §9); empty where none is needed.
@@ -25,6 +26,7 @@ class AuthenticationError(KMSError):
     description: ClassVar[str] = "token not accepted"
     issuer: str = ""
     key_id: str = ""
+    user: str = ""
     scope: str = ""
     scheme: str = "Bearer"
     nonce: str = ""

@@ -153,6 +153,8 @@ class Message:
         auditor = self._context.kms.auditor
         if auditor is None:
             return
+        if isinstance(exc, AuthenticationError) and exc.user:
+            self._origin.principal, self._origin.issuer = exc.user, exc.issuer or None
         if isinstance(exc, AuthenticationError | TooManyRequests | MessageTooLong):
             auditor.note_refusal(self._origin, exc.reason)
         else:

@@ -12,10 +12,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from kms_tornado.auth.tokens.binding import encode_digest
 
+from ..audit_rows import find_records
 from ..issuer import Issuer
 from ..kms import Item, batch_item, message, name, structure, text, version
 from ..proofs import thumbprint
-from ..server import ServerProcess, trusting
+from ..server import ServerProcess, eventually, trusting
 from .authority import Certificate
 from .client import CREATE, QUERY, Connection, Site, ask, encode, get, serving_kmip
 
@@ -247,3 +248,17 @@ def test_certificate_needs_the_configured_field(
     certificate = site.authority.issue(file, "dave", **options)
     with Connection(shared.kmip_port, site.trust(certificate)) as connection:
         assert words in refusal(connection)
+
+
+def test_record_of_a_good_token_that_does_not_suffice_names_its_user(
+    site: Site, issuer: Issuer
+) -> None:
+    with (
+        serving_kmip(site, *trusting(issuer), "--jwt-required-claim", "may=anything") as server,
+        Connection(server.kmip_port, site.trust(site.alice)) as alice,
+    ):
+        token = issuer.token(sub="alice", aud="kms")
+        assert "claim or scope is missing" in refusal(alice, credential(token))
+        database = server.data_dir / "kms.db"  # type: ignore[attr-defined]
+        [record] = eventually(lambda: find_records(database, reason="scope"))
+    assert (record["principal"], record["issuer"]) == ("alice", issuer.uri)

@@ -22,7 +22,9 @@ PROTECTED = ("/kmip_2_1", "/kmip", "/whoami", "/access/owned", "/access/obtained
 @pytest.fixture(scope="module")
 def server(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     directory = tmp_path_factory.mktemp("audit")
-    options = trusting(issuer, "--data-dir", str(directory / "data"), "--max-body-size", "10000")
+    data = ("--data-dir", str(directory / "data"))
+    rules = ("--max-body-size", "10000", "--jwt-required-claim", "may=anything")
+    options = trusting(issuer, *data, *rules)
     soon = {"service.auditing.trail._WAIT_S": 0.02}  # which a record of a read waits for others
     with serving(*options, cwd=directory, constants=soon) as running:
         yield running
@@ -41,9 +43,12 @@ def database_of(server: ServerProcess) -> Path:
     return Path(server.cwd) / "data/kms.db"
 
 
+def good(issuer: Issuer) -> str:
+    return issuer.token(aud="kms", may="anything")
+
+
 def post(server: ServerProcess, issuer: Issuer, item: Any, path: str = "/kmip_2_1") -> Response:
-    token = issuer.token(aud="kms")
-    return server.client.request("POST", path, token=token, body=json.dumps(item).encode())
+    return server.client.request("POST", path, token=good(issuer), body=json.dumps(item).encode())
 
 
 @pytest.mark.parametrize("path", PROTECTED)
@@ -64,6 +69,17 @@ def test_refusal_of_a_bad_token_says_which_check_failed(
     assert record["reason"] == "expired"
 
 
+@pytest.mark.parametrize("path", PROTECTED)
+def test_refusal_of_a_good_token_that_does_not_suffice_names_its_user(
+    server: ServerProcess, issuer: Issuer, path: str
+) -> None:
+    answer = server.client.get(path, token=issuer.token(aud="kms", sub="mallory"))
+    assert answer.status == 403
+    (record,) = records_of(server, answer)
+    assert (record["result"], record["reason"]) == ("Refused", "scope")
+    assert (record["principal"], record["issuer"]) == ("mallory", issuer.uri)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [("GET", "/kmip_2_1", 405), ("PUT", "/whoami", 405), ("POST", "/access/owned", 405)],
@@ -71,7 +87,7 @@ def test_refusal_of_a_bad_token_says_which_check_failed(
 def test_wrong_method_is_a_record_of_the_principal(
     server: ServerProcess, issuer: Issuer, method: str, path: str, status: int
 ) -> None:
-    answer = server.client.request(method, path, token=issuer.token(aud="kms"))
+    answer = server.client.request(method, path, token=good(issuer))
     assert answer.status == status
     (record,) = records_of(server, answer)
     assert (record["result"], record["reason"]) == ("Refused", f"HTTP {status}")
@@ -94,7 +110,7 @@ def test_body_that_is_too_large_is_a_record(server: ServerProcess, issuer: Issue
     ],
 )
 def test_read_is_a_record(server: ServerProcess, issuer: Issuer, path: str, operation: str) -> None:
-    (record,) = records_of(server, server.client.get(path, token=issuer.token(aud="kms")))
+    (record,) = records_of(server, server.client.get(path, token=good(issuer)))
     assert (record["operation"], record["result"]) == (operation, "Success")
 
 
@@ -102,7 +118,7 @@ def test_read_is_a_record(server: ServerProcess, issuer: Issuer, path: str, oper
 def test_operation_is_one_record_whichever_way_it_goes(
     server: ServerProcess, issuer: Issuer, repeat: int
 ) -> None:
-    token = issuer.token(aud="kms", sub=f"user {repeat}")
+    token = issuer.token(aud="kms", sub=f"user {repeat}", may="anything")
     body = json.dumps(CREATE).encode()
     for _ in range(repeat):
         answer = server.client.request("POST", "/kmip_2_1", token=token, body=body)
@@ -139,7 +155,7 @@ def test_token_in_place_of_a_name_is_in_no_record(server: ServerProcess, issuer:
     key = next(item["value"] for item in made if item["tag"] == "UniqueIdentifier")
     grant = {"user_id": given, "operation_types": ["get"]}
     answers = [
-        server.client.request("GET", f"/access/list/{given}", token=issuer.token(aud="kms")),
+        server.client.request("GET", f"/access/list/{given}", token=good(issuer)),
         post(server, issuer, structure("Get", uid(given))),
         post(server, issuer, {"unique_identifier": given, **grant}, "/access/grant"),
         post(server, issuer, {"unique_identifier": key, **grant}, "/access/grant"),
@@ -181,7 +197,7 @@ def records_of_all(server: ServerProcess, answer: Response, number: int) -> list
 def test_paths_without_a_token_leave_no_record(server: ServerProcess, issuer: Issuer) -> None:
     for path in ("/version", "/health", "/ready", "/openapi.json", "/absent"):
         server.client.get(path)
-    answer = server.client.get("/whoami", token=issuer.token(aud="kms"))
+    answer = server.client.get("/whoami", token=good(issuer))
     records_of(server, answer)  # what was before it is on disk, too
     lines = json.dumps(read_records(database_of(server)))
     assert "HTTP 404" not in lines

@@ -13,6 +13,7 @@ from ...errors import (
     AlgorithmNotAllowed,
     AuthenticationError,
     BadSignature,
+    InsufficientScope,
     KeysUnavailable,
     UnknownIssuer,
     UnknownKey,
@@ -128,7 +129,12 @@ class TokenVerifier:
         binding = read_binding(claims, policy.bound_tokens)
         name = build_user_name(claims, issuer=issuer, policy=policy)
         groups = build_groups(claims, issuer=issuer, policy=policy)
-        check_required(claims, policy.required_claims)
+        try:
+            check_required(claims, policy.required_claims)
+        except InsufficientScope as exc:
+            if binding is None:  # a bound token is good with its key alone, which comes later
+                exc.user = name
+            raise
         return Principal(
             name,
             claims.get("sub", ""),

@@ -105,7 +105,9 @@ class HandlerHooks(RequestHandler):
         url: str | None = self.settings.get("resource_metadata_url")
         return url
 
-    def _send_refusal(self, body: bytes, hooks: HookCaller, reason: str) -> None:
+    def _send_refusal(
+        self, body: bytes, hooks: HookCaller, reason: str, cause: BaseException | None
+    ) -> None:
         """Send a refusal, and call the hooks at the end of a request. Not for applications to override."""
         send_past_hooks(self, body, hooks)
 

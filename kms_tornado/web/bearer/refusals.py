@@ -81,7 +81,7 @@ def _answer(handler: HandlerHooks, refusal: Refusal, hooks: HookCaller) -> None:
     handler._headers.pop("WWW-Authenticate", None)
     for challenge in refusal.challenges:
         RequestHandler.add_header(handler, "WWW-Authenticate", challenge)
-    if not hooks.call(handler._send_refusal, body, hooks, refusal.reason):
+    if not hooks.call(handler._send_refusal, body, hooks, refusal.reason, refusal.cause):
         connection: Any = handler.request.connection
         connection.close()
     _log(handler, refusal, request_id, hooks.fault)
@@ -133,7 +133,7 @@ def _log(
     handler: HandlerHooks, refusal: Refusal, request_id: str, fault: BaseException | None
 ) -> None:
     fields = _list_fields(handler, refusal, request_id)
-    shown = [name for name in ("issuer", "key_id", "request_id") if name in fields]
+    shown = [name for name in ("user", "issuer", "key_id", "request_id") if name in fields]
     line = refusal.line
     fault = refusal.fault or fault
     if fault is not None and refusal.fault is None:
@@ -156,7 +156,7 @@ def _list_fields(handler: HandlerHooks, refusal: Refusal, request_id: str) -> di
     }
     if principal is not None:  # the token is good, but not sufficient
         fields |= {"user": principal.name, "issuer": principal.issuer, "key_id": principal.key_id}
-    for name in ("issuer", "key_id"):
+    for name in ("user", "issuer", "key_id"):
         if value := getattr(cause, name, ""):
             fields[name] = mask_tokens(cut_value(value))
     return {name: value for name, value in fields.items() if value not in (None, "")}

@@ -6,7 +6,7 @@ from ...audit.record import Origin
 from ...auth.bound.client_cert_header import CLIENT_CERT_HEADER, read_client_cert
 from ...auth.principal import Principal
 from ...auth.request_auth import RequestAuth
-from ...errors import CertificateMissing
+from ...errors import AuthenticationError, CertificateMissing
 from ...service.load.bytes_in_flight import HeldBytes, TooManyBytes
 from ..answers import Answer
 from ..bearer.hook_caller import HookCaller
@@ -106,8 +106,12 @@ class ProtectedHandler(BearerAuthMixin, ServiceHandler):
             )
         return certificate
 
-    def _send_refusal(self, body: bytes, hooks: HookCaller, reason: str) -> None:
+    def _send_refusal(
+        self, body: bytes, hooks: HookCaller, reason: str, cause: BaseException | None
+    ) -> None:
         self.log_entry["reason"] = reason
+        if isinstance(cause, AuthenticationError) and cause.user:
+            self.origin.principal, self.origin.issuer = cause.user, cause.issuer or None
         # No host has overridden it, and it knows what to do with the request's body.
         self.finish(body)
 

@@ -627,6 +627,10 @@ def test_a_missing_scope_is_only_told_to_the_holder_of_a_good_token() -> None:
     with pytest.raises(InsufficientScope) as refused:
         verify(token(), settings, KEYS)
     assert refused.value.status == 403
+    assert refused.value.user == "alice", "for the log and the audit"
+    with pytest.raises(InsufficientScope) as refused:
+        verify(token(claims={"cnf": {"jkt": "A" * 43}}), settings, KEYS)
+    assert refused.value.user == "", "nobody has looked yet who holds the key"
     for bad, error in (
         (token(name="evil"), BadSignature),
         (token(claims={"exp": 1}), ExpiredToken),
