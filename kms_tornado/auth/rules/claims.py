@@ -202,16 +202,26 @@ def check_required(claims: UnverifiedClaims, required: tuple[RequiredClaim, ...]
 def has_claim(claims: UnverifiedClaims, requirement: RequiredClaim) -> bool:
     """Whether a claim equals a required value, or is a list that contains it, or an object with that member.
 
-    A string in ``scope`` or ``scp`` counts as a list separated by spaces (RFC 8693 §4.2).
+    A string in ``scope`` or ``scp`` counts as a list separated by spaces (RFC 8693 §4.2), and a required one as all of
+    its parts.
     """
     value = find_claim(claims, requirement.name)
-    if requirement.name in {"scope", "scp"}:
+    is_scope = requirement.name in {"scope", "scp"}
+    if is_scope:
         values = value.split(" ") if isinstance(value, str) else value
     else:
         values = list(value) if isinstance(value, dict) else value
     if not isinstance(values, list):
         values = [values]
-    return any(_is_same_value(item, required) for required in requirement.values for item in values)
+    if any(_is_same_value(item, required) for required in requirement.values for item in values):
+        return True
+    return is_scope and any(_has_all_scopes(values, required) for required in requirement.values)
+
+
+def _has_all_scopes(values: Sequence[object], required: object) -> bool:
+    if not isinstance(required, str) or " " not in required:
+        return False
+    return all(scope in values for scope in required.split(" "))
 
 
 def _is_same_value(value: object, required: str | int | float | bool) -> bool:

@@ -166,9 +166,10 @@ class BearerAuth:
         """The values of the required claims ``scope`` and ``scp``, except those that have alternatives."""
         required = self.settings.policy.required_claims
         return [
-            str(claim.values[0])
+            scope
             for claim in required
             if claim.name in ("scope", "scp") and len(claim.values) == 1
+            for scope in str(claim.values[0]).split()
         ]
 
     @property

@@ -95,6 +95,8 @@ def test_document_promises_nothing_of_bound_tokens_where_they_are_off() -> None:
 def test_document_has_the_scopes_of_the_application_or_those_that_every_token_needs() -> None:
     auth = like(required_claims=[RequiredClaim("scope", "a"), RequiredClaim("role", "clerk")])
     assert describe(auth)["scopes_supported"] == ["a"]
+    both = like(required_claims=[RequiredClaim("scope", "a b")])
+    assert describe(both)["scopes_supported"] == ["a", "b"]
     for scopes in (["a", "b"], "a b"):
         assert describe(auth, scopes_supported=scopes)["scopes_supported"] == ["a", "b"]
 
