@@ -458,6 +458,7 @@ BROAD = {
     "service/verification/scrub.py": 1,
     "store/health.py": 1,
     "store/postgres/exchange.py": 1,
+    "store/postgres/writing/additions.py": 1,
     "store/postgres/writing/batches.py": 3,
     "store/postgres/writing/writer.py": 1,
     "store/sql/tables/used_proofs.py": 1,

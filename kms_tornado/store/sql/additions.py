@@ -48,6 +48,20 @@ class Addition:
             return ()
         return [(self.drafts, {row["uid"]: (None, row["mac"]) for row in self.objects})]
 
+    def join(self, later: Addition) -> Addition:
+        """Both as one."""
+        differences = Counter(self.differences)
+        differences.update(later.differences)
+        return Addition(
+            [*self.objects, *later.objects],
+            [*self.tags, *later.tags],
+            [*self.values, *later.values],
+            [*self.names, *later.names],
+            differences,
+            self.authenticator,
+            [*self.drafts, *later.drafts],
+        )
+
 
 #: Values of the attributes and tags, and objects, whose rows are made in a few milliseconds.
 _FEW = 200

@@ -4,6 +4,7 @@ That needs everything to be known beforehand. What has to be read, the count of 
 *remembered*, and the transaction fails by itself where the database has another number, because another
 server has added objects of the same owner. It is then done again, in two round trips, of which the first reads the
 number and locks its row. So are the next ones of an owner to whom several servers add: to fail would cost more.
+Objects of that owner that come while another server has the row join the transaction that waits for it.
 
 As COMMIT is sent with the rest, nobody knows whether a transaction was done whose connection was lost. Its
 objects tell: they are looked for on another connection, and added again if they are not there. If the first
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -64,20 +65,40 @@ class NotAdded(Exception):
     """The objects could not be added in this way, and nothing was done. Adding each of them alone shows the reason."""
 
 
-@dataclass(frozen=True, slots=True)
+Commits = Sequence[Commit | GroupCommit]
+#: Takes commits that came meanwhile, to owners of this addition.
+TakeMore = Callable[[Addition], Commits]
+
+
+@dataclass(slots=True)
 class PreparedAddition:
-    """An addition that is ready to be sent. commands: those that add its rows, without those that count them."""
+    """An addition that is ready to be sent. commands: those that add its rows, without those that count them.
+
+    take_more: where others may join it.
+    """
 
     addition: Addition
     commands: Sequence[Command]
+    take_more: TakeMore | None = None
+
+    async def grow(self) -> None:
+        """Let commits that came meanwhile join. Raises NotAdded where one of them cannot be prepared."""
+        if self.take_more is None or not (commits := self.take_more(self.addition)):
+            return
+        try:
+            later = await prepare_addition(commits)
+        except Exception as exc:  # a fault, or no code: adding each alone shows whose
+            raise NotAdded from exc
+        self.addition = self.addition.join(later.addition)
+        self.commands = [*self.commands, *later.commands]
 
 
-async def prepare_addition(commits: Sequence[Commit | GroupCommit]) -> PreparedAddition:
+async def prepare_addition(commits: Commits, take_more: TakeMore | None = None) -> PreparedAddition:
     """The addition that the commits make. commits: as for `make_addition`."""
 
     def prepare() -> PreparedAddition:
         addition = make_addition(commits)
-        return PreparedAddition(addition, add_objects(addition))
+        return PreparedAddition(addition, add_objects(addition), take_more)
 
     return await asyncio.to_thread(prepare) if is_long_addition(commits) else prepare()
 
@@ -113,7 +134,6 @@ class AdditionWriter:
 
         Raises NotAdded, Contended, LockedOut, and Unavailable, after which the objects may be there.
         """
-        addition = prepared.addition
         lost = 0
         may_be_done = False
         for attempt in range(ATTEMPTS):
@@ -133,7 +153,7 @@ class AdditionWriter:
             except Disturbed:
                 await pause(attempt)
             except _OtherCount:  # so that it is read next, with a lock
-                self._share(addition.differences)
+                self._share(prepared.addition.differences)
             except NotAdded:
                 if not may_be_done:
                     raise
@@ -151,7 +171,9 @@ class AdditionWriter:
             async with self._connections.use() as connection:
                 if may_be_done and await self._was_added(connection, prepared.addition):
                     return
-                await self._send_all(connection, prepared, chain, lock_timeout_ms)
+                await self._send_all(
+                    connection, prepared, chain, lock_timeout_ms, may_grow=not may_be_done
+                )
 
     async def _was_added(
         self, connection: psycopg.AsyncConnection[Any], addition: Addition
@@ -174,19 +196,23 @@ class AdditionWriter:
         prepared: PreparedAddition,
         chain: ChainInUse,
         lock_timeout_ms: int,
+        *,
+        may_grow: bool,
     ) -> None:
-        addition = prepared.addition
         began = time.monotonic()
         try:
             with pipelined(connection) as pipeline:
-                beginning = await self._recall(pipeline, addition, lock_timeout_ms)
+                beginning = await self._recall(pipeline, prepared.addition, lock_timeout_ms)
+                if not beginning and may_grow:
+                    await prepared.grow()
                 adding = self._make_commands(prepared)
+                addition = prepared.addition
                 recording = chain.make_commands(addition.noted) if addition.drafts else ()
                 await self._send(pipeline, [*beginning, *adding, *recording, COMMIT])
             chain.note_committed()
             self._last_s = time.monotonic() - began
         except BaseException:
-            self._forget(addition.differences)
+            self._forget(prepared.addition.differences)
             raise
 
     async def _recall(

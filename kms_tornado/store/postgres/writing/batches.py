@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 from ....errors import KMIPError, KMSError, Unavailable
 from ...interface.changes import Conflict, Insert, Refused
 from ...interface.faults import make_unavailable
+from ...sql.additions import Addition
 from ...sql.changes import collect_uids
 from ...sql.commits import Commit, GroupCommit, Job, join_commits
 from ...sql.statements import Runner
 from ..transaction import LockedOut
-from .additions import AdditionWriter, NotAdded, prepare_addition
+from .additions import AdditionWriter, Commits, NotAdded, TakeMore, prepare_addition
 from .queue import Keys, Waiting, collect_keys
 from .transactions import TransactionRunner
 
@@ -30,6 +32,14 @@ _REFUSALS = (KMSError, Conflict, Refused)
 _NO_KEYS: Keys = frozenset()
 
 
+class _Join(Protocol):
+    """`JobQueue.join`."""
+
+    def __call__(
+        self, batch: list[Waiting], *, keys: Collection[str], may_join: Callable[[Job], bool]
+    ) -> Sequence[Waiting]: ...
+
+
 class BatchWriter:
     """Runs jobs together, and resolves their futures. For one event loop.
 
@@ -37,23 +47,34 @@ class BatchWriter:
     jobs that were in the way of others.
     """
 
-    def __init__(self, transactions: TransactionRunner, adder: AdditionWriter) -> None:
+    def __init__(self, transactions: TransactionRunner, adder: AdditionWriter, join: _Join) -> None:
         self._transactions = transactions
         self._adder = adder
+        self._join = join
 
-    async def add(self, batch: Sequence[Waiting], *, lock_timeout_ms: int) -> Keys:
-        """Add the objects of all jobs. batch: jobs with commits that only add."""
-        if not (batch := _drop_expired(batch)):
+    async def add(self, batch: list[Waiting], *, lock_timeout_ms: int) -> Keys:
+        """Add the objects of all jobs. batch: jobs with commits that only add; others may join them."""
+
+        def take_more(addition: Addition) -> Commits:
+            may_join = partial(_may_join, addition)
+            joined = self._join(batch, keys=addition.differences.keys(), may_join=may_join)
+            return _collect_commits(joined)
+
+        return await self._add(batch, lock_timeout_ms, take_more)
+
+    async def _add(
+        self, batch: Sequence[Waiting], lock_timeout_ms: int, take_more: TakeMore | None = None
+    ) -> Keys:
+        if not (present := _drop_expired(batch)):
             return _NO_KEYS
-        commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
         try:
-            prepared = await prepare_addition(commits)
+            prepared = await prepare_addition(_collect_commits(present), take_more)
         except Exception:  # a value without a code, or a fault: running each alone shows whose
-            return await self._add_parts(batch, lock_timeout_ms)
+            return await self._add_parts(present, lock_timeout_ms)
         try:
             await self._adder.add(prepared, lock_timeout_ms=lock_timeout_ms)
-        except NotAdded:
-            return await self._add_parts(batch, lock_timeout_ms)
+        except NotAdded:  # with those that have joined
+            return await self._add_parts(_drop_expired(batch), lock_timeout_ms)
         for waiting in batch:
             waiting.resolve()
         return _NO_KEYS
@@ -64,8 +85,8 @@ class BatchWriter:
             return await self._do_alone(batch[0], lock_timeout_ms)
         ordered = sorted(batch, key=lambda waiting: sorted(waiting.keys))
         middle = len(ordered) // 2
-        troubled = await self.add(ordered[:middle], lock_timeout_ms=lock_timeout_ms)
-        return troubled | await self.add(ordered[middle:], lock_timeout_ms=lock_timeout_ms)
+        troubled = await self._add(ordered[:middle], lock_timeout_ms)
+        return troubled | await self._add(ordered[middle:], lock_timeout_ms)
 
     async def change(self, batch: Sequence[Waiting], *, lock_timeout_ms: int) -> Keys:
         if len(batch) > 1:
@@ -111,6 +132,18 @@ def adds_alone(job: Job) -> bool:
     return isinstance(job, COMMITS) and job.only_adds
 
 
+def _may_join(addition: Addition, job: Job) -> bool:
+    """Whether a job may join an addition whose owners' rows are locked meanwhile, so that it has to be short."""
+    if not isinstance(job, Commit) or len(job.changes) > 1:
+        return False
+    # Where there is something to record, the chain is claimed before the rows are locked.
+    return bool(addition.drafts) or not job.drafts
+
+
+def _collect_commits(batch: Sequence[Waiting]) -> Commits:
+    return [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
+
+
 def find_keys(job: Job) -> Keys:
     """The owners to whom the job adds objects, if it only adds; else the identifiers of the objects that it changes."""
     if not isinstance(job, COMMITS):
@@ -131,14 +164,14 @@ def _drop_expired(batch: Sequence[Waiting]) -> Sequence[Waiting]:
 
 def _join(batch: Sequence[Waiting]) -> _JobOfAll | None:
     """One commit for all jobs, which reads all objects at once; None where two of the jobs change the same object."""
-    commits = [waiting.job for waiting in batch if isinstance(waiting.job, COMMITS)]
+    commits = _collect_commits(batch)
     number_of_keys = sum(len(waiting.keys) for waiting in batch)
     if len(commits) < len(batch) or len(collect_keys(batch)) < number_of_keys:
         return None
     return _join_all(commits)
 
 
-def _join_all(commits: Sequence[Commit | GroupCommit]) -> _JobOfAll:
+def _join_all(commits: Commits) -> _JobOfAll:
     commit = join_commits(commits)
 
     def job(runner: Runner) -> Outcomes:

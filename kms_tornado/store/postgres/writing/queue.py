@@ -8,7 +8,7 @@ jobs are run separately, so that nobody else's jobs wait for the lock.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
 from ...interface.faults import make_unavailable
@@ -53,6 +53,8 @@ class JobQueue:
         self._running: set[str] = set()
         self._apart: set[str] = set()
         self._has_news = asyncio.Event()
+        #: One task waits for jobs of each kind, and the others for it: a new job wakes no more tasks than can take it.
+        self._turns = {apart: asyncio.Lock() for apart in (False, True)}
         self._is_closed = False
 
     def put(self, job: Job, keys: Keys = frozenset()) -> asyncio.Future[Any]:
@@ -64,27 +66,52 @@ class JobQueue:
 
     async def take(
         self, most: int, *, apart: bool = False, company_s: float = 0.0
-    ) -> Sequence[Waiting]:
+    ) -> list[Waiting]:
         """Wait for jobs, and take at most `most` of those that may run. None once the queue is closed and empty.
 
         apart: wait for jobs whose keys are set apart; all that are taken have the same keys.
         company_s: how long jobs wait for others to join them.
         The caller calls `finish` afterwards.
         """
-        while not self._choose(most, apart):
-            if self._is_closed and not self._jobs:
-                return ()
-            self._has_news.clear()
-            await self._has_news.wait()
-        if company_s:
-            await asyncio.sleep(company_s)
-            if not self._choose(most, apart):  # another task has taken them
-                return await self.take(most, apart=apart, company_s=company_s)
-        jobs = self._choose(most, apart)
-        for waiting in jobs:
-            self._remove(waiting)
-        self._running |= collect_keys(jobs)
+        async with self._turns[apart]:
+            while not (jobs := await self._gather(most, apart, company_s)):
+                if self._is_closed and not self._jobs:
+                    return []
+                self._has_news.clear()
+                await self._has_news.wait()
+            for waiting in jobs:
+                self._remove(waiting)
+            self._running |= collect_keys(jobs)
         return jobs
+
+    def join(
+        self,
+        batch: list[Waiting],
+        most: int,
+        keys: Collection[str],
+        may_join: Callable[[Job], bool],
+    ) -> Sequence[Waiting]:
+        """Add jobs that came meanwhile to a batch that is being run, `most` in all; those that were added.
+
+        keys: of the batch, among which all keys of the jobs have to be.
+        """
+        joined: list[Waiting] = []
+        passed: set[str] = set()
+        for waiting in self._jobs:
+            if len(batch) + len(joined) >= most:
+                break
+            if (
+                waiting.keys.issubset(keys)
+                and passed.isdisjoint(waiting.keys)
+                and may_join(waiting.job)
+            ):
+                joined.append(waiting)
+            else:
+                passed |= waiting.keys
+        for waiting in joined:
+            self._remove(waiting)
+        batch += joined
+        return joined
 
     def finish(self, batch: Sequence[Waiting]) -> None:
         """Let other jobs with the keys of these run: their transaction has ended."""
@@ -117,6 +144,19 @@ class JobQueue:
         for waiting in list(self._jobs):
             self._remove(waiting)
             waiting.resolve(error=error)
+
+    async def _gather(self, most: int, apart: bool, company_s: float) -> list[Waiting]:
+        """The jobs that may run; if there are several, as soon as a turn of the event loop brings no other."""
+        jobs = self._choose(most, apart)
+        if jobs and company_s:
+            await asyncio.sleep(company_s)
+            jobs = self._choose(most, apart)
+        seen = 1
+        while seen < len(jobs) < most:
+            seen = len(jobs)
+            await asyncio.sleep(0)
+            jobs = self._choose(most, apart)
+        return jobs
 
     def _choose(self, most: int, apart: bool) -> list[Waiting]:
         chosen: list[Waiting] = []

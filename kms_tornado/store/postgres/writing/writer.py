@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Protocol
 
 from ....errors import Unavailable
@@ -58,7 +59,7 @@ _FREE_OWNERS = "SELECT owner FROM owners WHERE owner = ANY(%t::text[]) FOR UPDAT
 class _Write(Protocol):
     """A method of `BatchWriter` that runs jobs."""
 
-    async def __call__(self, batch: Sequence[Waiting], *, lock_timeout_ms: int) -> Keys: ...
+    async def __call__(self, batch: list[Waiting], *, lock_timeout_ms: int) -> Keys: ...
 
 
 class PostgresWriter:
@@ -69,8 +70,9 @@ class PostgresWriter:
         self._leases = ChainLeases(chains)
         self._transactions = TransactionRunner(self._connections, self._leases)
         self._adder = AdditionWriter(self._connections, self._transactions)
-        self._batches = BatchWriter(self._transactions, self._adder)
         self._additions = JobQueue(max_age_s=_MAX_AGE_S)
+        join = partial(self._additions.join, most=_MAX_TOGETHER)
+        self._batches = BatchWriter(self._transactions, self._adder, join)
         self._changes = JobQueue(max_age_s=_MAX_AGE_S)
         self._rehearsals = asyncio.Semaphore(_REHEARSALS)
         self._tasks: list[asyncio.Task[None]] = []

@@ -15,7 +15,7 @@ from kms_tornado.store.interface.changes import Conflict, Insert, Replace
 from kms_tornado.store.postgres import engine
 from kms_tornado.store.postgres.connections.connector import Connector
 from kms_tornado.store.postgres.writing import additions, writer
-from kms_tornado.store.postgres.writing.additions import AdditionWriter
+from kms_tornado.store.postgres.writing.additions import AdditionWriter, PreparedAddition
 from kms_tornado.store.postgres.writing.queue import JobQueue
 from kms_tornado.store.sql import changes
 from kms_tornado.store.sql import store as sql_store
@@ -24,7 +24,17 @@ from kms_tornado.store.sql.tables.row_macs import AlteredRow
 
 from .... import postgres
 from ...conftest import postgres_or_skip
-from ...helpers import ALICE, KEY_ATTRIBUTES, an_object, locate, opened, run, seeking, with_store
+from ...helpers import (
+    ALICE,
+    KEY_ATTRIBUTES,
+    an_object,
+    locate,
+    opened,
+    run,
+    seeking,
+    until,
+    with_store,
+)
 from ..proxy import proxied
 
 
@@ -228,6 +238,107 @@ def test_the_number_of_an_owner_to_whom_others_add_is_read_under_a_lock_until_th
             assert [await count_trips(f"{n} with", is_shared=True) for n in range(5)] == [2] * 5
             calm = [await count_trips(f"{n} alone", is_shared=False) for n in range(10)]
             assert calm == [2] * 8 + [1] * 2
+
+    run(main())
+
+
+@contextmanager
+def counted_transactions(monkeypatch):
+    """The identifiers that each transaction adds, as it is sent."""
+    sent = []
+    make_commands = AdditionWriter._make_commands
+
+    def note(self, prepared):
+        sent.append([row["uid"] for row in prepared.addition.objects])
+        return make_commands(self, prepared)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AdditionWriter, "_make_commands", note)
+        yield sent
+
+
+async def commit_behind_a_lock(url, store, first, *others):
+    """Commits, of which the others come while the first one waits for its owner's row."""
+    with locked(url, ALICE, "owner"):
+        begun = [asyncio.ensure_future(store.commit(first))]
+        await wait_until_locked(url)
+        begun += [asyncio.ensure_future(store.commit(changes)) for changes in others]
+        await asyncio.sleep(0)  # they are in the queue
+    return await asyncio.gather(*begun, return_exceptions=True)
+
+
+async def wait_until_locked(url):
+    with postgres.cluster().connect(postgres.name_of(url)) as admin:
+        waits = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
+        )
+        await until(lambda: admin.execute(waits, [postgres.name_of(url)]).fetchone() != (0,))
+
+
+def test_creates_that_come_while_another_server_has_the_owners_row_share_the_transaction(
+    url, monkeypatch
+):
+    async def main():
+        async with opened(url) as other:
+            await other.commit(insert("before"))
+        async with opened(url) as store:
+            with counted_transactions(monkeypatch) as sent:
+                outcomes = await commit_behind_a_lock(
+                    url, store, insert("first"),
+                    insert("of Bob", owner="bob"), insert("second"),
+                    [Insert(an_object("third")), Insert(an_object("fourth"))], insert("fifth"),
+                )  # fmt: skip
+            assert outcomes == [None] * 5
+            assert [{*uids} for uids in sent if "of Bob" not in uids] == [
+                {"first", "second"},
+                {"third", "fourth", "fifth"},  # several take longer, and nobody overtakes them
+            ]
+            assert count_of(url) == (6, 6)
+
+    run(main())
+
+
+def test_create_that_joins_others_and_is_refused_fails_alone(url, monkeypatch):
+    async def main():
+        async with opened(url) as other:
+            await other.commit(insert("before"))
+        async with opened(url) as store:
+            with counted_transactions(monkeypatch) as sent:
+                outcomes = await commit_behind_a_lock(
+                    url, store, insert("first"),
+                    insert("before"), insert("of a fault", attributes=None), insert("last"),
+                )  # fmt: skip
+            assert [type(outcome) for outcome in outcomes] == [
+                type(None), ObjectAlreadyExists, TypeError, type(None),
+            ]  # fmt: skip
+            assert len(sent) > 1
+            assert count_of(url) == (3, 3)
+
+    run(main())
+
+
+@pytest.mark.parametrize("lost", ["request", "answer"])
+def test_creates_that_join_others_whose_commit_is_lost_are_done_exactly_once(
+    url, tmp_path, monkeypatch, lost
+):
+    async def main():
+        async with opened(url) as other:
+            await other.commit(insert("before"))
+        async with proxied(url, tmp_path) as (through, proxy), opened(through) as store:
+            grow = PreparedAddition.grow
+
+            async def lose_next(self):
+                await grow(self)
+                if len(self.addition.objects) == 3:
+                    proxy.loses_next = lost
+
+            monkeypatch.setattr(PreparedAddition, "grow", lose_next)
+            outcomes = await commit_behind_a_lock(
+                url, store, insert("first"), insert("second"), insert("third")
+            )
+            assert outcomes == [None] * 3
+            assert proxy.loses_next == ""
+            assert count_of(url) == (4, 4)
 
     run(main())
 
