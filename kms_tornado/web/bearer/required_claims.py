@@ -81,6 +81,8 @@ def requires(*required: RequiredClaim, **claims: ClaimValue | tuple[ClaimValue, 
         demand = Demand(find_refusal, scope)
         if isinstance(guarded, type):
             return _guard_class(guarded, demand)
+        if not callable(guarded):  # a property, say, or what another decorator left
+            raise TypeError(f"@requires guards a method or a class, not a {type(guarded).__name__}")
         return _guard_method(guarded, demand)
 
     return cast("_Guard", guard)

@@ -283,3 +283,9 @@ def test_a_class_that_knows_no_token_cannot_be_guarded() -> None:
         TypeError, match=r"^@requires needs a handler with BearerAuthMixin, not Base"
     ):
         requires(scope="a")(Base)  # type: ignore[type-var]
+
+
+def test_what_cannot_be_called_cannot_be_guarded() -> None:
+    guard: Any = requires(scope="a")
+    with pytest.raises(TypeError, match=r"^@requires guards a method or a class, not a property$"):
+        guard(property(lambda self: None))
