@@ -188,3 +188,12 @@ def read_answer(answer: bytes, version: ProtocolVersion) -> list[Result]:
 def _check_order(node: Node, order: list[str]) -> None:
     tags = [child.tag for child in children_of(node)]
     assert tags == [tag for tag in order if tag in tags]
+
+
+RAW, OPAQUE = choice("KeyFormatType", 1), choice("KeyFormatType", 2)
+
+
+def symmetric_key(key: bytes) -> Node:
+    material = structure("KeyValue", octets("KeyMaterial", key))
+    algorithm = choice("CryptographicAlgorithm", 3), number("CryptographicLength", 8 * len(key))
+    return structure("SymmetricKey", structure("KeyBlock", RAW, material, *algorithm))

@@ -11,7 +11,7 @@ from pathlib import Path
 from .kms import User
 from .oasis import CASES, KMIP1_CASES
 from .oasis_case import Differs, Send, owner_of, read_case, run_case
-from .test_oasis import ENCODINGS, serving
+from .oasis_server import ENCODINGS, serving
 
 
 def result(path: Path, user: User, over: Callable[[User], Send]) -> str:

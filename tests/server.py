@@ -291,6 +291,25 @@ def frozen(pids: Sequence[int]) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
+@contextlib.contextmanager
+def signalling(server: ServerProcess, first_line: str) -> Iterator[None]:
+    """From that line of its log on, SIGHUP goes to the server again and again."""
+    ending = threading.Event()
+
+    def signal_it() -> None:
+        while not ending.wait(0.01):
+            if any(first_line in line for line in server.output["stderr"]):
+                server.send(signal.SIGHUP)
+
+    thread = threading.Thread(target=signal_it)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+
+
 def eventually(check: Callable[[], Any], timeout_s: float = 30) -> Any:
     """The first true result of the check."""
     deadline = time.monotonic() + timeout_s

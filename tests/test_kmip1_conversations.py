@@ -20,6 +20,8 @@ from kms_tornado.kmip.versions import ProtocolVersion
 
 from .keys import rsa_key
 from .kmip1_messages import (
+    OPAQUE,
+    RAW,
     V10,
     V11,
     V12,
@@ -39,6 +41,7 @@ from .kmip1_messages import (
     octets,
     protocol_version,
     read_answer,
+    symmetric_key,
     template,
     text,
     uid,
@@ -47,7 +50,6 @@ from .kms import KMS, two_issuers
 
 OBJECT = {kind: choice("ObjectType", kind) for kind in ObjectType}
 SYMMETRIC, SECRET = OBJECT[ObjectType.SYMMETRIC_KEY], OBJECT[ObjectType.SECRET_DATA]
-RAW, OPAQUE = choice("KeyFormatType", 1), choice("KeyFormatType", 2)
 REASON = structure("RevocationReason", choice("RevocationReasonCode", 1))
 
 
@@ -65,12 +67,6 @@ def kms(tmp_path_factory):
 def exchange(kms) -> Exchange:
     """The transport, for a user without objects."""
     return kms.user().send_binary
-
-
-def symmetric_key(key: bytes) -> Node:
-    material = structure("KeyValue", octets("KeyMaterial", key))
-    algorithm = choice("CryptographicAlgorithm", 3), number("CryptographicLength", 8 * len(key))
-    return structure("SymmetricKey", structure("KeyBlock", RAW, material, *algorithm))
 
 
 def secret_data(kind: int, secret: bytes, key_format: Node) -> Node:

@@ -15,8 +15,8 @@ from .kms import ROOT
 from .oasis import ABSENT, KMIP1_CASES, leaves
 from .oasis_case import Case, Differs, owner_of, read_case, run_case
 from .oasis_kmip1 import reason_to_fail, unused_rows
+from .oasis_server import ENCODINGS, serving
 from .rows import each_row
-from .test_oasis import ENCODINGS, serving
 
 
 @pytest.fixture(scope="module")

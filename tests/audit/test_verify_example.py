@@ -16,7 +16,7 @@ from kms_tornado.service.auditing.anchor_file import ANCHOR_FILE
 from kms_tornado.service.kms import KMS
 from kms_tornado.settings.service import ServiceSettings
 
-from ..service.auditing.test_audit import use
+from ..service.auditing.audited import use
 from .verifier import VERIFIER, run_verifier
 
 Lines = list[bytes]

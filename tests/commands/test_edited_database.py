@@ -23,15 +23,7 @@ from kms_tornado.store.sql.tables.schema import metadata
 
 from ..rows import each_row
 from ..server import NO_AUTH, run
-from ..service.auditing.test_audit import (
-    ALICE,
-    CREATE,
-    create,
-    origin,
-    settings_in,
-    use,
-    with_kms,
-)
+from ..service.auditing.audited import ALICE, CREATE, create, origin, settings_in, use, with_kms
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from kms_tornado import errors
 from kms_tornado.commands.explain import ADVICE, advise
 
-from ..auth.rules.test_explaining import ROWS
+from ..auth.rules.explained_tokens import ROWS
 from ..issuer import Issuer
 from ..rows import each_row
 from ..server import NO_AUTH, free_port, run

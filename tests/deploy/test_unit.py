@@ -20,31 +20,10 @@ from ..issuer import Issuer
 from ..server import Client, ServerProcess, eventually, trusting
 from .installation import UNIT
 from .proxies import replace, write_certificate
-
-
-def systemd_analyze(*arguments: str) -> str:
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
-    done = subprocess.run(["systemd-analyze", *arguments], capture_output=True, text=True)
-    return done.stdout + done.stderr
-
-
-def settings_of(section: str, unit: Path = UNIT) -> dict[str, list[str]]:
-    """{name: its values, in their order}."""
-    found: dict[str, list[str]] = {}
-    current = ""
-    for line in unit.read_text().splitlines():
-        if line.startswith("["):
-            current = line.strip("[]")
-        elif current == section and line and not line.startswith("#"):
-            name, _, value = line.partition("=")
-            found.setdefault(name, []).append(value)
-    return found
-
+from .unit_file import SERVICE, settings_of, systemd_analyze
 
 BACKUP = UNIT.with_name("kms-tornado-backup.service")
 TIMER = UNIT.with_name("kms-tornado-backup.timer")
-SERVICE = settings_of("Service")
 
 
 @pytest.mark.parametrize("unit", [UNIT, BACKUP], ids=lambda path: path.name)

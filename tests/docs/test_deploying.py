@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from .. import postgres
+from ..deploy.container_files import IMAGE, KMS, image_variables
 from ..deploy.installation import UNIT, Host, install_lines, installed_host
 from ..deploy.proxies import replace, write_certificate
-from ..deploy.test_containers import IMAGE, KMS, image_variables
-from ..deploy.test_unit import SERVICE, systemd_analyze
+from ..deploy.unit_file import SERVICE, systemd_analyze
 from ..issuer import Issuer, response
 from ..server import Client, environment, eventually, free_port
 from ..terminal import path_with_kmsctl

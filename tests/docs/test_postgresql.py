@@ -25,7 +25,7 @@ from ..deploy.proxies import replace, write_certificate
 from ..keys import certificate, private_key
 from ..store.conftest import postgres_or_skip
 from ..store.helpers import an_object, with_store
-from ..store.postgres.test_pooler import PgBouncer
+from ..store.postgres.pgbouncer import PgBouncer
 from .blocks import DOCS, ROOT, block
 
 PAGE = "docs/postgresql.md"

@@ -13,9 +13,8 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.enums import ObjectType, Operation, ResultReason, ResultStatus
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, Value, children_of
 
-from ..kmip1_messages import V12, aes, attribute, choice, item, message, template
+from ..kmip1_messages import V12, aes, attribute, choice, item, message, symmetric_key, template
 from ..server import NO_AUTH, ServerProcess
-from ..test_kmip1_conversations import symmetric_key
 from .client import Connection, Site, serving_kmip
 
 REGISTER = item(

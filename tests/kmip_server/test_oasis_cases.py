@@ -15,8 +15,8 @@ import pytest
 from ..oasis import ABSENT, CASES, KMIP1_CASES
 from ..oasis_case import Differs, over_octets, owner_of, read_case, run_case
 from ..oasis_kmip1 import reason_to_fail
+from ..oasis_server import FAILING, OPTIONS
 from ..server import NO_AUTH, ServerProcess
-from ..test_oasis import FAILING, OPTIONS
 from .client import Connection, Site, serving_kmip
 
 

@@ -44,9 +44,9 @@ from ..kms import (
     uid,
 )
 from ..rows import each_row
+from .access_rows import ROWS, a_key_for
 from .inside import ALICE, BOB, START, Inside
-from .test_access import ROWS, a_key_for
-from .test_mentions import MENTIONS, wrapping
+from .mentions import MENTIONS, wrapping
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

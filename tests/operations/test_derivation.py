@@ -12,63 +12,16 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ..kms import attributes, batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
-
-KEY = bytes(range(32))
-DERIVE = 0x200
-
-
-def parameters(*items):
-    return structure("DerivationParameters", *items)
-
-
-def cryptographic(**items):
-    tags = {
-        "hash": "HashingAlgorithm",
-        "algorithm": "CryptographicAlgorithm",
-        "mode": "BlockCipherMode",
-        "padding": "PaddingMethod",
-    }
-    return structure("CryptographicParameters", *(name(tags[k], v) for k, v in items.items()))
-
-
-def data(value):
-    return octets("DerivationData", value)
-
-
-def wanted(*bases, method="HMAC", given=(), kind="SymmetricKey", bits=256, more=()):
-    algorithm = "AES" if kind == "SymmetricKey" else None
-    return [
-        name("ObjectType", kind),
-        *map(uid, bases),
-        name("DerivationMethod", method),
-        parameters(*given),
-        attributes(*more, algorithm=algorithm, bits=bits),
-    ]
-
-
-def derived(user, *bases, **how):
-    return user.do("DeriveKey", *wanted(*bases, **how)).uid
-
-
-def a_key(user, key=KEY, mask=DERIVE, *more):
-    return user.import_key("", key, number("CryptographicUsageMask", mask), *more)
-
-
-def a_secret(user, value, *more):
-    return user.do(
-        "Register",
-        name("ObjectType", "SecretData"),
-        structure("Attributes", number("CryptographicUsageMask", DERIVE), *more),
-        structure(
-            "Object",
-            name("SecretDataType", "Password"),
-            structure(
-                "KeyBlock",
-                name("KeyFormatType", "Raw"),
-                structure("KeyValue", structure("KeyMaterial", octets("ByteString", value))),
-            ),
-        ),
-    ).uid
+from .deriving import (
+    DERIVE,
+    KEY,
+    a_key,
+    a_secret,
+    cryptographic,
+    data,
+    derived,
+    wanted,
+)
 
 
 def ecb(key, value):
@@ -202,12 +155,6 @@ def test_base_and_derived_object_are_linked(alice):
     made = derived(alice, base, given=[data(b"x")])
     assert links(alice, made) == {("DerivationBaseObjectLink", base)}
     assert links(alice, base) == {("DerivedKeyLink", made)}
-
-
-def attribute(user, key, tag):
-    return user.do("GetAttributes", uid(key), name("AttributeReference", tag)).get(
-        "Attributes", tag
-    )
 
 
 @pytest.mark.parametrize("asked", [None, False, True])

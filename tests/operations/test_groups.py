@@ -27,7 +27,7 @@ from ..kms import (
 )
 from ..rows import each_row
 from ..server import eventually
-from .test_access import ROWS, a_key_for, is_answered, operation_name
+from .access_rows import ROWS, a_key_for, is_answered, operation_name
 
 OPTIONS = ["--jwt-group-claim", "groups"]
 USES = ("encrypt", "get_attributes")

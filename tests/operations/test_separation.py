@@ -41,9 +41,9 @@ from kms_tornado.service.catalogue import select_operations
 from ..keys import rsa_key
 from ..kms import attributes, flag, name, number, octets, structure, uid
 from ..rows import each_row
+from .deriving import a_key, a_secret, attribute, cryptographic, data, derived, wanted
 from .objects.test_digests import told
 from .objects.wrapping import under
-from .test_derivation import a_key, a_secret, attribute, cryptographic, data, derived, wanted
 
 KEY = bytes(range(32))
 MATERIAL = KeyMaterial(KEY)

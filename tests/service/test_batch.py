@@ -34,6 +34,7 @@ from ..kms import (
     version,
 )
 from ..rows import each_row
+from .batches import CONTINUE, STOP, UNDO, option, statuses
 
 SHARED = Path(__file__).parents[3] / "shared/KMIP.md"
 PATHS = ["/kmip_2_1", "/kmip/2_1", "/kmip"]
@@ -43,17 +44,6 @@ QUERY = batch_item("Query", name("QueryFunction", "QueryObjects"))
 
 def create(*more, **kwargs):
     return batch_item("Create", SYMMETRIC, attributes(ACTIVATED, *more), **kwargs)
-
-
-def option(value):
-    return name("BatchErrorContinuationOption", value)
-
-
-CONTINUE, STOP, UNDO = map(option, ("Continue", "Stop", "Undo"))
-
-
-def statuses(items):
-    return [each.get("ResultReason") or each["ResultStatus"] for each in items]
 
 
 def refusal(items):

@@ -33,7 +33,7 @@ from ..kms import (
     version,
 )
 from ..rows import each_row
-from .test_batch import CONTINUE, STOP, UNDO, statuses
+from .batches import CONTINUE, STOP, UNDO, statuses
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 QUERY = batch_item("Query", name("QueryFunction", "QueryObjects"), item_id=b"\xab\x01")

@@ -17,7 +17,8 @@ from ..bench.load import cpu_seconds
 from ..issuer import Issuer, write_tls_files
 from ..keys import certificate, private_key, private_pem
 from ..server import CREATE, NO_AUTH, ServerProcess, check_log, eventually, trusting
-from ..web.process.test_tls import FILES, trusting_context
+from ..tls_files import FILES, trusting_context
+from .silent_clients import is_answered, silent
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 #: A request that is busy until its body has come.
@@ -46,20 +47,6 @@ def limited(directory, *argv, tls=False):
         assert "Traceback" not in server.log
 
 
-@contextlib.contextmanager
-def silent(port, count, host="127.0.0.1", data=b""):
-    """So many connections that say nothing more than the data."""
-    with contextlib.ExitStack() as stack:
-        socks = []
-        for _ in range(count):
-            sock = stack.enter_context(socket.create_connection((host, port), timeout=10))
-            if data:
-                with contextlib.suppress(ConnectionError):
-                    sock.sendall(data)
-            socks.append(sock)
-        yield socks
-
-
 def count(server, series):
     """The number of a series, of all workers."""
     text = server.client.get("/metrics").text
@@ -72,12 +59,6 @@ def count(server, series):
 def made_room_or_refused(server):
     dropped = count(server, 'kms_connections_dropped_total{reason="quiet"}')
     return dropped + count(server, 'kms_connections_refused_total{reason="full"}')
-
-
-def is_answered(server):
-    with contextlib.suppress(OSError):
-        return server.client.get("/health").status == 200
-    return False
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -10,7 +10,7 @@ import pytest
 from kms_tornado.transport import descriptors
 
 from ..server import CREATE, NO_AUTH, eventually, serving
-from .test_accepting import is_answered, silent
+from .silent_clients import is_answered, silent
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from ..issuer import Issuer, write_tls_files
 from ..keys import certificate, private_key, private_pem
 from ..rows import each_row
 from ..server import CREATE, ServerProcess, check_log, trusting
-from ..web.process.test_tls import FILES, trusting_context
+from ..tls_files import FILES, trusting_context
 
 KEY_PAIR = {
     "tag": "CreateKeyPair", "type": "Structure", "value": [

@@ -27,7 +27,7 @@ from kms_tornado.settings.service import ServiceSettings
 from ... import postgres
 from ...audit.verifier import run_verifier
 from ...server import NO_AUTH, run
-from ...service.auditing.test_audit import use
+from ...service.auditing.audited import use
 
 OTHER_KEY = parse_private_pem(make_private_pem())
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import pkcs12
 from ...kms import ACTIVATED, batch_item, flag, name, octets, structure, text, uid
 from ...outside_keys import of_openssl
 from ..new_objects import key_block, registered
-from .test_pkcs12 import CHAIN, FILE, PASSWORD, PKCS8, imported, links_of, password_link, secret
+from .pkcs12_parts import CHAIN, FILE, PASSWORD, PKCS8, imported, links_of, password_link, secret
 
 
 def ask(user, key, *more, operation="Get"):

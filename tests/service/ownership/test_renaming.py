@@ -20,9 +20,7 @@ from kms_tornado.service.ownership.transferring import TransferResult
 from kms_tornado.store.interface.changes import Conflict
 
 from ...operations.inside import ALICE, BOB, Inside
-from .test_transferring import Meddling, check_whole, grants_of, kms, owned
-
-__all__ = ["kms"]  # the fixture
+from .transfers import Meddling, check_whole, grants_of, owned
 
 A, B = "https://a.example", "https://b.example/"
 PLAIN, BY_ISSUER, BY_EMAIL = (

@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kms_tornado.domain.managed_object import SealedMaterial, UniqueIdentifier
-from kms_tornado.domain.search import LocateSearch, ObjectFilter
 from kms_tornado.errors import ItemNotFound, NonUniqueName
 from kms_tornado.kmip.attributes import Attributes, with_user_tags
 from kms_tornado.kmip.enums import NameType, Operation, State
@@ -22,25 +19,12 @@ from kms_tornado.service.objects.access_rights import AccessRequest
 from kms_tornado.service.ownership import transferring
 from kms_tornado.service.ownership.transferring import Transfer, Transferrer, TransferResult
 from kms_tornado.store.interface.changes import Replace
-from kms_tornado.store.postgres.backend import PostgresBackend
 
 from ...operations.inside import ALICE, BOB, Inside
-from ...postgres import NoPostgres, empty_database
+from .transfers import Meddling, check_whole, grants_of, owned
 
 CAROL, DEVS = "carol", "group:devs"
 GET, ENCRYPT = Operation.GET, Operation.ENCRYPT
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def kms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inside]:
-    backend = None
-    if request.param == "postgresql":
-        try:
-            backend = PostgresBackend(empty_database())
-        except NoPostgres as exc:
-            pytest.skip(str(exc))
-    with Inside(tmp_path, backend=backend) as inside:
-        yield inside
 
 
 def move(
@@ -58,25 +42,8 @@ def grant(kms: Inside, key: str, user: str, *operations: Operation) -> None:
     kms.run(kms.rights.grant(ALICE, request, has_groups=True))
 
 
-def grants_of(kms: Inside, key: str, owner: str) -> dict[str, set[str]]:
-    listed = kms.run(kms.rights.list_grants(owner, key))
-    return {item["user_id"]: set(item["operations"]) for item in listed}
-
-
-def owned(kms: Inside, owner: str) -> set[str]:
-    return {item["object_id"] for item in kms.run(kms.rights.list_owned(owner))}
-
-
 def named(value: str) -> dict[str, Any]:
     return {"names": (Name(value, NameType.UNINTERPRETED_TEXT_STRING),)}
-
-
-def check_whole(kms: Inside, owner: str, count: int) -> None:
-    """Every object is found by Locate, which compares it with its rows in all indexes, and opens."""
-    page = kms.run(kms.store.locate(LocateSearch(ObjectFilter(), owner, 0, 1000)))
-    assert page.total == count
-    for uid in page.uids:
-        assert kms.key_of(uid, owner)
 
 
 def test_object_is_the_new_owners_with_all_that_it_has(kms: Inside) -> None:
@@ -168,54 +135,6 @@ def test_envelope_of_somebody_else_stays_and_is_told(kms: Inside) -> None:
     assert result.moved == 1
     assert [*result.failures] == [bad]
     assert owned(kms, BOB) == {good}
-
-
-class Meddling:
-    """A store that has something done before a commit, or ends at one of its calls."""
-
-    def __init__(
-        self,
-        store: Any,
-        *,
-        before_commit: Callable[[], Any] | None = None,
-        ends_at: int = -1,
-        is_done: bool = False,
-    ) -> None:
-        self._store, self._before, self._left, self._is_done = (
-            store,
-            before_commit,
-            ends_at,
-            is_done,
-        )
-
-    def __getattr__(self, name: str) -> Any:
-        member = getattr(self._store, name)
-        return _MeddlingPart(self, member) if name == "naming" else self.wrap(name, member)
-
-    def wrap(self, name: str, method: Callable[..., Any]) -> Callable[..., Any]:
-        async def call(*args: Any, **options: Any) -> Any:
-            self._left -= 1
-            if name == "commit_groups" and self._before is not None:
-                before, self._before = self._before, None
-                await before()
-            if self._left == 0 and not self._is_done:
-                raise asyncio.CancelledError
-            result = await method(*args, **options)
-            if self._left == 0:
-                raise asyncio.CancelledError
-            return result
-
-        return call
-
-
-class _MeddlingPart:
-    """A part of such a store, whose calls count among those of the store."""
-
-    def __init__(self, store: Meddling, part: Any) -> None:
-        self._store, self._part = store, part
-
-    def __getattr__(self, name: str) -> Any:
-        return self._store.wrap(name, getattr(self._part, name))
 
 
 @pytest.mark.parametrize("is_done", [False, True], ids=["before the call", "behind it"])

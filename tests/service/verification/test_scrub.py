@@ -21,18 +21,7 @@ from kms_tornado.store.interface.object_checks import AUDIT, ScrubState
 from kms_tornado.store.interface.object_store import ObjectStore
 
 from ...store.helpers import Place, an_object, opened, until, with_store, write_behind
-from .test_objects import (
-    change,
-    execute,
-    keep,
-    modify,
-    place,
-    records_of,
-    roll_back,
-    verify,
-)
-
-__all__ = ["place"]
+from .altered_objects import change, execute, keep, modify, records_of, roll_back, verify
 
 
 class Time:

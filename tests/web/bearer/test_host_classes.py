@@ -10,7 +10,6 @@ import contextlib
 import itertools
 import logging
 import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,31 +23,10 @@ from ...issuer import Issuer
 from ...support import AppClient, Response, running
 from .handlers import parse_response
 from .host_classes import HOOKS, MADE_BY, NOTHING_ABOVE, HostClass, host_classes, make_handler
+from .records import SOON_S, Records
 
 CLASSES = list(host_classes())
 BEFORE_PREPARE = ("decode_argument",)  # Tornado calls these before, with a good token, too
-SOON_S = 5  # nothing here waits: an answer takes milliseconds, and no answer takes for ever
-
-LEFT_OUT = {"tornado.access", "kms_tornado.keys"}
-
-
-class Records(logging.Handler):
-    """What was logged at INFO and above."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
-        self.records: list[logging.LogRecord] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
-
-    def take(self, client: AppClient) -> list[logging.LogRecord]:
-        """Those of the requests that were answered, without the access log and the fetching of keys."""
-        done = threading.Event()
-        client.loop.call_soon_threadsafe(done.set)
-        assert done.wait(SOON_S)
-        taken, self.records = self.records, []
-        return [record for record in taken if record.name not in LEFT_OUT]
 
 
 class Server:

@@ -17,7 +17,7 @@ from kms_tornado.wording import MAX_VALUE_LENGTH
 
 from ...issuer import Issuer
 from ...support import running
-from .test_host_classes import Records
+from .records import Records
 
 Refusals = Callable[[], list[Any]]
 

@@ -20,7 +20,7 @@ from kms_tornado.web.bearer.required_claims import requires
 from ...issuer import Issuer
 from ...support import Client, running
 from .handlers import Host, is_refused
-from .test_host_classes import Records
+from .records import Records
 
 Routes = list[tuple[str, type[RequestHandler]]]
 ROUTES: Routes = []

@@ -9,7 +9,7 @@ import pytest
 
 from ... import postgres
 from ...server import NO_AUTH, ServerProcess, eventually
-from ...service.verification.test_objects import execute, keep, put_back
+from ...service.verification.altered_objects import execute, keep, put_back
 from ...store.helpers import Place
 
 ADMIN = "x"

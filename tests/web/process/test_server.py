@@ -22,6 +22,7 @@ from ...server import (
     read_all,
     send_head,
     serving,
+    signalling,
     trusting,
 )
 
@@ -202,22 +203,3 @@ def test_sighup_while_the_server_is_still_starting_is_harmless(tmp_path):
     with signalling(server, r"--jwks-refresh-interval"), server:
         assert server.client.get("/health").status == 200
         assert server.stop() == 0
-
-
-@contextlib.contextmanager
-def signalling(server, first_line):
-    """From that line of its log on, SIGHUP goes to it again and again."""
-    ending = threading.Event()
-
-    def signal_it():
-        while not ending.wait(0.01):
-            if any(first_line in line for line in server.output["stderr"]):
-                server.send(signal.SIGHUP)
-
-    thread = threading.Thread(target=signal_it)
-    thread.start()
-    try:
-        yield
-    finally:
-        ending.set()
-        thread.join()

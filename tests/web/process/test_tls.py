@@ -23,19 +23,7 @@ from ...server import (
     serving,
     trusting,
 )
-
-FILES = ("--tls-cert-file", "cert.pem", "--tls-key-file", "key.pem")
-
-
-def write_pair(directory, name, ends_in_days=10):
-    key = private_key("ES256", name)
-    pem = certificate(key, names=(name.replace(" ", "-"),), ends_in_days=ends_in_days)
-    write_tls_files(directory, pem, private_pem(key))
-    return pem
-
-
-def trusting_context(*pems):
-    return ssl.create_default_context(cadata=b"".join(pems).decode())
+from ...tls_files import FILES, trusting_context, write_pair
 
 
 def served_certificate(server):

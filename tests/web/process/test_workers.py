@@ -26,9 +26,9 @@ from ...server import (
     run,
     send_head,
     serving,
+    signalling,
     trusting,
 )
-from .test_server import signalling
 
 TWO = ("--workers", "2")
 

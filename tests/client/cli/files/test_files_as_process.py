@@ -16,8 +16,8 @@ import pytest
 from kms_tornado.client import KMSClient
 
 from ....server import eventually
+from ..loaded import loaded_by
 from ..runner import COMMAND, Kmsctl, forked_command
-from ..test_main import loaded_by
 
 MIB = 1024 * 1024
 #: For the whole process, whatever the size of the file.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ..loaded import HEAVY, MODULES
 from ..runner import Kmsctl
-from ..test_main import HEAVY, MODULES
 
 #: Noun → its verbs.
 ENDING = ["activate", "revoke", "destroy"]

@@ -27,23 +27,9 @@ from kms_tornado.store.sql.tables.schema import audit_uses
 
 from ....service.kill import count_steps, kill_at, spread
 from ...helpers import ALICE, BOB, an_object, opened, with_store, write_behind
+from .indexed import NEWS, NOW, create, index_all, read
 
 BYTES = "BLOB", "BYTEA"
-NOW = 1_795_952_726
-NEWS = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
-
-
-def read(uid, number=0, operation="Get"):
-    return make_draft(NEWS, operation, uid=uid, time_ms=NOW * 1000 + number)
-
-
-async def index_all(store, now=NOW):
-    """The number of steps."""
-    for number in range(100):
-        step = await store.records.take_step(now)
-        if not step.behind:
-            return number
-    raise AssertionError("it does not catch up")
 
 
 async def find(store, query=None, **fields):
@@ -341,12 +327,6 @@ def test_pages_of_two_keys_are_told_once_in_order(place, monkeypatch):
         ]  # fmt: skip
 
     assert with_store(place, body) == [[4, 2, 1], [6, 5, 4, 3, 2, 1], [5, 4], [1], []]
-
-
-def create(uid, number=0, owner=ALICE):
-    """The record of its creation."""
-    made_by = Origin(owner, None, "127.0.0.1", "dfb8822b6b0e65ef")
-    return make_draft(made_by, "Import", uid=uid, changes=[uid], time_ms=NOW * 1000 + number)
 
 
 def read_by(store, principal, **fields):

@@ -10,7 +10,7 @@ from kms_tornado.store.interface.changes import Insert, Remove, Replace
 from kms_tornado.store.sql.audit import index as audit_index
 
 from ...helpers import ALICE, BOB, an_object, with_store, write_behind
-from .test_index import NOW, create, index_all, read
+from .indexed import NOW, create, index_all, read
 
 
 async def fill(store):
