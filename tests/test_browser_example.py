@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from .example_programs import example
 from .support import Client
-from .test_examples import example
 from .web.process.dev.browser import Visitor, dev_issuer
 from .web.ui.browser import launch
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 import typing
@@ -14,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from tornado.httpclient import HTTPClientError, HTTPRequest
-from tornado.testing import bind_unused_port
 from tornado.web import Application
 from tornado.websocket import websocket_connect
 
@@ -22,41 +19,9 @@ import kms_tornado
 from kms_tornado.errors import ConfigurationError
 from kms_tornado.settings.service import ServiceArguments
 
+from .example_programs import ROOT, example
 from .issuer import Issuer
-from .server import eventually
 from .support import Client, running
-
-ROOT = Path(__file__).parent.parent
-
-
-def accepts(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return False
-
-
-@contextlib.contextmanager
-def example(name: str, issuer_uri: str, **environment: str) -> Iterator[Client]:
-    sock, port = bind_unused_port()
-    sock.close()
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "examples" / name)],
-        env={
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "ISSUER": issuer_uri,
-            "AUDIENCE": "orders",
-            "PORT": str(port),
-            **environment,
-        },
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        eventually(lambda: accepts(port), timeout_s=60)
-        yield Client(port)
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 @pytest.fixture(scope="module")

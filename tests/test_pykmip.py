@@ -20,7 +20,6 @@ from .kms import (
     ACTIVATED,
     KMS,
     Item,
-    User,
     attributes,
     batch_item,
     message,
@@ -35,9 +34,10 @@ from .kms import (
 )
 
 enums = pytest.importorskip("kmip.core.enums")
-from kmip.core.utils import BytearrayStream  # noqa: E402 - only where it is installed
-from kmip.pie.client import ProxyKmipClient  # noqa: E402
+from kmip.pie.client import ProxyKmipClient  # noqa: E402 - only where it is installed
 from kmip.pie.exceptions import KmipOperationFailure  # noqa: E402
+
+from .pykmip_over_http import OverHTTP  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +48,6 @@ def kms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KMS]:
         KMS(tmp_path_factory.mktemp("kms"), *issuers, options=options) as server,
     ):
         yield server
-
-
-class OverHTTP:
-    """In the place of PyKMIP's socket. answers: as they came."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-        self.answers: list[bytes] = []
-
-    def write(self, request: bytes) -> None:
-        self.answers.append(self.user.send_binary(bytes(request)))
-
-    def read(self) -> Any:
-        return BytearrayStream(self.answers[-1])
 
 
 @pytest.fixture

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from .kms import KMS, two_issuers
-from .test_pykmip import OverHTTP
 
 enums = pytest.importorskip("kmip.core.enums")
 from kmip.core.factories.attributes import AttributeFactory  # noqa: E402 - only where it is installed
 from kmip.pie import objects  # noqa: E402
 from kmip.pie.client import ProxyKmipClient  # noqa: E402
 from kmip.pie.exceptions import KmipOperationFailure  # noqa: E402
+
+from .pykmip_over_http import OverHTTP  # noqa: E402
 
 VERSIONS = [version for version in enums.KMIPVersion if version.name.startswith("KMIP_1")]
 AES, RSA = enums.CryptographicAlgorithm.AES, enums.CryptographicAlgorithm.RSA

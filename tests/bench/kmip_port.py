@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import os
 import re
 import socket
@@ -22,7 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
 from tests.bench import certificates, pykmip_peer, tls_floor
 from tests.bench.kms import peer_operations
 from tests.bench.load import Connection, Measurement, cpu_seconds, measure
@@ -30,6 +28,7 @@ from tests.bench.ours import CREATE, Ours, close, encrypt
 from tests.issuer import Issuer
 from tests.kms import batch_item, message, structure, uid
 from tests.server import ServerProcess, trusting
+from tests.ttlv import in_binary
 
 CONNECTIONS = 16
 _PEER_PORT = 15698
@@ -154,7 +153,7 @@ def _compare_resumed(
 def _encode(item: dict[str, Any]) -> bytes:
     operation, fields = item["tag"], item["value"]
     tree = message(batch_item(operation, *fields))
-    return binary_codec.format(json_codec.parse(json.dumps(tree).encode())[0])
+    return in_binary(tree)
 
 
 def _measure_resumed(

@@ -20,7 +20,7 @@ from ..kmip_server.authority import Authority
 from ..kms import attributes, batch_item, message
 from ..kms import name as enumeration
 from ..server import CREATE, Client, ServerProcess, data, eventually, node, serving, trusting
-from ..web.test_kmip_exchange_binary import in_binary, in_json
+from ..ttlv import in_binary, in_json
 from .proxies import Echo, Proxy, haproxy, nginx, program, write_certificate
 
 MAX_BODY = 16 * 1024 * 1024

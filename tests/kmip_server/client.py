@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import json
 import re
 import socket
 import ssl
@@ -12,11 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
-from kms_tornado.kmip.ttlv import Dialect
-
 from ..kms import Fields, Item, attributes, batch_item, message, name, structure, text, uid
 from ..server import ServerProcess, check_log
+from ..ttlv import in_binary, in_json
 from .authority import Authority, Certificate
 
 _numbers = itertools.count(1)
@@ -31,17 +28,13 @@ def get(identifier: str) -> Item:
     return batch_item("Get", uid(identifier))
 
 
-def encode(item: Item) -> bytes:
-    return binary_codec.format(json_codec.parse(json.dumps(item).encode())[0])
-
-
 def ask(*items: Item, header: Sequence[Item] = ()) -> bytes:
-    return encode(message(*items, header=header))
+    return in_binary(message(*items, header=header))
 
 
 def decode(octets: bytes) -> list[Fields]:
     """The batch items of an answer."""
-    tree = json.loads(json_codec.format(binary_codec.parse(octets), Dialect.OASIS))
+    tree = in_json(octets)
     assert tree["tag"] == "ResponseMessage"
     return [Fields(item) for item in tree["value"][1:]]
 

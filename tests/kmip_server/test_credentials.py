@@ -17,8 +17,9 @@ from ..issuer import Issuer
 from ..kms import Item, batch_item, message, name, structure, text, version
 from ..proofs import thumbprint
 from ..server import ServerProcess, eventually, trusting
+from ..ttlv import in_binary
 from .authority import Certificate
-from .client import CREATE, QUERY, Connection, Site, ask, encode, get, serving_kmip
+from .client import CREATE, QUERY, Connection, Site, ask, get, serving_kmip
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_message_whose_credential_might_be_overlooked_is_refused(
     with Connection(server.kmip_port, site.trust(site.alice)) as alice:
         before = alice.do(locate)
         for password in ("junk", issuer.token(sub="bob", aud="kms")):
-            alice.send(encode(hide(credential(password))))
+            alice.send(in_binary(hide(credential(password))))
             [item] = alice.receive()
             assert item["ResultStatus"] == "OperationFailed"
             assert item["ResultReason"] == "InvalidMessage"
@@ -137,7 +138,7 @@ def test_message_with_a_long_header_is_refused_in_its_own_version(
     long = text("ClientCorrelationValue", "x" * 21_000)
     with Connection(server.kmip_port, site.trust(site.alice)) as alice:
         answer = alice.exchange(ask(CREATE, header=[version(1, 4), long]))
-    assert encode(version(1, 4)) in answer
+    assert in_binary(version(1, 4)) in answer
 
 
 def digest_of(certificate: Certificate) -> str:

@@ -167,3 +167,8 @@ def held_certificate(octets_):
     return structure(
         "Certificate", name("CertificateType", "X_509"), octets("CertificateValue", octets_)
     )
+
+
+def told(user, key, *more):
+    """The digest that GetAttributes tells; None where there is none."""
+    return user.do("GetAttributes", uid(key), *more).get("Attributes", "Digest", "DigestValue")

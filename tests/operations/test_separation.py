@@ -42,7 +42,7 @@ from ..keys import rsa_key
 from ..kms import attributes, flag, name, number, octets, structure, uid
 from ..rows import each_row
 from .deriving import a_key, a_secret, attribute, cryptographic, data, derived, wanted
-from .objects.test_digests import told
+from .new_objects import told
 from .objects.wrapping import under
 
 KEY = bytes(range(32))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
+from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.service.load.limits import MAX_RESPONSE_BYTES
 
 from ..kms import (
@@ -34,6 +34,7 @@ from ..kms import (
     version,
 )
 from ..rows import each_row
+from ..ttlv import in_binary
 from .batches import CONTINUE, STOP, UNDO, option, statuses
 
 SHARED = Path(__file__).parents[3] / "shared/KMIP.md"
@@ -584,13 +585,9 @@ def test_items_of_many_values_are_answered_as_they_are_alone(alice):
     assert [each["UniqueBatchItemID"] for each in (first, failed, second)] == ["61", "62", "63"]
     assert statuses([failed, listed]) == ["ItemNotFound", "Success"]
 
-    root = json_codec.parse(json.dumps(message(*items, header=[CONTINUE])).encode())[0]
-    answer = binary_codec.parse(alice.send_binary(binary_codec.format(root)))
-    alone = binary_codec.parse(
-        alice.send_binary(
-            binary_codec.format(json_codec.parse(json.dumps(message(items[0])).encode())[0])
-        )
-    )
+    together = in_binary(message(*items, header=[CONTINUE]))
+    answer = binary_codec.parse(alice.send_binary(together))
+    alone = binary_codec.parse(alice.send_binary(in_binary(message(items[0]))))
     assert answer.value[1] == alone.value[1]
     assert [item.tag for item in answer.value[1:]] == ["BatchItem"] * 4
 
@@ -619,8 +616,7 @@ def test_room_is_shared_by_the_items(alice):
 
 def length_in_ttlv(user, sent):
     """(bytes of the answer, what became of each item)"""
-    root = json_codec.parse(json.dumps(sent).encode())[0]
-    answer = user.send_binary(binary_codec.format(root))
+    answer = user.send_binary(in_binary(sent))
     statuses_of = [
         {part.tag: part.value for part in item.value}
         for item in binary_codec.parse(answer).value[1:]

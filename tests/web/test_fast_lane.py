@@ -18,7 +18,6 @@ from tornado.httputil import HTTPHeaders, RequestStartLine
 from kms_tornado.auth.credentials import Credentials
 from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.auth.principal import Principal
-from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.service.kms import KMS
 from kms_tornado.service.load.loop_turns import BODY_PIECE, LoopTurns
 from kms_tornado.service.message_exchange import OFFLOAD_BYTES
@@ -34,6 +33,7 @@ from ..kms import attributes, batch_item, message, name, octets, structure, uid
 from ..rows import each_row
 from ..server import eventually
 from ..support import running
+from ..ttlv import in_binary
 
 LIMIT = 2**20
 CREATE = structure("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256, mask=0x0C))
@@ -163,10 +163,6 @@ def encoded(tree: Any) -> bytes:
     return json.dumps(tree).encode()
 
 
-def binary(tree: Any) -> bytes:
-    return binary_codec.format(json_codec.parse(encoded(tree))[0])
-
-
 QUERY = structure("Query", name("QueryFunction", "QueryOperations"))
 LONG_HASH = structure("Hash", octets("Data", bytes(OFFLOAD_BYTES)))
 
@@ -180,7 +176,7 @@ REQUESTS = {
     "no operation": ("/kmip_2_1", encoded(structure("Attributes")), JSON, 422),
     "message": ("/kmip", encoded(message(batch_item("Locate"))), JSON, 200),
     "failing message": ("/kmip", encoded(message(batch_item("Get", uid("x")))), JSON, 200),
-    "binary message": ("/kmip", binary(message(batch_item("Locate"))), BINARY, 200),
+    "binary message": ("/kmip", in_binary(message(batch_item("Locate"))), BINARY, 200),
     "broken binary": ("/kmip", b"\x42\x00\x78", BINARY, 200),
     "bare where messages go": ("/kmip", encoded(QUERY), JSON, 200),
 }

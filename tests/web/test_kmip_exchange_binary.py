@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import struct
 
 import pytest
 
-from kms_tornado.kmip.codecs import binary_codec, json_codec
-from kms_tornado.kmip.ttlv import MAX_DEPTH, Dialect
+from kms_tornado.kmip.ttlv import MAX_DEPTH
 
 from ..kms import KMS, batch_item, message, number, structure, two_issuers, uid, version
 from ..kms import attributes as attributes_item
 from ..kms import name as enumeration
 from ..rows import each_row
+from ..ttlv import in_binary, in_json
 
 SYMMETRIC = enumeration("ObjectType", "SymmetricKey")
 
@@ -28,14 +27,6 @@ def kms(tmp_path_factory):
 @pytest.fixture(scope="module")
 def alice(kms):
     return kms.user("Alice")
-
-
-def in_binary(item):
-    return binary_codec.format(json_codec.parse(json.dumps(item).encode())[0])
-
-
-def in_json(octets):
-    return json.loads(json_codec.format(binary_codec.parse(octets), Dialect.OASIS))
 
 
 def ask(user, *items, header=()):

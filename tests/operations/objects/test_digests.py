@@ -27,17 +27,12 @@ from ...kms import (
     uid,
 )
 from ...rows import each_row
-from ..new_objects import certificate_der, import_object, imported
+from ..new_objects import certificate_der, import_object, imported, told
 from .wrapping import under
 
 KEY = bytes(range(100, 132))
 DIGEST = hashlib.sha256(KEY).digest()
 ASKED = name("AttributeReference", "Digest")
-
-
-def told(user, key, *more):
-    """The digest that GetAttributes tells; None where there is none."""
-    return user.do("GetAttributes", uid(key), *more).get("Attributes", "Digest", "DigestValue")
 
 
 def is_listed(user, key):
