@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -21,6 +22,7 @@ from ...key_files.json_ttlv import with_limits
 from ...key_files.kmip_objects import is_wrapped
 from ...key_files.writing import FORMAT_NAMES, TEXT_FORMATS, write_key_file
 from ..key_names import resolve_key, use_key
+from ..output import warn
 from ..session import Session
 from .nouns import CERTIFICATE, SECRET, SYMMETRIC, Noun
 from .options import existing, name_of, with_options
@@ -29,6 +31,9 @@ from .targets import describe_object, format_state
 from .wrapping import WRAPPING_ALGORITHMS, specify_wrapping
 
 _CERTIFICATE_FORMATS = ("json-ttlv", "der", "raw", "pem")
+
+#: Of names of files that are not expected to hold JSON, which is the default, as ckms has it.
+_SUFFIXES_OF_OTHERS = frozenset({".pem", ".crt", ".der", ".cer"})
 
 _USABLE = frozenset({State.PRE_ACTIVE, State.ACTIVE})
 
@@ -110,6 +115,8 @@ def _export_file(
     secret = _name_secret(response)
     is_text = options.file_format in TEXT_FORMATS
     write_output(file, octets, secret=secret, is_text=is_text, replaces=options.replaces)
+    if options.file_format == "json-ttlv" and Path(file).suffix.lower() in _SUFFIXES_OF_OTHERS:
+        warn(f"{file} is JSON, whatever its name says: -f chooses another format")
     described = secret or describe_object(uid, response.attributes)
     advice = ". Whoever has this file has the key." if secret else ""
     show_written(session, file, f"{file}: {described}{advice}", unique_identifier=uid)

@@ -119,6 +119,26 @@ def test_file_that_is_there_stays_and_no_request_is_made(alice: Kmsctl, tmp_path
     assert path.read_text() == "dear"
 
 
+@pytest.mark.parametrize(
+    ("file", "options", "warning"),
+    [
+        ("key.pem", [], "key.pem is JSON, whatever its name says: -f chooses another format"),
+        ("KEY.DER", [], "KEY.DER is JSON, whatever its name says: -f chooses another format"),
+        ("key.json", [], ""),
+        ("key.pem", ["-f", "pem"], ""),
+    ],
+    ids=["PEM", "DER", "JSON", "as its name says"],
+)
+def test_file_in_another_format_than_its_name_says_is_warned_of(
+    alice: Kmsctl, pairs, tmp_path: Path, monkeypatch, file: str, options: list[str], warning: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = alice("rsa", "keys", "export", "rsa_pk", file, *options)
+    assert outcome.code == 0
+    assert outcome.stderr == (f"kmsctl: {warning}\n" if warning else "")
+    assert (tmp_path / file).exists()
+
+
 def test_binary_is_not_shown_on_a_terminal(alice: Kmsctl, client: KMSClient) -> None:
     key = client.create_symmetric_key()
     outcome = alice.terminal("sym", "keys", "export", key, "-", "-f", "raw", "--yes")
