@@ -14,7 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import settings
 
-from . import compiled_once, longest_first, pressure, scratch
+from . import compiled_once, longest_first, pressure, scratch, warm
 from .issuer import Issuer
 from .kms import KMS, User, two_issuers
 
@@ -32,6 +32,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config, "workerinput"):
+        warm.share_with_run(config.workerinput["testrunuid"])
     if config.option.markexpr != "soak":  # which has files of a gigabyte
         scratch.use_directory()
 

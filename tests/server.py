@@ -38,7 +38,7 @@ def environment(**variables: str) -> dict[str, str]:
 
 @functools.cache
 def warm_servers() -> WarmServers:
-    """Where servers are forked from; one for each process of pytest."""
+    """Where servers are forked from."""
     return WarmServers(environment())
 
 

@@ -7,8 +7,9 @@ its own all the same, with its own directory, output, signals, variables, limits
 is about the start of the process itself, it starts `python -m kms_tornado`.
 
     test ── WarmServers ── socket ── _serve_forever (loads once) ── server
-    shell ── a program of `make_program` ── another socket ──┘
+    shell ── a program of `make_program` ── socket ──┘
 
+All workers of pytest-xdist have one: who needs it first starts it, and it ends when nobody is connected.
 `_serve_forever` tells the process ID of each server, waits for its end and tells its exit code.
 """
 
@@ -17,6 +18,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextlib
+import errno
 import fcntl
 import functools
 import gc
@@ -43,6 +45,15 @@ from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 _NUMBER = struct.Struct(">i")
+
+#: What processes of tests have in common that have servers forked from one.
+_run_id = str(os.getpid())
+
+
+def share_with_run(run_id: str) -> None:
+    """From now on, with the other workers of this run of pytest-xdist."""
+    global _run_id
+    _run_id = run_id
 
 
 class WarmProcess:
@@ -96,28 +107,45 @@ class WarmProcess:
 
 
 class WarmServers:
-    """The process that servers are forked from. It ends with the one that made it."""
+    """The process that servers are forked from."""
 
     def __init__(self, environment: dict[str, str], *, program: str = "server") -> None:
         """program: what is forked, "server" or "kmsctl"."""
         self._program = program
-        self._socket, theirs = socket.socketpair()
-        self._address = (
-            f"\0kms-warm-{program}-{os.getpid()}"  # has no file, whose path might be too long
-        )
-        with theirs, socket.socket(socket.AF_UNIX) as others:
-            others.bind(self._address)
-            others.listen()
-            descriptors = [theirs.fileno(), others.fileno()]
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.warm", program, *map(str, descriptors)],
-                cwd=ROOT, env=environment, pass_fds=descriptors, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
+        # Has no file, whose path might be too long.
+        self._address = f"\0kms-warm-{program}-{_run_id}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = socket.socket(socket.AF_UNIX)
+        while not self._is_connected():
+            self._begin(environment)
         atexit.register(self.close)
+
+    def _is_connected(self) -> bool:
+        with contextlib.suppress(ConnectionRefusedError):
+            self._socket.connect(self._address)
+            return True
+        return False
+
+    def _begin(self, environment: dict[str, str]) -> None:
+        """Where no other worker is about to."""
+        with socket.socket(socket.AF_UNIX) as listener:
+            try:
+                listener.bind(self._address)
+            except OSError as exc:
+                if exc.errno != errno.EADDRINUSE:
+                    raise
+                return
+            listener.listen(64)
+            number = listener.fileno()
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "tests.warm", self._program, str(number)],
+                cwd=ROOT, env=environment, pass_fds=[number], stdin=subprocess.DEVNULL,
+            )  # fmt: skip
 
     def close(self) -> None:
         self._socket.close()
-        self._process.wait(10)
+        if self._process is not None:
+            self._process.poll()  # other workers may still have servers forked
 
     def start(
         self,
@@ -277,8 +305,8 @@ _LOADED_FIRST = {
 }  # fmt: skip
 
 
-def _serve_forever(program: str, control: socket.socket, others: socket.socket) -> None:
-    """control: of the tests' process. others: which connections of programs come to."""
+def _serve_forever(program: str, listener: socket.socket) -> None:
+    """listener: which the connections of tests' processes and of programs come to."""
     for name in _LOADED_FIRST[program]:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
@@ -288,27 +316,31 @@ def _serve_forever(program: str, control: socket.socket, others: socket.socket) 
     # What the terminal sends, the tests' process gets, too, and it stops its servers.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     running: dict[int, int] = {}  # process ID → the pipe that the exit code goes to
+    connections: list[socket.socket] = []
     ended = _hear_of_ends()
     while True:
-        [asking, *_] = select.select([ended, control, others], [], [])[0]
+        [asking, *_] = select.select([ended, listener, *connections], [], [])[0]
         if asking is ended:
             ended.recv(4096)
             _tell_ends(running)
             continue
-        if asking is others:
-            asking, _ = others.accept()
+        if asking is listener:
+            connections.append(listener.accept()[0])
+            continue
         head, descriptors, _, _ = socket.recv_fds(asking, _NUMBER.size, 4)
-        if not head and asking is control:
-            return
+        if not head:
+            asking.close()
+            connections.remove(asking)
+            if not connections and not select.select([listener], [], [], 0)[0]:
+                return
+            continue
         [length] = _NUMBER.unpack(head)
         message = asking.recv(length, socket.MSG_WAITALL)
-        if asking is not control:
-            asking.close()
         if program == "server" and b"postgresql:" in message:
             _load_postgresql()
         status, *files = descriptors
         if (pid := os.fork()) == 0:
-            for each in (ended, control, others):
+            for each in (ended, listener, *connections):
                 each.close()
             for descriptor in (status, *running.values(), signal.set_wakeup_fd(-1)):
                 os.close(descriptor)
@@ -455,5 +487,5 @@ def _end(code: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _, name, *numbers = sys.argv
-    _serve_forever(name, *(socket.socket(fileno=int(number)) for number in numbers))
+    _, name, number = sys.argv
+    _serve_forever(name, socket.socket(fileno=int(number)))
