@@ -89,6 +89,8 @@ class KeyCache:
     ) -> None:
         self.issuer = issuer
         self.fetches: Counter[str] = Counter()  # {"ok" or "failed": number}
+        #: Why nothing may be fetched now, for the log; empty where it may.
+        self.closed_because = ""
         self._load = load
         self._policy = policy
         self._kept = kept
@@ -117,7 +119,8 @@ class KeyCache:
             raise KeysUnavailable(
                 "the issuer's keys are not available",
                 retry_after_s=self._compute_retry_after_s(),
-                detail=str(self._problem or "the first fetch has not ended yet"),
+                detail=self.closed_because
+                or str(self._problem or "the first fetch has not ended yet"),
             )
         return key_set
 
@@ -175,8 +178,10 @@ class KeyCache:
     def start_refresh(self) -> bool:
         """Start a refresh in the background, and return True.
 
-        False while one is running or the cooldown is not over.
+        False while one is running, the cooldown is not over, or nothing may be fetched.
         """
+        if self.closed_because:
+            return False  # no refresh, so no cooldown begins, and nothing failed
         if self._task is not None or self._schedule.is_cooling_down(has_keys=self._has_keys()):
             return False
         # Stamped before the fetch, so that an issuer that hangs or fails is not asked more often.

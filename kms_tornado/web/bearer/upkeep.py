@@ -13,6 +13,7 @@ from ...auth.issuers.key_cache import KeyCache
 log = logging.getLogger("kms_tornado.auth")
 
 _TICK_S = 0.5  # the longest pause between two looks at what is due
+_NOT_STARTED = "its BearerAuth is not started: `async with auth:`, or `await auth.start()`"
 _LEAST_TICK_S = 0.01  # a clock that is coarser than the timer's must not make a busy loop
 
 
@@ -30,6 +31,7 @@ class Upkeep:
         deny: Callable[[DenyList], None],
     ) -> None:
         self._caches = caches
+        self._allow(False)
         self._deny_file = deny_file
         self._deny = deny
         #: As told last. A read that `stop` has cut off may still have changed the file's list.
@@ -45,10 +47,12 @@ class Upkeep:
 
     def start(self) -> None:
         """Begin at once; to be called on the event loop."""
+        self._allow(True)
         self._tick()
 
     async def stop(self) -> None:
         """Stop refreshing, and wait until nothing is running."""
+        self._allow(False)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -58,6 +62,11 @@ class Upkeep:
             self._reading = None
         for cache in self._caches:
             await cache.stop()
+
+    def _allow(self, may_fetch: bool) -> None:
+        """Say to the caches whether they may fetch. Requests ask them at any time, for a token with an unknown key."""
+        for cache in self._caches:
+            cache.closed_because = "" if may_fetch else _NOT_STARTED
 
     def refresh_soon(self) -> None:
         """Fetch all keys again, now or the moment their cooldown ends. Before `start` it does nothing."""
