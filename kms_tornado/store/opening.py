@@ -66,7 +66,7 @@ def leaving_nothing_unused(url: str, data_dir: Path) -> Iterator[None]:
         yield
     except BaseException:
         if database is not None:
-            remove_unused(database)
+            remove_unused(database, new_directories)
         with suppress(OSError):  # one is not empty
             for directory in new_directories:
                 directory.rmdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -32,6 +33,16 @@ def lock_directory(directory: Path) -> Iterator[None]:
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
+        if not _is_in_place(descriptor, directory):
+            # Another start had made it, and was refused meanwhile: the next try finds none, or another one.
+            raise OSError(errno.EAGAIN, "its directory was removed meanwhile")
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_in_place(descriptor: int, directory: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(directory))
+    except FileNotFoundError:
+        return False

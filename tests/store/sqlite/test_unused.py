@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kms_tornado.errors import Unavailable
 from kms_tornado.store.opening import leaving_nothing_unused
 from kms_tornado.store.sqlite.database_file import SQLiteFile
 from kms_tornado.store.sqlite.serving_mark import ServingMark
@@ -61,6 +62,19 @@ def test_what_is_no_database_is_left_as_it_is(tmp_path: Path, content: bytes | N
         path.write_bytes(content)
     remove_unused(path)
     assert (path.read_bytes() if path.exists() else None) == content
+
+
+def test_start_that_waits_beside_one_that_is_refused_is_to_be_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = tmp_path / "data"
+    directory.mkdir()
+
+    # What another start does between the moments when this one opens the directory and has the lock.
+    monkeypatch.setattr("fcntl.flock", lambda *_: directory.rmdir())
+    with pytest.raises(Unavailable) as refused:
+        SQLiteFile(directory / "kms.db").prepare()
+    assert "its directory was removed meanwhile" in refused.value.detail
 
 
 def test_database_that_was_there_before_stays_though_it_is_unused(database: Path) -> None:
