@@ -94,6 +94,11 @@ def tagged(*tags: str) -> Item:
     return structure("VendorAttributes", vendor("tag", json.dumps(tags).encode()))
 
 
+def named(value: str) -> Item:
+    """The attribute Name."""
+    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
+
+
 def attributes(
     *more: Item, algorithm: str | None = "AES", bits: int | None = None, mask: int | None = None
 ) -> Item:

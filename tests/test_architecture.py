@@ -510,3 +510,19 @@ def test_handler_that_takes_every_exception_says_why() -> None:
             if "  # " not in clause and not next_line.lstrip().startswith("# "):
                 silent.append(f"{module}:{handler.lineno}")
     assert silent == []
+
+
+#: The tests of another file, which run here with a fixture of this one.
+_RUN_AGAIN = {"tests/kmip_server/test_conversations.py"}
+
+
+def test_file_of_tests_takes_nothing_out_of_another_one() -> None:
+    """What several of them share has a module whose name does not begin with test_: that is where it is looked for."""
+    takers = {
+        path.relative_to(PACKAGE.parent).as_posix()
+        for path in (PACKAGE.parent / "tests").rglob("*.py")
+        if re.search(
+            r"^ *from [\w.]*\btest_\w+ import |^ *from \.+ import test_", path.read_text(), re.M
+        )
+    }
+    assert takers == _RUN_AGAIN

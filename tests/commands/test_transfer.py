@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ..issuer import Issuer
-from ..kms import KMS, User, uid
+from ..kms import KMS, User, named, uid
 from ..server import run
 from .conftest import Place, make_database
 
@@ -68,10 +68,8 @@ def test_named_object_that_is_not_the_old_owners_is_told(
 
 
 def test_object_that_stays_is_told(place: Place, old: User, new: User) -> None:
-    from ..operations.test_groups import name_attribute
-
-    new.create(name_attribute("invoices"))
-    key = old.create(name_attribute("invoices"))
+    new.create(named("invoices"))
+    key = old.create(named("invoices"))
     old.create()
     said = place.transfer(old.name, new.name, code=1)
     assert said == (

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ..kms import Fields, Item, attributes, batch_item, message, name, structure, text, uid
+from ..kms import Fields, Item, attributes, batch_item, message, name, named, structure, uid
 from ..server import ServerProcess, check_log
 from ..ttlv import in_binary, in_json
 from .authority import Authority, Certificate
@@ -91,9 +91,7 @@ def named_key(
     server: ServerProcess, token: str, title: str, *rights: str, client: str | None = None
 ) -> str:
     """A key of the token's user, of this Name. client: whose certificate is granted the rights; by default the Name."""
-    called = structure(
-        "Name", text("NameValue", title), name("NameType", "UninterpretedTextString")
-    )
+    called = named(title)
     request = structure("Create", name("ObjectType", "SymmetricKey"), attributes(called, bits=256))
     made = server.client.post("/kmip_2_1", token=token, body=request)
     assert made.status == 200, made.body

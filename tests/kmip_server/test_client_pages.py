@@ -6,7 +6,7 @@ import ssl
 
 from ..docs.blocks import DOCS, blocks
 from ..issuer import Issuer
-from ..kms import batch_item, name, number, octets, structure, text, uid
+from ..kms import batch_item, name, named, number, octets, structure, uid
 from ..server import ServerProcess
 from .client import Connection, Site, named_key
 
@@ -39,11 +39,7 @@ def test_gateway_finds_by_its_name_the_key_that_it_may_get(
     key = named_key(server, token, "rgw", "get")
     sought = structure(
         "Attributes",
-        structure(
-            "Name",
-            text("NameValue", "rgw"),
-            name("NameType", "UninterpretedTextString"),
-        ),
+        named("rgw"),
     )
     with Connection(server.kmip_port, as_client(site, "rgw")) as gateway:
         located, given = gateway.do(batch_item("Locate", sought), batch_item("Get"))

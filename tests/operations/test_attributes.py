@@ -14,6 +14,7 @@ from ..kms import (
     date,
     flag,
     name,
+    named,
     number,
     octets,
     structure,
@@ -28,10 +29,6 @@ CHANGES = ["AddAttribute", "SetAttribute", "ModifyAttribute"]
 
 def new(item):
     return structure("NewAttribute", item)
-
-
-def called(value):
-    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
 
 
 def linked(key, kind="NextLink"):
@@ -69,7 +66,7 @@ def test_list_names_what_get_attributes_tells(alice):
 
 
 def test_attribute_is_told_by_each_name_that_is_listed(alice):
-    key = alice.create(called("n"), text("Comment", "c"), tagged("t"))
+    key = alice.create(named("n"), text("Comment", "c"), tagged("t"))
     for each in alice.do("GetAttributeList", uid(key)).item["value"][1:]:
         told = alice.do("GetAttributes", uid(key), each)["Attributes"]
         assert len(told) == 1, each
@@ -77,14 +74,14 @@ def test_attribute_is_told_by_each_name_that_is_listed(alice):
 
 def test_values_are_added_changed_and_taken_away(alice):
     key = alice.create()
-    alice.do("AddAttribute", uid(key), new(called("a")))
-    alice.do("ModifyAttribute", uid(key), new(called("b")))
+    alice.do("AddAttribute", uid(key), new(named("a")))
+    alice.do("ModifyAttribute", uid(key), new(named("b")))
     assert known(alice, key, "Name", "NameValue") == "b"
-    assert alice.locate(called("a"))[0] == 0
-    assert alice.locate(called("b")) == (1, [key])
-    alice.do("DeleteAttribute", uid(key), structure("CurrentAttribute", called("b")))
+    assert alice.locate(named("a"))[0] == 0
+    assert alice.locate(named("b")) == (1, [key])
+    alice.do("DeleteAttribute", uid(key), structure("CurrentAttribute", named("b")))
     assert known(alice, key, "Name") is None
-    assert alice.locate(called("b"))[0] == 0
+    assert alice.locate(named("b"))[0] == 0
 
 
 def test_change_is_dated(alice):
@@ -108,7 +105,7 @@ def test_change_is_dated(alice):
         ("ModifyAttribute", flag("Sensitive", False), "Attribute_Read_Only"),
         ("SetAttribute", flag("Extractable", True), "Attribute_Read_Only"),
         ("ModifyAttribute", flag("Extractable", True), "Attribute_Read_Only"),
-        ("SetAttribute", called("a"), "Multi_Valued_Attribute"),
+        ("SetAttribute", named("a"), "Multi_Valued_Attribute"),
         ("ModifyAttribute", text("Comment", "x"), "Attribute_Not_Found"),
         ("ModifyAttribute", date("ActivationDate", "2999-01-01T00:00:00Z"), "Wrong_Key_Lifecycle_State"),
         *((each, vendors("wrapping_key_id", "x"), "Invalid_Attribute") for each in CHANGES),
@@ -223,31 +220,31 @@ def test_tags_of_the_server_are_set_by_no_client(alice, tags):
 
 
 def test_name_is_one_object_s_of_an_owner_and_everybody_s_besides(alice, bob):
-    first, second = alice.create(called("n")), alice.create()
+    first, second = alice.create(named("n")), alice.create()
     for operation in ("AddAttribute",):
-        line = alice.refused(operation, uid(second), new(called("n")))
+        line = alice.refused(operation, uid(second), new(named("n")))
         assert line.startswith("Non_Unique_Name_Attribute: ")
     assert known(alice, second, "Name") is None
-    other = bob.create(called("n"))
-    assert bob.locate(called("n")) == (1, [other])
-    assert alice.locate(called("n")) == (1, [first])
+    other = bob.create(named("n"))
+    assert bob.locate(named("n")) == (1, [other])
+    assert alice.locate(named("n")) == (1, [first])
 
 
 def test_name_is_given_twice_in_a_batch_to_the_first_alone(alice):
     first, second = alice.create(), alice.create()
     done, refused = alice.ask(
-        batch_item("AddAttribute", uid(first), new(called("n"))),
-        batch_item("AddAttribute", uid(second), new(called("n"))),
+        batch_item("AddAttribute", uid(first), new(named("n"))),
+        batch_item("AddAttribute", uid(second), new(named("n"))),
     )
     assert done["ResultStatus"] == "Success"
     assert refused["ResultReason"] == "NonUniqueNameAttribute"
     undone = alice.ask(
-        batch_item("AddAttribute", uid(first), new(called("m"))),
-        batch_item("AddAttribute", uid(second), new(called("m"))),
+        batch_item("AddAttribute", uid(first), new(named("m"))),
+        batch_item("AddAttribute", uid(second), new(named("m"))),
         header=[name("BatchErrorContinuationOption", "Undo")],
     )
     assert [each["ResultStatus"] for each in undone] == ["OperationUndone", "OperationFailed"]
-    assert alice.locate(called("m"))[0] == 0
+    assert alice.locate(named("m"))[0] == 0
 
 
 # --- links --------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ..kms import attributes, date, flag, name, number, octets, structure, text, uid
+from ..kms import attributes, date, flag, name, named, number, octets, structure, text, uid
 from ..rows import each_row
 
 RIGHTS = ("add_attribute", "set_attribute", "modify_attribute", "delete_attribute", "encrypt")
@@ -19,10 +19,6 @@ CHANGES = ("AddAttribute", "SetAttribute", "ModifyAttribute")
 
 def new(item):
     return structure("NewAttribute", item)
-
-
-def called(value):
-    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
 
 
 def vendor_attribute(vendor, attribute, value):
@@ -62,7 +58,7 @@ OWNERS = {
     "Extractable": (None, flag("Extractable", False)),
     "UsageLimits": (None, limits(0)),
     "UsageLimits that are there": (limits(5), limits(1000)),
-    "Name": (None, called("n")),
+    "Name": (None, named("n")),
     "tags": (None, tags("payroll")),
     "other attributes of the tags' vendor": (None, vendor_attribute("cosmian", "x", b"x")),
     "Link": (None, structure("Link", name("LinkType", "NextLink"), text("LinkedObjectIdentifier", "x"))),
@@ -90,10 +86,10 @@ def test_attribute_that_is_the_owner_s_is_changed_by_nobody_else(alice, bob, cas
 
 
 def test_deletion_says_nothing_of_a_value_that_the_grantee_may_not_change(alice, bob):
-    key = alice.create(called("right"))
+    key = alice.create(named("right"))
     alice.grant(key, bob, "delete_attribute")
     lines = {
-        bob.refused("DeleteAttribute", uid(key), structure("CurrentAttribute", called(guess)))
+        bob.refused("DeleteAttribute", uid(key), structure("CurrentAttribute", named(guess)))
         for guess in ("right", "wrong")
     }
     assert lines == {"Permission_Denied: Name is changed by the owner of the object alone"}
@@ -174,7 +170,7 @@ def test_owner_changes_all_of_it(alice):
 
 @each_row(
     "item",
-    [parameters("CBC"), limits(10**9), called("other"), tags("payroll"), flag("Extractable", False),
+    [parameters("CBC"), limits(10**9), named("other"), tags("payroll"), flag("Extractable", False),
      flag("Sensitive", True), date("DeactivationDate", after(9999)), uid("chosen by bob"),
      number("CryptographicUsageMask", 0x3C)],
     ids=lambda item: item["tag"],

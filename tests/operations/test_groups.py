@@ -17,11 +17,11 @@ from ..kms import (
     Item,
     User,
     batch_item,
+    named,
     number,
     octets,
     structure,
     tagged,
-    text,
     two_issuers,
     uid,
 )
@@ -50,11 +50,6 @@ def member(kms: KMS, *groups: Any, sub: str | None = None, issuer: int = 0) -> U
 def group(kms: KMS, name: str, issuer: int = 0) -> str:
     """As a grant names it."""
     return f"group:{kms.issuers[issuer].uri}#{name}"
-
-
-def name_attribute(value: str) -> Item:
-    kind = {"tag": "NameType", "type": "Enumeration", "value": "UninterpretedTextString"}
-    return structure("Name", text("NameValue", value), kind)
 
 
 @pytest.fixture(scope="module")
@@ -250,36 +245,34 @@ def test_tag_list_that_users_granted_by_name_and_to_a_group_is_refused(
 def test_locate_lists_own_objects_then_those_of_names_and_groups_then_everyones(
     kms: KMS, alice: User, bob: User, mallory: User, tag: str
 ) -> None:
-    own = bob.create(name_attribute(tag))
-    granted = [user.create(name_attribute(tag)) for user in (alice, mallory)]
+    own = bob.create(named(tag))
+    granted = [user.create(named(tag)) for user in (alice, mallory)]
     alice.grant(granted[0], bob, *USES)
     mallory.grant(granted[1], group(kms, "devs"), *USES)
     mallory.grant(granted[1], "*", *USES)
-    kms.user().create(name_attribute(tag))
-    assert bob.locate(name_attribute(tag)) == (3, [own, *reversed(granted)])
+    kms.user().create(named(tag))
+    assert bob.locate(named(tag)) == (3, [own, *reversed(granted)])
     mallory.withdraw(granted[1], group(kms, "devs"), *USES)
-    assert bob.locate(name_attribute(tag)) == (3, [own, granted[0], granted[1]]), (
-        "last, as everyone's"
-    )
+    assert bob.locate(named(tag)) == (3, [own, granted[0], granted[1]]), "last, as everyone's"
     mallory.withdraw(granted[1], "*", *USES)
-    assert bob.locate(name_attribute(tag)) == (2, [own, granted[0]])
+    assert bob.locate(named(tag)) == (2, [own, granted[0]])
 
 
 def test_located_name_means_no_object_where_several_users_granted_it_by_groups(
     kms: KMS, alice: User, bob: User, mallory: User, tag: str
 ) -> None:
     def locate_and_encrypt() -> Any:
-        sought = structure("Attributes", name_attribute(tag))
+        sought = structure("Attributes", named(tag))
         steps = (
             batch_item("Locate", number("MaximumItems", 1), sought),
             batch_item("Encrypt", octets("Data", b"x")),
         )
         return bob.ask(*steps)[1]  # fmt: skip
 
-    shared = alice.create(name_attribute(tag))
+    shared = alice.create(named(tag))
     alice.grant(shared, group(kms, "devs"), *USES)
     assert locate_and_encrypt()["ResponsePayload", "UniqueIdentifier"] == shared
-    mallory.grant(mallory.create(name_attribute(tag)), bob, *USES)
+    mallory.grant(mallory.create(named(tag)), bob, *USES)
     assert locate_and_encrypt()["ResultStatus"] == "OperationFailed"
 
 

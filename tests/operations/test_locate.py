@@ -10,6 +10,7 @@ from ..kms import (
     attributes,
     import_items,
     name,
+    named,
     number,
     octets,
     structure,
@@ -85,9 +86,7 @@ def test_all_that_is_asked_for_must_match(alice, keys, wanted, found):
 
 def test_object_is_found_by_all_that_is_told_of_it(alice, keys):
     """Computed or stored, but for what the page about Locate names."""
-    listed = structure(
-        "Name", text("NameValue", "told"), name("NameType", "UninterpretedTextString")
-    )
+    listed = named("told")
     key = alice.create(listed, text("Comment", "x"), text("ObjectGroup", "g"), tags=["t"])
     told = alice.do("GetAttributes", uid(key))["Attributes"]
     found = {each["tag"]: each for each in told}

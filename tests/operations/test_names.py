@@ -19,6 +19,7 @@ from ..kms import (
     import_items,
     long_number,
     name,
+    named,
     number,
     octets,
     structure,
@@ -210,14 +211,6 @@ def test_wrapping_key_by_tags_is_ones_own(bob, mallory, tag, way):
 
 
 # --- Locate: whose objects come first -----------------------------------------------------------
-
-
-def named(value):
-    return structure(
-        "Name",
-        text("NameValue", value),
-        name("NameType", "UninterpretedTextString"),
-    )
 
 
 @pytest.fixture

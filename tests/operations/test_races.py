@@ -16,6 +16,7 @@ from ..kms import (
     import_items,
     long_number,
     name,
+    named,
     number,
     octets,
     structure,
@@ -126,10 +127,6 @@ def test_replacing_import_of_two_owners_has_one_winner(two):
 
 
 # --- what there is once ------------------------------------------------------------------------
-
-
-def named(value):
-    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
 
 
 def test_of_many_who_want_a_name_one_gets_it(two):
@@ -330,16 +327,16 @@ def test_encryption_beside_revocation_is_whole_or_refused(two):
 def test_nothing_is_decrypted_after_a_withdrawal_was_answered(two):
     """Requests that begin after the answer, on either server, by name and through `*`."""
     alice, bob = two[0].user(), two[0].user()
-    for named in (bob.name, "*", bob.name, "*"):
+    for grantee in (bob.name, "*", bob.name, "*"):
         key = alice.create(tags=["w"])
         sealed = alice.encrypt(key, b"x" * 1000)
-        alice.grant(key, named, "decrypt")
+        alice.grant(key, grantee, "decrypt")
         withdrawn = threading.Event()
         late = []
 
-        def send(user, n, key=key, sealed=sealed, named=named, withdrawn=withdrawn, late=late):
+        def send(user, n, key=key, sealed=sealed, grantee=grantee, withdrawn=withdrawn, late=late):
             if n == 0:
-                user.withdraw(key, named, "decrypt")
+                user.withdraw(key, grantee, "decrypt")
                 withdrawn.set()
                 return
             identifier = uid(key) if n % 2 else uid(["w"])

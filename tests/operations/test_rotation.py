@@ -13,6 +13,7 @@ from ..kms import (
     date,
     flag,
     name,
+    named,
     number,
     structure,
     tagged,
@@ -24,10 +25,6 @@ from ..rows import each_row
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 FUTURE = "2999-01-01T00:00:00+00:00"
-
-
-def called(value):
-    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
 
 
 def interval(tag, value):
@@ -53,7 +50,7 @@ def links(user, key):
 
 
 def test_new_key_takes_the_place_of_the_old_one(alice):
-    old = alice.create(called("payroll"), bits=192, mask=12, tags=["t"])
+    old = alice.create(named("payroll"), bits=192, mask=12, tags=["t"])
     new = rekey(alice, old)
     assert new != old
     assert alice.key_of(new) != alice.key_of(old)
@@ -66,7 +63,7 @@ def test_new_key_takes_the_place_of_the_old_one(alice):
     assert links(alice, new) == {"ReplacedObjectLink": old}
     assert (known(alice, new, "RotateGeneration"), known(alice, new, "RotateLatest")) == (1, True)
     assert known(alice, old, "RotateLatest") is False
-    assert alice.locate(called("payroll")) == (1, [new])
+    assert alice.locate(named("payroll")) == (1, [new])
 
 
 def test_what_the_old_key_encrypted_stays_readable_and_its_tags_mean_the_new_one(alice):
@@ -80,7 +77,7 @@ def test_what_the_old_key_encrypted_stays_readable_and_its_tags_mean_the_new_one
 
 
 def test_a_line_of_replacements_counts_its_generations(alice):
-    first = alice.create(called("line"))
+    first = alice.create(named("line"))
     second = rekey(alice, first)
     third = rekey(alice, second)
     assert [known(alice, each, "RotateGeneration") for each in (first, second, third)] == [
@@ -188,21 +185,21 @@ def test_given_attributes_win_where_they_may(alice):
 
 
 def test_name_that_another_key_has_is_refused_and_nothing_changes(alice):
-    alice.create(called("taken"))
-    old = alice.create(called("mine"))
-    line = alice.refused("ReKey", uid(old), structure("Attributes", called("taken")))
+    alice.create(named("taken"))
+    old = alice.create(named("mine"))
+    line = alice.refused("ReKey", uid(old), structure("Attributes", named("taken")))
     assert line.startswith("Non_Unique_Name_Attribute: ")
     assert known(alice, old, "Name", "NameValue") == "mine"
     assert links(alice, old) == {}
 
 
 def test_replacement_by_somebody_else_belongs_to_the_owner(alice, bob):
-    old = alice.create(called("ours"))
+    old = alice.create(named("ours"))
     alice.grant(old, bob, "rekey")
     new = rekey(bob, old)
     assert bob.refused("Get", uid(new)).startswith("Item_Not_Found: ")
     assert {each["object_id"] for each in alice.listed("owned")} >= {old, new}
-    assert alice.locate(called("ours")) == (1, [new])
+    assert alice.locate(named("ours")) == (1, [new])
 
 
 def test_placeholder_means_the_old_key_before_and_the_new_one_after(alice):
@@ -222,8 +219,8 @@ def create_pair(user, *common):
     found = user.do(
         "CreateKeyPair",
         structure("CommonAttributes", name("CryptographicAlgorithm", "EC"), *common),
-        structure("PrivateKeyAttributes", called("private")),
-        structure("PublicKeyAttributes", called("public")),
+        structure("PrivateKeyAttributes", named("private")),
+        structure("PublicKeyAttributes", named("public")),
     )
     return found["PrivateKeyUniqueIdentifier"], found["PublicKeyUniqueIdentifier"]
 

@@ -68,7 +68,18 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
 from ..keys import private_key, rsa_key
-from ..kms import ACTIVATED, Fields, batch_item, flag, name, number, octets, structure, text, uid
+from ..kms import (
+    ACTIVATED,
+    Fields,
+    batch_item,
+    flag,
+    name,
+    named,
+    number,
+    octets,
+    text,
+    uid,
+)
 from ..rows import each_row
 from .inside import ALICE, START, Inside
 from .new_objects import DER, PLAIN, certificate_der
@@ -317,10 +328,9 @@ def to_import(wire, dialect, key):
     """The request that brings what an answer to Export holds, unchanged, under another identifier."""
     children = [child for child in read(wire, dialect) if tag(child) != "UniqueIdentifier"]
     if dialect is BINARY:
-        named = Node("UniqueIdentifier", ItemType.TEXT_STRING, key)
-        return from_node(ImportRequest, Node("Import", ItemType.STRUCTURE, (named, *children)))
-    named = {"tag": "UniqueIdentifier", "type": "TextString", "value": key}
-    tree = {"tag": "Import", "type": "Structure", "value": [named, *children]}
+        identifier = Node("UniqueIdentifier", ItemType.TEXT_STRING, key)
+        return from_node(ImportRequest, Node("Import", ItemType.STRUCTURE, (identifier, *children)))
+    tree = {"tag": "Import", "type": "Structure", "value": [uid(key), *children]}
     return from_node(ImportRequest, json_parsing.parse_tree(tree, "Import"))
 
 
@@ -565,12 +575,7 @@ def test_real_server_takes_what_it_exported_in_messages_too(alice, bob):
 
 
 def test_object_takes_its_own_place_with_its_names(alice):
-    named = structure(
-        "Name",
-        text("NameValue", f"of {alice.name}"),
-        name("NameType", "UninterpretedTextString"),
-    )
-    key = alice.create(named)
+    key = alice.create(named(f"of {alice.name}"))
     exported = alice.do("Export", uid(key))
     line = alice.refused("Import", *brought(exported, elsewhere(alice)))
     assert line.startswith("Non_Unique_Name_Attribute: ")

@@ -24,6 +24,7 @@ from ..kms import (
     import_items,
     message,
     name,
+    named,
     number,
     octets,
     structure,
@@ -736,10 +737,6 @@ def test_searches_find_what_the_batch_itself_did(alice, header):
     assert found[2]["ResponsePayload", "UniqueIdentifier"] == new, "the newest of the Active ones"
     assert found[4]["ResponsePayload", "LocatedItems"] == 1
     assert found[4]["ResponsePayload", "UniqueIdentifier"] == new
-
-
-def named(value):
-    return structure("Name", text("NameValue", value), name("NameType", "UninterpretedTextString"))
 
 
 @pytest.mark.parametrize(

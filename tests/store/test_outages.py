@@ -6,10 +6,9 @@ import asyncio
 import itertools
 import logging
 import re
-import resource
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from kms_tornado.store.postgres import engine, reader
 from kms_tornado.store.postgres.connections import probe
 
 from .. import postgres
+from ..broken_disk import moved_away, no_file_longer_than
 from .conftest import postgres_or_skip
 from .helpers import an_object, opened, run, until
 from .postgres.proxy import proxied
@@ -37,26 +37,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probe, "_TIMEOUT_S", 0.3)
 
 
-@contextmanager
-def away(path: Path) -> Iterator[None]:
-    kept = path.with_name("elsewhere")
-    path.rename(kept)
-    try:
-        yield
-    finally:
-        kept.rename(path)
-
-
-@contextmanager
-def full(path: Path) -> Iterator[None]:
+def full(path: Path) -> AbstractContextManager[None]:
     """No file may become larger than the database's log is."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    size = path.with_name("kms.db-wal").stat().st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 20_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    return no_file_longer_than(path.with_name("kms.db-wal").stat().st_size + 20_000)
 
 
 @contextmanager
@@ -70,7 +53,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 ON_SQLITE = {
-    "away": (away, DOWN, "file", "No such file or directory"),
+    "away": (moved_away, DOWN, "file", "No such file or directory"),
     "full disk": (full, READ_ONLY, "disk (full|error)", "disk|File too large"),
     "locked": (locked, READ_ONLY, "locked", "database is locked"),
 }

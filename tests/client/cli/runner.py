@@ -49,6 +49,15 @@ class Outcome:
         return self.stdout.splitlines()
 
 
+def check_refused(outcome: Outcome, *words: str, code: int = 1) -> None:
+    """One line that says it, and nothing on stdout."""
+    assert outcome.code == code, outcome
+    assert outcome.output == b""
+    (line,) = outcome.stderr.splitlines()
+    assert line.startswith("kmsctl: ")
+    assert all(word in line for word in words), line
+
+
 @dataclass(frozen=True)
 class Kmsctl:
     """home: where the configuration would be. variables: the environment besides."""

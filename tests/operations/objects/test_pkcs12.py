@@ -22,6 +22,7 @@ from ...kms import (
     batch_item,
     flag,
     name,
+    named,
     octets,
     structure,
     tagged,
@@ -85,8 +86,7 @@ def test_cosmian_s_client_brings_one(alice):
 
 def test_what_describes_the_key_is_the_key_s(alice):
     key = imported(alice, FILE, password_link(PASSWORD), ACTIVATED, flag("Sensitive", True),
-                   structure("Name", text("NameValue", "billing"),
-                             name("NameType", "UninterpretedTextString")))  # fmt: skip
+                   named("billing"))  # fmt: skip
     assert alice.state_of(key) == "Active"
     leaf = links_of(alice, key)["PKCS_12CertificateLink"]
     assert certificate_of(alice, leaf) == CHAIN[0]
@@ -130,9 +130,7 @@ def test_certificate_that_is_none_leaves_nothing(alice):
 
 
 def test_name_that_is_taken_leaves_nothing(alice):
-    held = structure(
-        "Name", text("NameValue", "taken"), name("NameType", "UninterpretedTextString")
-    )
+    held = named("taken")
     imported(alice, files.pfx(files.safe(files.key_bag(EC))), held)
     assert refused(alice, FILE, password_link(PASSWORD), held)[0] == "NonUniqueNameAttribute"
 

@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import os
-import resource
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from kms_tornado.service.auditing.log_target import LogTarget
 
+from ...broken_disk import no_file_longer_than
 from ...server import environment
-
-
-@contextmanager
-def no_file_longer_than(size: int) -> Iterator[None]:
-    """As a full disk does it, a write beyond the size is cut there, and the next one fails."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ from kms_tornado.settings.service import ServiceSettings
 from kms_tornado.store.interface.changes import Insert
 
 from ... import postgres
+from ...broken_disk import no_file_longer_than
 from ...store.helpers import ALICE, Place, an_object, opened, until
-from .test_log_target import no_file_longer_than
 
 ORIGIN = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from kms_tornado.store.postgres.connections.address import parse_address
-from kms_tornado.store.postgres.connections.connector import Connector
 from kms_tornado.store.postgres.exchange import Answer, Exchange
 
 from ... import postgres
 from ...server import eventually
 from ..conftest import postgres_or_skip
 from ..helpers import run
+from .connected import connected
 
 _ECHO = "SELECT %s::text, %t::int[]"
 
@@ -24,15 +22,6 @@ _ECHO = "SELECT %s::text, %t::int[]"
 @pytest.fixture
 def url() -> str:
     return postgres_or_skip(postgres.empty_database)
-
-
-@contextlib.asynccontextmanager
-async def connected(url: str) -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    connection = await Connector(parse_address(url)).open(within_s=5)
-    try:
-        yield connection
-    finally:
-        await connection.close()
 
 
 def exchange(url: str, *batches: Any) -> list[Any]:

@@ -19,7 +19,7 @@ from ... import postgres
 from ...server import eventually
 from ..conftest import postgres_or_skip
 from ..helpers import run
-from .test_exchange import connected
+from .connected import connected
 
 _LOCK = "SELECT number FROM things FOR UPDATE"
 

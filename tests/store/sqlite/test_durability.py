@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import signal
 import sqlite3
 import threading
@@ -26,6 +25,7 @@ from kms_tornado.errors import GeneralFailure, Unavailable
 from kms_tornado.kmip.enums import State
 from kms_tornado.store.interface.changes import Insert, Remove, Replace
 
+from ...broken_disk import moved_away, no_file_longer_than
 from ..helpers import ALICE, an_object, locate, opened, python, run, store_at, with_store
 
 
@@ -152,27 +152,6 @@ def pragma_for_writers(store, statement):
 
 
 @contextmanager
-def file_size_limit(path):
-    """The system refuses to let any file of this process grow past this size."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def moved_away(path):
-    elsewhere = path.with_name("elsewhere")
-    path.rename(elsewhere)
-    try:
-        yield
-    finally:
-        elsewhere.rename(path)
-
-
-@contextmanager
 def replaced(path):
     with moved_away(path):
         path.with_name("elsewhere").rename(path.with_name("kept"))
@@ -194,7 +173,7 @@ def locked(path):
 
 FAULTS = {
     "disk full": lambda store, path: pragma_for_writers(store, "PRAGMA max_page_count=1"),
-    "write error": lambda store, path: file_size_limit(path),
+    "write error": lambda store, path: no_file_longer_than(path.stat().st_size),
     "read-only": lambda store, path: pragma_for_writers(store, "PRAGMA query_only=ON"),
     "locked for too long": lambda store, path: locked(path),
     "deleted": lambda store, path: moved_away(path),

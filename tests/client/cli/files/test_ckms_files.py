@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
 from kms_tornado.client import Ciphertext, KMSClient
 
-from ..runner import Kmsctl, Outcome
-from .test_files import DATA, check_refused
+from ..runner import Kmsctl, Outcome, check_refused
 
+DATA = b"a small secret"
 AEADS = {"aes-gcm": AESGCM, "chacha20-poly1305": ChaCha20Poly1305}
 
 

@@ -21,7 +21,7 @@ from kms_tornado.kmip.enums import BlockCipherMode
 from kms_tornado.kmip.structures import CryptographicParameters
 
 from ..conftest import BOB
-from ..runner import Kmsctl, Outcome
+from ..runner import Kmsctl, Outcome, check_refused
 
 DATA = b"a small secret"
 
@@ -44,15 +44,6 @@ def sealed(alice: Kmsctl, key: str, file: Path) -> Path:
     assert alice("encrypt", file, "--for", key).code == 0
     file.unlink()
     return file.with_name("report.pdf.kms")
-
-
-def check_refused(outcome: Outcome, *words: str, code: int = 1) -> None:
-    """One line that says it, and nothing on stdout."""
-    assert outcome.code == code, outcome
-    assert outcome.output == b""
-    (line,) = outcome.stderr.splitlines()
-    assert line.startswith("kmsctl: ")
-    assert all(word in line for word in words), line
 
 
 def count_requests(outcome: Outcome) -> int:
