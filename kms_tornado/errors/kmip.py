@@ -237,6 +237,22 @@ class KeyWrapTypeNotSupported(KMIPError):
     reason = "Key Wrap Type Not Supported"
 
 
+class ProtectionStorageUnavailable(KMIPError):
+    reason = "Protection Storage Unavailable"
+
+
+class PrivateProtectionStorageUnavailable(KMIPError):
+    """The same for the private key of a pair."""
+
+    reason = "Private Protection Storage Unavailable"
+
+
+class PublicProtectionStorageUnavailable(KMIPError):
+    """The same for the public key of a pair."""
+
+    reason = "Public Protection Storage Unavailable"
+
+
 # --- cryptography -------------------------------------------------------------------------------
 
 

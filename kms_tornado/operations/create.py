@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..crypto.keys.symmetric import NEW_KEY_TECHNIQUES, generate_key
 from ..domain.lifecycle import Use
+from ..domain.protection_storage import check_protection_storage
 from ..errors import (
     FeatureNotSupported,
     KeyFormatTypeNotSupported,
@@ -25,6 +26,7 @@ _FORMATS = frozenset({None, KeyFormatType.RAW, KeyFormatType.TRANSPARENT_SYMMETR
 async def create(call: Call, request: CreateRequest) -> CreateResponse:
     """Create a symmetric key, stored wrapped if the request names a wrapping key."""
     call.check_may_create()
+    check_protection_storage(request.protection_storage_masks)
     if request.object_type is not ObjectType.SYMMETRIC_KEY:
         raise FeatureNotSupported("Create makes symmetric keys; CreateKeyPair makes the others")
     wrapping_uid, requested = extract_wrapping_key_id(request.attributes)

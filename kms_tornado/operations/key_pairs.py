@@ -24,6 +24,7 @@ from ..crypto.keys.generation import (
 from ..crypto.keys.numbers import PrivateNumbers, PublicNumbers
 from ..crypto.material import KeyMaterial
 from ..domain.managed_object import ManagedObject, UniqueIdentifier
+from ..domain.protection_storage import check_protection_storage_of_pair
 from ..errors import (
     InvalidAttribute,
     InvalidAttributeValue,
@@ -52,6 +53,11 @@ _EDWARDS_CURVES = {_A.ED25519: ED25519, _A.ED448: ED448}
 async def create_key_pair(call: Call, request: CreateKeyPairRequest) -> CreateKeyPairResponse:
     """Create a private and a public key. Common attributes apply to both; each key's own take precedence."""
     call.check_may_create()
+    check_protection_storage_of_pair(
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    )
     private_attributes = merge_attributes(request.private_key_attributes, request.common_attributes)
     public_attributes = merge_attributes(request.public_key_attributes, request.common_attributes)
     pair = await generate_pair(call, private_attributes, public_attributes)

@@ -13,6 +13,7 @@ from ..domain.access import identifier_taken, is_owner
 from ..domain.import_rules import is_supplied_destroyed
 from ..domain.lifecycle import Use
 from ..domain.managed_object import ManagedObject
+from ..domain.protection_storage import check_protection_storage
 from ..domain.storage import check_storage
 from ..domain.wrapped_rights import bind_rights, check_comes_back, restore_object
 from ..errors import FeatureNotSupported, ObjectAlreadyExists
@@ -37,6 +38,7 @@ from .objects.wrapping_policy import check_comes_back_without_rights
 async def register(call: Call, request: RegisterRequest) -> RegisterResponse:
     """Store an object from outside under a new identifier."""
     call.check_may_create()
+    check_protection_storage(request.protection_storage_masks)
     _check_object_type(request.object_type, request.attributes)
     parsed, file = await _parse_all(call, request, None)
     uid = new_identifier(parsed.requested.unique_identifier)

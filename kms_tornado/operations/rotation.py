@@ -17,6 +17,7 @@ from ..domain.access import is_owner
 from ..domain.attribute_changes import retire_indices
 from ..domain.lifecycle import Use
 from ..domain.managed_object import STORED_WRAPPED_TAG, ManagedObject
+from ..domain.protection_storage import check_protection_storage, check_protection_storage_of_pair
 from ..domain.rotation import (
     check_grantee_replaces,
     check_not_cover_crypt,
@@ -46,6 +47,7 @@ from .key_pairs import make_private_key, make_public_key
 async def re_key(call: Call, request: ReKeyRequest) -> ReKeyResponse:
     """Replace a symmetric key with a new one of the same algorithm and length."""
     call.check_may_create()
+    check_protection_storage(request.protection_storage_masks)
     check_not_cover_crypt(request.attributes)
     old = await call.fetch_for(request.unique_identifier, Use.READ, types=ObjectType.SYMMETRIC_KEY)
     check_not_replaced(old.attributes)
@@ -77,6 +79,11 @@ async def re_key_key_pair(call: Call, request: ReKeyKeyPairRequest) -> ReKeyKeyP
     The caller needs the right to both old keys.
     """
     call.check_may_create()
+    check_protection_storage_of_pair(
+        request.common_protection_storage_masks,
+        request.private_protection_storage_masks,
+        request.public_protection_storage_masks,
+    )
     common = request.common_attributes
     check_not_cover_crypt(common, request.private_key_attributes, request.public_key_attributes)
     private, public = await _fetch_pair(call, request.private_key_unique_identifier)

@@ -130,7 +130,8 @@ REASONS = {
     "Not_Extractable", "Non_Unique_Name_Attribute", "Attribute_Read_Only",
     "Attribute_Single_Valued", "Multi_Valued_Attribute", "Attribute_Not_Found",
     "Attribute_Instance_Not_Found", "Usage_Limit_Exceeded",
-    "Invalid_Data_Type", "Invalid_Object_Type", "Numeric_Range", "Object_Archived", "Encoding_Option_Error",
+    "Protection_Storage_Unavailable", "Private_Protection_Storage_Unavailable",
+    "Public_Protection_Storage_Unavailable", "Invalid_Data_Type", "Invalid_Object_Type", "Numeric_Range", "Object_Archived", "Encoding_Option_Error",
 }  # fmt: skip
 
 #: A vendor's number that has no name (opaque data types) is written as a number.

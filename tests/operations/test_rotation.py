@@ -12,6 +12,7 @@ from ..kms import (
     batch_item,
     date,
     flag,
+    import_items,
     name,
     named,
     number,
@@ -22,6 +23,7 @@ from ..kms import (
     vendor,
 )
 from ..rows import each_row
+from .new_objects import pair
 
 SYMMETRIC = name("ObjectType", "SymmetricKey")
 FUTURE = "2999-01-01T00:00:00+00:00"
@@ -294,3 +296,46 @@ def test_pair_of_somebody_else_reads_like_no_pair(alice, bob):
     alice.grant(public, bob, "get", "rekey_key_pair")
     line = bob.refused("ReKeyKeyPair", text("PrivateKeyUniqueIdentifier", private))
     assert line.replace(private, absent) == nothing
+
+
+# --- where new keys may be stored ---------------------------------------------------------------
+
+
+def permitted(mask, of=""):
+    return structure(f"{of}ProtectionStorageMasks", number("ProtectionStorageMask", mask))
+
+
+def test_key_that_is_to_be_stored_in_hardware_is_not_made_in_software(alice):
+    """Its client would think it better protected than it is (KMIP 2.1 §7.33)."""
+    common = structure("CommonAttributes", name("CryptographicAlgorithm", "Ed25519"))
+    key = alice.create()
+    private, _ = pair(alice, "Ed25519")
+    named = text("PrivateKeyUniqueIdentifier", private)
+    registered = [
+        item
+        for item in import_items("", bytes(16))
+        if item["tag"] not in ("UniqueIdentifier", "ReplaceExisting")
+    ]
+    before = alice.locate()
+    for operation, items, of in (
+        ("Create", [SYMMETRIC, attributes()], ""),
+        ("Register", registered, ""),
+        ("ReKey", [uid(key)], ""),
+        ("CreateKeyPair", [common], "Common"),
+        ("CreateKeyPair", [common], "Private"),
+        ("CreateKeyPair", [common], "Public"),
+        ("ReKeyKeyPair", [named], "Private"),
+    ):
+        half = "" if of == "Common" else of and f"{of}_"
+        assert alice.refused(operation, *items, permitted(2, of)) == (
+            f"{half}Protection_Storage_Unavailable: this server stores objects in software alone: permit Software"
+        )
+    assert alice.locate() == before
+    for operation, items, of in (
+        ("Create", [SYMMETRIC, attributes()], ""),
+        ("Register", registered, ""),
+        ("ReKey", [uid(key)], ""),
+        ("CreateKeyPair", [common], "Common"),
+        ("ReKeyKeyPair", [named], "Private"),
+    ):
+        alice.do(operation, *items, permitted(1, of))
