@@ -10,14 +10,16 @@ from ..kms import batch_item, name, named, number, octets, structure, uid
 from ..server import ServerProcess
 from .client import Connection, Site, named_key
 
+#: The page about all clients, and the folder of those about one.
+CLIENTS = "kmip-clients"
 #: Who needs a page of their own.
 PAGES = ["ceph-rgw", "mongodb", "mysql", "openbao", "pg-tde", "vcenter"]
 
 
 def test_each_client_has_a_page_with_its_configuration_and_with_what_was_tried() -> None:
-    pages = sorted((DOCS / "kmip-clients").glob("*.md"))
+    pages = sorted((DOCS / CLIENTS).glob("*.md"))
     assert [page.stem for page in pages] == PAGES
-    index = (DOCS / "kmip-clients.md").read_text()
+    index = (DOCS / f"{CLIENTS}.md").read_text()
     for page in pages:
         text = page.read_text()
         assert f"\nkmip-clients/{page.stem}\n" in index
@@ -25,7 +27,7 @@ def test_each_client_has_a_page_with_its_configuration_and_with_what_was_tried()
         assert "| not tried |" in text
         what = [each.text for each in blocks(f"docs/kmip-clients/{page.stem}.md")]
         assert page.stem == "vcenter" or what, "nothing to paste"
-        assert "(../kmip-clients.md#before-any-of-them)" in text
+        assert f"(../{CLIENTS}.md#before-any-of-them)" in text
 
 
 def as_client(site: Site, user: str) -> ssl.SSLContext:
