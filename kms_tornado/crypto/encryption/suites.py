@@ -186,6 +186,10 @@ def choose_suite(
         raise BadCryptographicParameters("TagLength goes with an authenticated mode")
     if requested.iv_length not in {None, suite.new_iv_bytes}:
         raise UnsupportedCryptographicParameters(f"a new IV has {suite.new_iv_bytes} bytes")
+    if iv is None and (requested.fixed_field_length or requested.invocation_field_length):
+        raise UnsupportedCryptographicParameters(
+            "a new IV is random, and has neither FixedFieldLength nor InvocationFieldLength"
+        )
     if requested.iv_length is not None and iv is not None and len(iv) != requested.iv_length:
         raise BadCryptographicParameters(f"by IVLength the IV has {requested.iv_length} bytes")
     return _apply_initial_counter(suite, requested)

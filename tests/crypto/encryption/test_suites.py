@@ -55,6 +55,8 @@ def test_key_without_an_algorithm_encrypts_nothing():
         pytest.param(AES, {"cryptographic_algorithm": CHACHA20}, id="another algorithm"),
         pytest.param(AES, {"iv_length": 16}, id="a new GCM IV of 16 bytes"),
         pytest.param(AES, {"counter_length": 4}, id="counter length"),
+        pytest.param(AES, {"fixed_field_length": 4}, id="a new GCM IV with a fixed field"),
+        pytest.param(AES, {"invocation_field_length": 8}, id="a new GCM IV that counts"),
         pytest.param(AES, {"initial_counter_value": 1}, id="a counter for GCM"),
         pytest.param(
             AES, {"block_cipher_mode": CTR, "initial_counter_value": 1}, id="a counter for CTR"
@@ -70,6 +72,11 @@ def test_key_without_an_algorithm_encrypts_nothing():
 def test_parameters_that_would_not_be_honoured_are_refused(algorithm, parameters):
     with pytest.raises(UnsupportedCryptographicParameters):
         choose_suite(algorithm, CryptographicParameters(**parameters), None)
+
+
+def test_fields_of_an_iv_that_its_caller_made_are_the_callers_business():
+    parameters = CryptographicParameters(fixed_field_length=4, invocation_field_length=8)
+    assert choose_suite(AES, parameters, bytes(12)) is choose_suite(AES, None, bytes(12))
 
 
 @each_row("length", [-1, 0, 1, 4, 8, 11, 17, 32, 128])
