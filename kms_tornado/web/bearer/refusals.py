@@ -60,7 +60,7 @@ def end_failed(handler: HandlerHooks, error: BaseException) -> None:
 
 def _answer(handler: HandlerHooks, refusal: Refusal, hooks: HookCaller) -> None:
     if handler._principal is None:
-        handler._current_user = None  # a log that asks for it must not call get_current_user
+        handler._current_user = None  # whatever the handler has assigned so far, nobody was let in
     if not handler._headers_written:
         hooks.call(RequestHandler.clear, handler)  # it calls set_default_headers
     RequestHandler.set_status(handler, refusal.status)
