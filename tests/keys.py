@@ -31,7 +31,11 @@ _PRIMES = (
     0xf3973320fac7a7ef925c28ee5a68ba6eb2b37aa700c8a04d55bcb6bfb205e20ff06bf3cdf71389a8737446e41bfe8cc312fd3386b43ee97a8afaf074a03251e87253ae1b8d35ab2ba331f4af56cd272dcf9ac16d022bcc54cae1fff49a45bd687f9e07225634ded3d3d40c9c59ba4af2ce2241364c54d356aa6fdb33ee4df7ad,
     0xf8682ee69ef666a9ff0beb8d779e0192f5e2fd0f37c143ed2c8686376a513170e6d1173ee478d47ff44cf3a7f9922caf1fb697e0bcc1ec99ba1f916d2cf8908e01f687764e129c0120e90e6b64b590002c57b2017f904eed8e53b8adb6d03d28e3660b5f8ac22a4a743a3a77a51438c362c49a69edd8fb93499e44937cb6547b,
 )  # fmt: skip
-_unused_pairs = itertools.combinations(_PRIMES, 2)
+_LONGER_PRIMES = (  # of 1,536 bits
+    0xc9224abb9dee66c9d895785c411088eba18cbb2ff9815deec0114f23ddeea6fbaff9ff4309d76c22c86cbc83762f0eb58d587dea670e81a9a194287f9ea78f7b7c2a545d6cdf6744ec62953f7b0c2bb76a1d66a86a463da5d6e18aec5f6445d792dba066d5d9ea20195c064e12fbf2575b35350731350dfab45cd3ff5ec6a0fa3320866fcd56ed561c333305f8c6dbc59caeaa1574ce7a8c9240fd20fee8a36d1ec7b8b497fb2d052c63d096b74e39b5812112e98d7a77bba8411df411c71e41,
+    0xc2837299af32b0c84e7e56b1b7306bd14b215bc8d149935711e0131e6c54c8c5c871c9033531db4d48894ebf21f5928eaf30a347801ff04501d15a4372eca9361d245e3df8cff06bae15296d453bc47e0968b281a2950fd90026ae5b17b2d214900f25511c5514b96214e1eb2ab9358574fae72f29d9e677a979cb8014dcc21717600cffddc8f34b752c4c303e7785763c70fcbf2dbd81d85af39a65caca12a9adfc61806f539584da2814d6127a1fefff4524b6a4cee65194867162631b04e1,
+)  # fmt: skip
+_unused_pairs = {2048: itertools.combinations(_PRIMES, 2), 3072: iter([_LONGER_PRIMES])}
 
 
 def b64(data: bytes) -> str:
@@ -56,7 +60,7 @@ def rsa_key(bits: int, name: str = "first") -> rsa.RSAPrivateKey:
 # The caches take no defaults: functools.cache tells f(1) and f(1, "first") apart.
 @functools.cache
 def _rsa_key(bits: int, name: str) -> rsa.RSAPrivateKey:
-    pair = next(_unused_pairs, None) if bits == 2048 else None
+    pair = next(_unused_pairs.get(bits, iter(())), None)
     return rsa.generate_private_key(65537, bits) if pair is None else _make_rsa_key(*pair)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, x448, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from kms_tornado.client.key_files.kmip_objects import (
@@ -19,6 +19,8 @@ from kms_tornado.client.key_files.kmip_objects import (
 )
 from kms_tornado.kmip.enums import CryptographicAlgorithm
 from kms_tornado.kmip.objects import Object
+
+from ...keys import rsa_key
 
 PRIVATE_TYPES = (
     "rsa",
@@ -46,7 +48,7 @@ def native(name: str):
     """A private key of that type, as `cryptography` has it."""
     match name:
         case "rsa":
-            return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+            return rsa_key(2048)
         case "p256":
             return ec.generate_private_key(ec.SECP256R1())
         case "p384":
