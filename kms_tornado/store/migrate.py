@@ -61,6 +61,10 @@ def upgrade(
     present = _list_revisions(connection) if _alembic_version.name in tables else ()
     if tables and not present:
         raise ConfigurationError(f"database {name}: belongs to another program")
+    if not tables and not may_make and not may_upgrade:  # of a command, which waits for nothing
+        raise ConfigurationError(
+            f"database {name}: is empty; the first start of a server makes its tables"
+        )
     if not tables and not may_make:
         raise make_unavailable(f"database {name}: is empty, and was not when the server started")
     newest = newest_revision()

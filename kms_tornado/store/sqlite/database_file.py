@@ -85,6 +85,8 @@ class SQLiteFile:
         self.path = path
         self._may_make = may_make
         self._may_upgrade = may_upgrade
+        #: The replacement of a worker waits for what is away. A first start and a command say what is wrong.
+        self._is_patient = may_upgrade and not may_make
         self._name = str(path)
         #: (device, inode) of the file when it was prepared.
         self._identity: tuple[int, int] | None = None
@@ -102,10 +104,12 @@ class SQLiteFile:
         with self._translating_errors(), lock_directory(self.path.parent):
             if self._may_make:
                 self._make_private()
+            elif not self._is_patient:
+                self._check_regular()
             if fault := find_write_fault(self.path):
-                if self._may_make:
-                    raise self._refusal(fault)
-                raise make_unavailable(f"database {self.path}: {fault}")
+                if self._is_patient:
+                    raise make_unavailable(f"database {self.path}: {fault}")
+                raise self._refusal(fault)
             with self._writers.connect() as connection:
                 self._migrate(connection)
             self._identity = self._current_identity()
@@ -253,9 +257,13 @@ class SQLiteFile:
         try:
             os.close(os.open(self.path, flags, 0o600))
         except FileExistsError:
-            status = os.stat(self.path)
-            if not stat.S_ISREG(status.st_mode):
-                raise self._refusal("is not a regular file") from None
+            self._check_regular()
+
+    def _check_regular(self) -> None:
+        if not self._may_make and not os.path.lexists(self.path):
+            raise self._refusal("there is none; the first start of a server makes it")
+        if not stat.S_ISREG(os.stat(self.path).st_mode):
+            raise self._refusal("is not a regular file")
 
     def _close_to_others(self) -> None:
         if not stat.S_IMODE(os.stat(self.path).st_mode) & 0o077:
@@ -295,7 +303,7 @@ class SQLiteFile:
             yield
         except OSError as exc:
             text = (exc.strerror or type(exc).__name__).lower()
-            if exc.errno in _LASTING_FAULTS and self._may_make:
+            if exc.errno in _LASTING_FAULTS and not self._is_patient:
                 raise self._refusal(text) from exc
             raise make_unavailable(f"database {self.path}: {text}") from exc
         except DATABASE_ERRORS as exc:

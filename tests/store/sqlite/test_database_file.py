@@ -190,6 +190,21 @@ def test_once_a_server_has_served_no_database_is_made_in_place_of_one_that_is_aw
     assert not path.exists() or not path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("make", "fault"),
+    [
+        pytest.param(make_absent, "there is none", id="absent"),
+        pytest.param(make_empty, "is empty", id="empty"),
+        pytest.param(lambda path: path.mkdir(), "is not a regular file", id="directory"),
+        pytest.param(lambda path: path.symlink_to("nowhere"), "no such file", id="dangling"),
+    ],
+)
+def test_command_says_that_there_is_no_database(path, make, fault):
+    make(path)
+    with pytest.raises(ConfigurationError, match=fault):
+        with_store(path, nothing, may_make=False, may_upgrade=False)
+
+
 def test_once_a_server_has_served_a_database_that_is_there_is_opened(path):
     with_store(path, lambda store: store.commit([Insert(an_object("one"))]))
     assert with_store(path, lambda store: store.get("one"), may_make=False) == an_object("one")

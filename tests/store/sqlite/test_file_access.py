@@ -102,8 +102,9 @@ def test_start_on_files_that_cannot_be_written_to_is_refused(
     make(directory)
     if make in (leave_log_of_root, leave_index_that_is_read_only):
         give(directory)
-    with as_nobody(), pytest.raises(ConfigurationError, match=fault):
-        with_store(directory / "kms.db", lambda store: store.ping())
+    for of_command in ({}, {"may_make": False, "may_upgrade": False}):
+        with as_nobody(), pytest.raises(ConfigurationError, match=fault):
+            with_store(directory / "kms.db", lambda store: store.ping(), **of_command)
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644])
