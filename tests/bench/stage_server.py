@@ -1,13 +1,15 @@
 """A server that SIGUSR2 has sample itself, and the next SIGUSR2 write what it has found to the file $BENCH_STAGES.
 
-Each few milliseconds that it has computed, it looks where each of its threads is, and how much that thread has computed since the
-last look: that time counts for the stage (`stage_table`). So a sample weighs what it stands for, and what waits weighs nothing. The
-looking itself is not counted. By the clock instead of the time computed, calls that let another process run would come out far too dear:
-the signal would find the server where it goes on.
+Each few milliseconds that the main thread has computed, it looks where that thread is, and each few milliseconds that the process has,
+where the others are, and how much each has computed since the last look: that time counts for the stage (`stage_table`). So
+a sample weighs what it stands for, and what waits weighs nothing. The looking itself is not counted. By the clock instead
+of the time computed, calls that let another process run would come out far too dear: the signal would find the server where it goes
+on. So would the event loop, if the main thread were looked at while another one computes: it then waits for its turn there.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import opcode
 import os
@@ -23,6 +25,7 @@ from kms_tornado.__main__ import main
 from tests.bench.stage_table import find_stage
 
 _INTERVAL_S = 0.004  # a tick of most kernels, and ten times as long as a look takes
+_CLOCK_THREAD_CPUTIME_ID, _SIGEV_THREAD_ID = 3, 4  # of Linux
 _RESUME = opcode.opmap["RESUME"]
 _AFTER_AWAIT = 3  # its argument
 
@@ -31,25 +34,61 @@ _AFTER_AWAIT = 3  # its argument
 Stack = tuple[CodeType, ...]
 
 
+class _Event(ctypes.Structure):
+    """sigevent(3type), of 64 bytes."""
+
+    _fields_ = (
+        ("value", ctypes.c_void_p),
+        ("signal", ctypes.c_int),
+        ("notify", ctypes.c_int),
+        ("thread", ctypes.c_int),
+        ("rest", ctypes.c_char * 44),
+    )
+
+
+def start_thread_timer(number: signal.Signals, interval_s: float) -> None:
+    """Have this thread get the signal whenever it has computed that long, and while it computes."""
+    libc, timer = ctypes.CDLL(None, use_errno=True), ctypes.c_void_p()
+    event = _Event(signal=number, notify=_SIGEV_THREAD_ID, thread=threading.get_native_id())
+    seconds, nanoseconds = divmod(round(interval_s * 1e9), 10**9)
+    times = (ctypes.c_long * 4)(seconds, nanoseconds, seconds, nanoseconds)
+    if libc.timer_create(_CLOCK_THREAD_CPUTIME_ID, ctypes.byref(event), ctypes.byref(timer)):
+        raise OSError(ctypes.get_errno(), "timer_create")
+    if libc.timer_settime(timer, 0, ctypes.byref(times), None):
+        raise OSError(ctypes.get_errno(), "timer_settime")
+
+
 class Sampler:
+    """Of one process, whose main thread makes it and runs the event loop."""
+
     def __init__(self) -> None:
         self._seconds: Counter[Stack] = Counter()
-        self._seen: dict[int, float] = {}
-        self._unknown_s = 0.0
-        self._process = 0.0
+        #: {thread: what it had computed at the last look}.
+        self._seen: dict[threading.Thread, float] = {}
+        self._began = self._looked_s = 0.0
+        signal.signal(signal.SIGVTALRM, _do_nothing)
+        start_thread_timer(signal.SIGVTALRM, _INTERVAL_S)
 
     def start(self) -> None:
-        self._look(None)
+        self._look_at_main(None)
+        self._look_at_others()
         self._seconds.clear()
-        self._unknown_s = 0.0
-        signal.signal(signal.SIGPROF, self._sample)
+        self._began, self._looked_s = time.process_time(), 0.0
+        signal.signal(signal.SIGVTALRM, lambda _, frame: self._look_at_main(frame))
+        signal.signal(signal.SIGPROF, lambda _, frame: self._look_at_others())
         signal.setitimer(signal.ITIMER_PROF, _INTERVAL_S, _INTERVAL_S)
 
     def stop(self, frame: FrameType | None) -> dict[str, dict[str, float]]:
         """{stage: {innermost function: seconds of CPU}}."""
-        signal.signal(signal.SIGPROF, signal.SIG_IGN)
-        self._look(frame)
-        found: dict[str, Counter[str]] = {"other": Counter({"no frame": self._unknown_s})}
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, signal.SIG_IGN)  # one may be on its way
+        signal.signal(signal.SIGVTALRM, _do_nothing)  # a signal that is ignored would end its timer
+        self._look_at_main(frame)
+        self._look_at_others()
+        all_s = time.process_time() - self._began - self._looked_s
+        found: dict[str, Counter[str]] = {
+            "other": Counter({"no frame": max(0.0, all_s - self._seconds.total())})
+        }
         for stack, used in self._seconds.items():
             stage, function = "loop", "loop"
             if stack:
@@ -59,28 +98,33 @@ class Sampler:
             found.setdefault(stage, Counter())[function] += used
         return {stage: dict(functions) for stage, functions in found.items()}
 
-    def _sample(self, _: int, frame: FrameType | None) -> None:
-        self._look(frame)
+    def _look_at_main(self, frame: FrameType | None) -> None:
+        now = time.thread_time()
+        self._add(threading.main_thread(), now, frame)
+        self._leave_out(now)
 
-    def _look(self, main_frame: FrameType | None) -> None:
-        main_thread = threading.main_thread().ident
-        process, counted = time.process_time(), 0.0
-        frames = sys._current_frames()
+    def _look_at_others(self) -> None:
+        now, frames = time.thread_time(), sys._current_frames()
         for thread in threading.enumerate():
-            if thread.ident is None:
+            if thread is threading.main_thread() or thread.ident is None:
                 continue
             used = time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-            since = used - self._seen.get(thread.ident, used)
-            self._seen[thread.ident] = used
-            if since > 0:
-                is_main = thread.ident == main_thread
-                stack = _stack_of(main_frame if is_main else frames.get(thread.ident))
-                self._seconds[stack] += since
-                counted += since
-        self._unknown_s += max(0.0, process - self._process - counted)
-        self._process = time.process_time()
-        if main_thread is not None:
-            self._seen[main_thread] = time.thread_time()
+            self._add(thread, used, frames.get(thread.ident))
+        self._leave_out(now)
+
+    def _add(self, thread: threading.Thread, used: float, frame: FrameType | None) -> None:
+        self._seconds[_stack_of(frame)] += used - self._seen.get(thread, used)
+        self._seen[thread] = used
+
+    def _leave_out(self, since: float) -> None:
+        """Not count what this thread, the main one, has computed since then: it has looked."""
+        looked_s = time.thread_time() - since
+        self._looked_s += looked_s
+        self._seen[threading.main_thread()] += looked_s
+
+
+def _do_nothing(_: int, __: FrameType | None) -> None:
+    pass
 
 
 def _stack_of(frame: FrameType | None) -> Stack:
