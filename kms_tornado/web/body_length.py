@@ -8,6 +8,8 @@ from tornado.httputil import HTTPHeaders
 
 from ..service.load.loop_turns import BODY_PIECE
 
+_NUMBER = re.compile("[0-9]{1,4000}")
+
 
 def ends_piece(before: int, after: int) -> bool:
     """Whether a piece of a body ended between these two lengths: what had arrived before, and what has arrived now."""
@@ -27,6 +29,4 @@ def parse_content_length(headers: HTTPHeaders) -> int | None:
     Python refuses to parse more than 4300 digits, so a longer number counts as none.
     """
     text = headers.get("Content-Length", "")
-    if not re.fullmatch("[0-9]{1,4000}", text):
-        return None
-    return int(text)
+    return int(text) if _NUMBER.fullmatch(text) else None
