@@ -27,6 +27,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
+
 from . import scratch
 
 USER = "kms"
@@ -36,8 +38,8 @@ _PREFIX = "kms-cluster-"
 _numbers = itertools.count(1)
 
 
-class NoPostgres(Exception):
-    """Why there can be none here."""
+class NoPostgres(pytest.skip.Exception):
+    """Why there can be none here: a test or a fixture that asks for one is skipped."""
 
 
 def programs() -> Path:

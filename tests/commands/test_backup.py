@@ -38,10 +38,7 @@ def database(kind: str) -> tuple[str, ...]:
     """Options for a new database."""
     if kind == "sqlite":
         return ()
-    try:
-        return ("--database-url", postgres.cluster().new_database())
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+    return ("--database-url", postgres.cluster().new_database())
 
 
 @pytest.mark.parametrize(("before", "after"), [*zip(KINDS, KINDS, strict=True), KINDS, KINDS[::-1]])

@@ -24,10 +24,7 @@ from .load import ADMIN, Load
 def database(request: pytest.FixtureRequest) -> tuple[str, ...]:
     if request.param == "sqlite":
         return ()
-    try:
-        return ("--database-url", postgres.cluster().new_database())
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+    return ("--database-url", postgres.cluster().new_database())
 
 
 def reload(server: ServerProcess) -> None:

@@ -57,10 +57,7 @@ def host() -> Host:
 
 @pytest.fixture(scope="module")
 def cluster() -> postgres.Cluster:
-    try:
-        return postgres.cluster()
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+    return postgres.cluster()
 
 
 def run_until_ready(

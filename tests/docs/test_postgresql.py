@@ -23,7 +23,6 @@ from kms_tornado.store.postgres.writing import transactions, writer
 from .. import postgres, replicas
 from ..deploy.proxies import replace, write_certificate
 from ..keys import certificate, private_key
-from ..store.conftest import postgres_or_skip
 from ..store.helpers import an_object, with_store
 from ..store.postgres.pgbouncer import PgBouncer
 from .blocks import DOCS, ROOT, block
@@ -66,7 +65,7 @@ def test_url_of_a_cluster_leads_to_the_host_that_takes_writes() -> None:
 @pytest.fixture(scope="module")
 def node() -> Iterator[replicas.Node]:
     """A PostgreSQL that asks for a password, over TLS alone, as a managed one does."""
-    made = postgres_or_skip(replicas.Node)
+    made = replicas.Node()
     try:
         data = made.directory / "data"
         write_certificate(data)
@@ -159,7 +158,7 @@ def test_password_of_the_file_is_read_for_each_connection(
 
 @pytest.fixture(scope="module")
 def pooler() -> Iterator[PgBouncer]:
-    database = postgres_or_skip(lambda: postgres.cluster().new_database())
+    database = postgres.cluster().new_database()
     place = f"{postgres.cluster().directory} user={postgres.USER}"
     changes = {"kms = host": f"{postgres.name_of(database)} = host", "db1.example.com": place}
     made = PgBouncer(database, replace(POOLER.text, changes))
@@ -177,7 +176,7 @@ def test_timeouts_of_the_user_are_those_that_the_server_sets() -> None:
 
 
 def test_statements_of_the_user_count_on_each_connection() -> None:
-    cluster = postgres_or_skip(postgres.cluster)
+    cluster = postgres.cluster()
     with cluster.connect() as admin:
         admin.execute("CREATE ROLE kms_of_the_page LOGIN")
         try:

@@ -53,10 +53,7 @@ from .mentions import MENTIONS, wrapping
 def inside(request, tmp_path):
     backend = None
     if request.param == "postgresql":
-        try:
-            backend = PostgresBackend(postgres.empty_database())
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        backend = PostgresBackend(postgres.empty_database())
     with Inside(tmp_path, backend=backend) as inside:
         yield inside
 

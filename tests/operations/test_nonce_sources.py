@@ -38,10 +38,7 @@ def two(request, tmp_path_factory):
     """Two servers of one database."""
     options = []
     if request.param == "postgresql":
-        try:
-            options = ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        options = ["--database-url", postgres.cluster().new_database()]
     directory = tmp_path_factory.mktemp("nonces")
     with (
         two_issuers() as issuers,

@@ -32,10 +32,7 @@ def two(request, tmp_path_factory):
     directory = tmp_path_factory.mktemp("two")
     options = []
     if request.param == "postgresql":
-        try:
-            options = ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        options = ["--database-url", postgres.cluster().new_database()]
     with (
         two_issuers() as issuers,
         KMS(directory, *issuers, options=options) as one,

@@ -91,10 +91,7 @@ def place(request, tmp_path_factory):
     # Without the scrub, which may find what was changed at any moment, and says so in the log, too.
     options, url = ["--scrub-interval", "0"], None
     if request.param == "postgresql":
-        try:
-            url = postgres.cluster().new_database()
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        url = postgres.cluster().new_database()
         options += ["--database-url", url]
         url = make_url(url).set(drivername="postgresql+psycopg")
     with two_issuers() as issuers, KMS(directory, *issuers, options=options) as server:

@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from .. import postgres
-from ..store.conftest import DATABASES, postgres_or_skip
+from ..store.conftest import DATABASES
 from .inside import BOB
 from .two_users import requests as r
 from .two_users.machine import machine
@@ -42,7 +42,7 @@ RUNS = pytest.mark.parametrize(
 def place(request, tmp_path):
     if request.param == "sqlite":
         return tmp_path
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 def run(place, policy, rights, *, examples, length):

@@ -23,7 +23,7 @@ from kms_tornado.kmip.enums import (
 from kms_tornado.kmip.structures import CryptographicParameters
 
 from .. import postgres
-from ..store.conftest import DATABASES, postgres_or_skip
+from ..store.conftest import DATABASES
 from .inside import ALICE, BOB, START
 from .two_users import requests as r
 from .two_users.database import Impossible
@@ -48,7 +48,7 @@ def world(request, tmp_path_factory):
     if request.param == "sqlite":
         place = tmp_path_factory.mktemp("two-users")
     else:
-        place = postgres_or_skip(postgres.empty_database)
+        place = postgres.empty_database()
     with World(place) as world:
         yield world
 

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from ..issuer import Issuer
-from ..postgres import NoPostgres
 from .faults import names
 from .figures import growth_mib
 from .run import check_logs, run
@@ -30,11 +29,8 @@ STOPS_WITHIN_S = 16.0
 
 @pytest.mark.soak
 def test_nothing_acknowledged_is_lost_and_no_two_answers_contradict(tmp_path: Path) -> None:
-    try:
-        with Issuer("ES256") as issuer, site(tmp_path, issuer) as both:
-            report = asyncio.run(run(both, issuer, REQUESTS))
-    except NoPostgres as exc:
-        pytest.skip(str(exc))
+    with Issuer("ES256") as issuer, site(tmp_path, issuer) as both:
+        report = asyncio.run(run(both, issuer, REQUESTS))
     print("\n" + report.to_text())
     if file := os.environ.get("KMS_SOAK_REPORT"):
         report.write(Path(file))

@@ -14,13 +14,6 @@ from .helpers import store_at
 DATABASES = ("sqlite", "postgresql")
 
 
-def postgres_or_skip(make):
-    try:
-        return make()
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
-
-
 @pytest.fixture(scope="session")
 def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database of SQLite's with all tables and no row: copying it takes a fiftieth of making one."""
@@ -40,7 +33,7 @@ def place(request, tmp_path):
     """A database without an object: a path of SQLite's, or a URL."""
     if request.param == "sqlite":
         return Path(shutil.copy(request.getfixturevalue("empty_file"), tmp_path))
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 @pytest.fixture(params=DATABASES)
@@ -48,4 +41,4 @@ def new_place(request, tmp_path):
     """A database that nobody has started a store on."""
     if request.param == "sqlite":
         return tmp_path / "kms.db"
-    return postgres_or_skip(lambda: postgres.cluster().new_database())
+    return postgres.cluster().new_database()

@@ -23,7 +23,6 @@ from kms_tornado.store.postgres.connections import probe
 
 from .. import postgres
 from ..broken_disk import moved_away, no_file_longer_than
-from .conftest import postgres_or_skip
 from .helpers import an_object, opened, run, until
 from .postgres.proxy import proxied
 
@@ -131,7 +130,7 @@ def test_an_outage_of_sqlite_is_told_once_and_so_is_its_end(
 
 @pytest.fixture
 def url() -> str:
-    return str(postgres_or_skip(postgres.empty_database))
+    return str(postgres.empty_database())
 
 
 @asynccontextmanager

@@ -172,13 +172,8 @@ class Place:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def place(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Place]:
-    try:
-        yield Place(tmp_path_factory.mktemp(request.param), request.param)
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    return Place(tmp_path_factory.mktemp(request.param), request.param)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,6 @@ from kms_tornado.operations.common.server_nonces import ServerNonces
 from kms_tornado.store.interface.changes import Conflict, ReserveNonces
 
 from ... import postgres
-from ...store.conftest import postgres_or_skip
 from ...store.helpers import an_object, store_at
 from ..inside import ALICE, Inside, a_principal
 
@@ -204,7 +203,7 @@ def test_keys_that_are_forgotten_lose_their_block(monkeypatch):
 def place(request, tmp_path):
     if request.param == "sqlite":
         return tmp_path / "kms.db"
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 @pytest.fixture

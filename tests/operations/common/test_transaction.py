@@ -25,7 +25,6 @@ from kms_tornado.store.interface.changes import (
 )
 
 from ... import postgres
-from ...store.conftest import postgres_or_skip
 from ...store.helpers import ALICE, an_object, locate, with_store
 
 
@@ -33,7 +32,7 @@ from ...store.helpers import ALICE, an_object, locate, with_store
 def path(request, tmp_path):
     if request.param == "sqlite":
         return tmp_path / "kms.db"
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 def revoked(target):

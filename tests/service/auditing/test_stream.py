@@ -38,10 +38,7 @@ ORIGIN = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     if request.param == "sqlite":
         return tmp_path / "kms.db"
-    try:
-        return postgres.cluster().new_database()
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+    return postgres.cluster().new_database()
 
 
 @pytest.fixture(autouse=True)

@@ -8,16 +8,13 @@ import pytest
 from kms_tornado.store.postgres.backend import PostgresBackend
 
 from ...operations.inside import Inside
-from ...postgres import NoPostgres, empty_database
+from ...postgres import empty_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kms(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Inside]:
     backend = None
     if request.param == "postgresql":
-        try:
-            backend = PostgresBackend(empty_database())
-        except NoPostgres as exc:
-            pytest.skip(str(exc))
+        backend = PostgresBackend(empty_database())
     with Inside(tmp_path, backend=backend) as inside:
         yield inside

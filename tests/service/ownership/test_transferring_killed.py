@@ -120,10 +120,7 @@ def test_transfer_that_is_killed_leaves_every_object_whole_and_is_gone_on_with(
     monkeypatch.setattr(transferring, "_PAGE", PAGE)
     url = "sqlite:///kms.db"
     if kind == "postgresql":
-        try:
-            url = postgres.cluster().new_database()
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        url = postgres.cluster().new_database()
     settings = ServiceSettings(data_dir=tmp_path / "data", database_url=url)
     steps, moments = CASES[kind]
     uids = asyncio.run(fill(settings))

@@ -23,18 +23,17 @@ from kms_tornado.store.sql.search.searches import SearchStatements
 
 from ... import postgres
 from ...server import environment
-from ..conftest import postgres_or_skip
 from ..helpers import ALICE, CHECK, an_object, locate, opened, run, seeking, until, with_store
 
 
 @pytest.fixture
 def url():
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 @pytest.fixture
 def new_url():
-    return postgres_or_skip(lambda: postgres.cluster().new_database())
+    return postgres.cluster().new_database()
 
 
 async def nothing(store):

@@ -16,7 +16,6 @@ from kms_tornado.store.sql.statements import NO_VALUES
 
 from ... import postgres
 from ...rows import each_row
-from ..conftest import postgres_or_skip
 from ..helpers import store_at
 
 TRY_AGAIN, RECONNECT = Meaning.TRY_AGAIN, Meaning.RECONNECT
@@ -139,7 +138,7 @@ def outcome():
 
     One store serves all cases. The function counts with a sequence, which no transaction rolls back.
     """
-    url = postgres_or_skip(lambda: postgres.cluster().new_database())
+    url = postgres.cluster().new_database()
     with asyncio.Runner() as runner, postgres.cluster().connect(postgres.name_of(url)) as admin:
         store = store_at(url)
         runner.run(store.start())

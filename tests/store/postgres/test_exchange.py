@@ -12,7 +12,6 @@ from kms_tornado.store.postgres.exchange import Answer, Exchange
 
 from ... import postgres
 from ...server import eventually
-from ..conftest import postgres_or_skip
 from ..helpers import run
 from .connected import connected
 
@@ -21,7 +20,7 @@ _ECHO = "SELECT %s::text, %t::int[]"
 
 @pytest.fixture
 def url() -> str:
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 def exchange(url: str, *batches: Any) -> list[Any]:

@@ -17,7 +17,6 @@ from kms_tornado.store.sql.tables.rows import UID
 
 from ... import postgres
 from ...rows import each_row
-from ..conftest import postgres_or_skip
 from ..helpers import ALICE, an_object, opened, run, until
 
 BY_UID = Prepared(by_uid, POSTGRESQL, is_frequent=True)
@@ -208,7 +207,7 @@ def test_read_that_is_cancelled_leaves_the_others_theirs(place, is_asked):
 
 
 def test_postgresql_gives_each_read_its_object_whatever_its_length():
-    url = postgres_or_skip(postgres.empty_database)
+    url = postgres.empty_database()
     there = [an_object(f"object-{number}", sealed=bytes([number + 1]) * 30) for number in range(5)]
     long = an_object("object-long", sealed=b"l" * 100_000)
     destroyed = an_object("object-destroyed", sealed=None)

@@ -13,7 +13,6 @@ from kms_tornado.kmip.enums import Operation
 from kms_tornado.store.interface.changes import Conflict, Grant, Insert, Replace
 
 from ... import postgres
-from ..conftest import postgres_or_skip
 from ..helpers import ALICE, BOB, an_object, locate, opened, run, seeking, with_store
 from .pgbouncer import PgBouncer
 
@@ -23,7 +22,7 @@ POOL_SIZES = {"transaction": 3, "session": 40}
 
 @pytest.fixture(scope="module", params=POOL_SIZES)
 def url(request):
-    database = postgres_or_skip(lambda: postgres.cluster().new_database())
+    database = postgres.cluster().new_database()
     pooler = PgBouncer(
         database,
         f"[databases]\n* = host={postgres.cluster().directory} user={postgres.USER}\n[pgbouncer]\n"

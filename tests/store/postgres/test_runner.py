@@ -17,7 +17,6 @@ from kms_tornado.store.postgres.exchange import Exchange
 from kms_tornado.store.sql import changes
 
 from ... import postgres
-from ..conftest import postgres_or_skip
 from ..helpers import (
     ALICE,
     BOB,
@@ -34,7 +33,7 @@ ODD = ('"', "\\", "{a,b}", "NULL", " ", "\\x61", "'", "é😀", "a\nb\tc", "%s",
 
 @pytest.fixture
 def url():
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 def grouped(groups, **changed):

@@ -14,7 +14,6 @@ from kms_tornado.store.interface.changes import Conflict, Grant, Insert, Replace
 from kms_tornado.store.postgres import engine
 
 from ... import postgres
-from ..conftest import postgres_or_skip
 from ..helpers import ALICE, BOB, an_object, opened, run
 
 TASKS, TURNS = 4, 6
@@ -22,7 +21,7 @@ TASKS, TURNS = 4, 6
 
 @pytest.fixture
 def url():
-    made = postgres_or_skip(lambda: postgres.cluster().new_database())
+    made = postgres.cluster().new_database()
     name = postgres.name_of(made)
     with postgres.cluster().connect() as admin:
         admin.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'serializable'")

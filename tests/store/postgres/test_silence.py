@@ -17,7 +17,6 @@ from kms_tornado.store.postgres.dialect import POSTGRESQL
 from kms_tornado.store.sql.statements import Prepared
 
 from ... import postgres
-from ..conftest import postgres_or_skip
 from ..helpers import ALICE, an_object, opened, run
 from .proxy import proxied
 
@@ -30,7 +29,7 @@ PIDS = (
 
 @pytest.fixture
 def url():
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from kms_tornado.store.postgres.transaction import make_beginning, pipelined
 
 from ... import postgres
 from ...server import eventually
-from ..conftest import postgres_or_skip
 from ..helpers import run
 from .connected import connected
 
@@ -26,7 +25,7 @@ _LOCK = "SELECT number FROM things FOR UPDATE"
 
 @pytest.fixture
 def url() -> str:
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 @pytest.fixture
@@ -61,10 +60,7 @@ def test_its_rows_are_free_after_the_idle_timeout(url, other, monkeypatch):
 
 @pytest.fixture(scope="module", params=["programs", "newest_programs"])
 def cluster(request: pytest.FixtureRequest) -> Iterator[postgres.Cluster]:
-    try:
-        cluster = postgres.Cluster(getattr(postgres, request.param)())
-    except postgres.NoPostgres as exc:
-        pytest.skip(str(exc))
+    cluster = postgres.Cluster(getattr(postgres, request.param)())
     yield cluster
     cluster.stop()
 

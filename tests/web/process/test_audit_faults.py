@@ -34,10 +34,7 @@ class Place:
         self.directory = directory
         self.url: str | None = None
         if kind == "postgresql":
-            try:
-                self.url = postgres.cluster().new_database()
-            except postgres.NoPostgres as exc:
-                pytest.skip(str(exc))
+            self.url = postgres.cluster().new_database()
         self.options = [*NO_AUTH, *(() if self.url is None else ("--database-url", self.url))]
 
     def server(self, **more: Any) -> ServerProcess:

@@ -30,10 +30,7 @@ def filled(
     directory = tmp_path_factory.mktemp(request.param)
     options = start(issuer)
     if request.param == "postgresql":
-        try:
-            options += ["--database-url", postgres.cluster().new_database()]
-        except postgres.NoPostgres as exc:
-            pytest.skip(str(exc))
+        options += ["--database-url", postgres.cluster().new_database()]
     with serving(*options, cwd=directory) as server:
         assert server.client.create(issuer.token(aud="kms"))
     return directory, options

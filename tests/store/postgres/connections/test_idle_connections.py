@@ -10,13 +10,12 @@ from kms_tornado.store.postgres.connections.connector import Connector
 from kms_tornado.store.postgres.connections.idle_connections import IdleConnections
 
 from .... import postgres
-from ...conftest import postgres_or_skip
 from ...helpers import run
 
 
 @pytest.fixture
 def connector():
-    return Connector(parse_address(postgres_or_skip(postgres.empty_database)))
+    return Connector(parse_address(postgres.empty_database()))
 
 
 def test_the_connection_used_last_is_used_next(connector):

@@ -22,7 +22,6 @@ from kms_tornado.store.sql.statements import Statement
 from kms_tornado.store.sql.tables.schema import audit_chains
 
 from .... import postgres
-from ...conftest import postgres_or_skip
 from ...helpers import ALICE, an_object, opened, run, until
 from ..proxy import proxied
 
@@ -31,7 +30,7 @@ ORIGIN = Origin(ALICE, None, "127.0.0.1", "dfb8822b6b0e65ef")
 
 @pytest.fixture
 def url():
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 def change(operation, uid):

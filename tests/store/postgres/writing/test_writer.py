@@ -23,7 +23,6 @@ from kms_tornado.store.sql.search.statements import MAX_TAGGED
 from kms_tornado.store.sql.tables.row_macs import AlteredRow
 
 from .... import postgres
-from ...conftest import postgres_or_skip
 from ...helpers import (
     ALICE,
     KEY_ATTRIBUTES,
@@ -40,7 +39,7 @@ from ..proxy import proxied
 
 @pytest.fixture
 def url():
-    return postgres_or_skip(postgres.empty_database)
+    return postgres.empty_database()
 
 
 LOCKS = {

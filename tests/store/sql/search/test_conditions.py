@@ -50,7 +50,7 @@ from kms_tornado.store.sql.statements import SQLITE
 
 from .... import postgres
 from ....rows import each_row
-from ...conftest import DATABASES, postgres_or_skip
+from ...conftest import DATABASES
 from ...helpers import ALICE, BOB, an_object, locate, run, seeking, with_store
 
 LONG = "x" * 5000
@@ -224,7 +224,7 @@ def answers(request, tmp_path_factory):
 
     if request.param == "sqlite":
         return with_store(tmp_path_factory.mktemp("search") / "kms.db", body)
-    return with_store(postgres_or_skip(postgres.empty_database), body)
+    return with_store(postgres.empty_database(), body)
 
 
 def test_what_has_the_value_is_found_and_nothing_else(answers):

@@ -28,7 +28,6 @@ from kms_tornado.store.sql.tables.rows import format_row
 
 from .... import postgres
 from ....operations.inside import Inside
-from ...conftest import postgres_or_skip
 from ...helpers import (
     ALICE,
     AUTHENTICATOR,
@@ -86,7 +85,7 @@ def test_refused_objects_do_not_count(place, at_most_three):
 
 
 def test_an_owners_first_objects_may_come_by_two_servers_at_once():
-    url = postgres_or_skip(postgres.empty_database)
+    url = postgres.empty_database()
 
     async def main():
         async with opened(url) as one, opened(url) as another:

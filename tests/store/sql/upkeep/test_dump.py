@@ -18,7 +18,6 @@ from kms_tornado.store.interface.changes import Grant, Insert, Remove, UseNonce
 from kms_tornado.store.sql.tables.schema import metadata
 
 from .... import postgres
-from ...conftest import postgres_or_skip
 from ...helpers import (
     ALICE,
     BOB,
@@ -88,7 +87,7 @@ def restore(path, place, change=lambda header, rows: (header, rows)):
 def new_place(kind, tmp_path):
     if kind == "sqlite":
         return tmp_path / "new.db"
-    return postgres_or_skip(lambda: postgres.cluster().new_database())
+    return postgres.cluster().new_database()
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -31,7 +31,7 @@ from kms_tornado.store.opening import open_store
 
 from .... import postgres
 from ....operations.inside import a_principal
-from ...conftest import DATABASES, postgres_or_skip
+from ...conftest import DATABASES
 
 DATABASE = Path(__file__).parents[2] / "revision_0004.sql"
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -114,7 +114,7 @@ def filled(request, tmp_path_factory):
         place = directory / "kms.db"
         place.touch(0o600)
     else:
-        place = postgres_or_skip(lambda: postgres.cluster().new_database())
+        place = postgres.cluster().new_database()
     Old(place, directory).fill()
     return place
 
