@@ -69,7 +69,6 @@ def make_object(
     check_material_size(material)
     check_object_type(object_type, requested)
     tags = parse_user_tags(requested) | system_tags
-    check_settable(requested)
     attributes = _find_first_attributes(
         object_type,
         requested,
@@ -88,7 +87,7 @@ def _find_first_attributes(
 ) -> Attributes:
     """The attributes of a new object, made or shared.
 
-    Raises InvalidAttributeValue and what `check_quantum_safe` raises.
+    Raises what `check_settable`, `check_date_order` and `check_quantum_safe` raise.
     Most keys that are made in one second have no names, links or tags, and equal attributes. These are then made and
     checked once, and, as they are one object, also formatted once. That saves a third of a Create.
     """
@@ -114,8 +113,11 @@ def _recall_first_attributes(
     )
 
 
-def _make_checked_attributes(*arguments: Any) -> Attributes:
-    attributes = make_first_attributes(*arguments)
+def _make_checked_attributes(
+    object_type: ObjectType, requested: Attributes, *more: Any
+) -> Attributes:
+    check_settable(requested)
+    attributes = make_first_attributes(object_type, requested, *more)
     check_date_order(attributes)
     check_quantum_safe(attributes)
     return attributes
