@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 from kms_tornado.kmip.kmip1.names import TAGS
 from kms_tornado.kmip.tables import MASKS
 
-from .kms import Item
+from .kmip_items import Item
 
 _FOLDER = Path(__file__).parents[2] / "shared/kmip"
 

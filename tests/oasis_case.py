@@ -19,7 +19,7 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.tables import ENUMERATIONS, MASKS
 from kms_tornado.kmip.ttlv import Dialect
 
-from .kms import Item
+from .kmip_items import Item
 from .oasis import VARIABLE, leaves, read_messages
 
 #: Cases that continue one another under one owner.

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from . import postgres
-from .kms import KMS, Item, User, two_issuers
+from .kmip_items import Item
+from .kms import KMS, User, two_issuers
 from .oasis_case import Differs, Send, over_octets
 
 OPTIONS = ("--crypto-policy", "permissive", "--kmip-interop")

@@ -22,10 +22,8 @@ from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import CATALOGUE
 
 from .keys import private_key
-from .kms import (
-    KMS,
+from .kmip_items import (
     Item,
-    User,
     attributes,
     batch_item,
     flag,
@@ -36,12 +34,12 @@ from .kms import (
     name,
     number,
     octets,
-    spellings,
     structure,
     text,
-    two_issuers,
     uid,
 )
+from .kms import KMS, User, two_issuers
+from .leaks import spellings
 from .rows import each_row
 
 OPTIONS = ("--metrics", "--kmip-interop", "--crypto-policy", "permissive")

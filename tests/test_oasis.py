@@ -17,7 +17,7 @@ import pytest
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.operations.discovery import PROFILES
 
-from .kms import Item
+from .kmip_items import Item
 from .oasis import ABSENT, CASES, VARIABLE, leaves
 from .oasis_case import (
     IGNORED,

@@ -18,7 +18,8 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of
 
-from .kms import KMS, Item, User, two_issuers
+from .kmip_items import Item
+from .kms import KMS, User, two_issuers
 from .oasis import CASES, KMIP1_CASES
 from .oasis_case import Differs, read_case, run_case
 

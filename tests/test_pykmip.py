@@ -16,9 +16,8 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.tables import ENUMERATIONS, TAG_NUMBERS
 from kms_tornado.kmip.ttlv import ItemType, Node, children_of
 
-from .kms import (
+from .kmip_items import (
     ACTIVATED,
-    KMS,
     Item,
     attributes,
     batch_item,
@@ -28,10 +27,10 @@ from .kms import (
     octets,
     structure,
     text,
-    two_issuers,
     uid,
     version,
 )
+from .kms import KMS, two_issuers
 
 enums = pytest.importorskip("kmip.core.enums")
 from kmip.pie.client import ProxyKmipClient  # noqa: E402 - only where it is installed

@@ -7,7 +7,7 @@ import json
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import Dialect
 
-from .kms import Item
+from .kmip_items import Item
 
 
 def in_binary(item: Item) -> bytes:

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.issuer import Issuer
-from tests.kms import KMS, User, name, number, structure, uid
+from tests.kmip_items import name, number, structure, uid
+from tests.kms import KMS, User
 
 CLIENTS = 50
 PAIR = structure(

@@ -27,7 +27,8 @@ from typing import Any
 from tests.bench.fairness_load import Connections
 from tests.bench.fairness_loads import LOADS, key_pair
 from tests.bench.fairness_server import Client, Stage, serve
-from tests.kms import ROOT, attributes, key_object, name, structure, uid
+from tests.kmip_items import attributes, key_object, name, structure, uid
+from tests.kms import ROOT
 
 PAUSE_S = 0.01  # between two requests of the measuring client
 

@@ -7,7 +7,17 @@ from collections.abc import Callable
 
 from tests.bench.fairness_load import Connections
 from tests.bench.fairness_server import Stage
-from tests.kms import Item, attributes, batch_item, message, name, number, octets, structure, uid
+from tests.kmip_items import (
+    Item,
+    attributes,
+    batch_item,
+    message,
+    name,
+    number,
+    octets,
+    structure,
+    uid,
+)
 
 OBJECTS = 10_000
 GRANTS = 3_000

@@ -18,7 +18,7 @@ from typing import Any
 
 from tests.bench import certificates
 from tests.issuer import Issuer
-from tests.kms import message
+from tests.kmip_items import message
 from tests.server import environment
 
 _QUIET_S = 0.5  # of which the server computes less than a tenth

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from tests import postgres
 from tests.issuer import Issuer
-from tests.kms import KMS, User, attributes, name, structure
+from tests.kmip_items import attributes, name, structure
+from tests.kms import KMS, User
 from tests.store.postgres.proxy import proxied
 
 CONNECTIONS = 16

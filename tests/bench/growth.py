@@ -25,7 +25,7 @@ from tests.bench.harness import Side, add_arguments, report
 from tests.bench.ours import CREATE, POOL, Operation, Ours, our_server
 from tests.bench.population import owner_of, populate, settings_for, tag_of, uid_of
 from tests.issuer import Issuer
-from tests.kms import attributes, name, number, structure, tagged, text, uid
+from tests.kmip_items import attributes, name, number, structure, tagged, text, uid
 from tests.server import ServerProcess, environment
 
 FEW = 1000

@@ -26,7 +26,7 @@ from tests.bench.kms import peer_operations
 from tests.bench.load import Connection, Measurement, cpu_seconds, measure
 from tests.bench.ours import CREATE, Ours, close, encrypt
 from tests.issuer import Issuer
-from tests.kms import batch_item, message, structure, uid
+from tests.kmip_items import batch_item, message, structure, uid
 from tests.server import ServerProcess, trusting
 from tests.ttlv import in_binary
 

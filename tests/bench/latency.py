@@ -27,7 +27,7 @@ from tests.bench.load import Connection, measure
 from tests.bench.ours import CONNECTIONS, Operation, Ours, create_pair, operations_of, our_server
 from tests.bench.population import populate, settings_for
 from tests.issuer import Issuer
-from tests.kms import number, structure
+from tests.kmip_items import number, structure
 
 OBJECTS = 100_000
 _WALKER, _MAKER = "owner-0", "maker"

@@ -16,9 +16,8 @@ from cryptography.hazmat.primitives import serialization
 
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from tests.keys import rsa_key
-from tests.kms import (
+from tests.kmip_items import (
     Item,
-    User,
     attributes,
     batch_item,
     flag,
@@ -32,6 +31,7 @@ from tests.kms import (
     uid,
     vendor,
 )
+from tests.kms import User
 
 MIB = 1024 * 1024
 KIB = 1024

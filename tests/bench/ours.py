@@ -24,7 +24,7 @@ from tests.bench.load import (
     measure,
 )
 from tests.issuer import Issuer
-from tests.kms import (
+from tests.kmip_items import (
     Item,
     attributes,
     batch_item,

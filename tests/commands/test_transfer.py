@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ..issuer import Issuer
-from ..kms import KMS, User, named, uid
+from ..kmip_items import named, uid
+from ..kms import KMS, User
 from ..server import run
 from .conftest import Place, make_database
 

@@ -11,7 +11,8 @@ import pytest
 
 from .. import postgres
 from ..issuer import Issuer
-from ..kms import KMS, User, import_items, uid
+from ..kmip_items import import_items, uid
+from ..kms import KMS, User
 from ..server import run
 
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from kms_tornado.auth.bound.client_cert_header import read_client_cert
 
 from ..issuer import Issuer
+from ..kmip_items import attributes, batch_item, message
+from ..kmip_items import name as enumeration
 from ..kmip_server.authority import Authority
-from ..kms import attributes, batch_item, message
-from ..kms import name as enumeration
 from ..server import CREATE, Client, ServerProcess, data, eventually, node, serving, trusting
 from ..ttlv import in_binary, in_json
 from .proxies import Echo, Proxy, haproxy, nginx, program, write_certificate

@@ -10,7 +10,8 @@ from itertools import pairwise
 import pytest
 
 from ..issuer import Issuer
-from ..kms import KMS, User, number
+from ..kmip_items import number
+from ..kms import KMS, User
 from .blocks import ROOT, Block, blocks
 from .placeholders import Values
 

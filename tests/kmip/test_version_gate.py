@@ -54,7 +54,7 @@ from kms_tornado.kmip.ttlv import structure as node_of
 from kms_tornado.kmip.version_gate import VersionGate
 from kms_tornado.kmip.versions import HISTORY, Changes, ProtocolVersion, Vocabulary
 
-from ..kms import batch_item, message, name, number, octets, structure, text, uid, version
+from ..kmip_items import batch_item, message, name, number, octets, structure, text, uid, version
 from ..rows import each_row
 from .payload_table import PAYLOADS
 from .strategies import values_of

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from ..kms import Fields, Item, attributes, batch_item, message, name, named, structure, uid
+from ..kmip_items import Fields, Item, attributes, batch_item, message, name, named, structure, uid
 from ..server import ServerProcess, check_log
 from ..ttlv import in_binary, in_json
 from .authority import Authority, Certificate

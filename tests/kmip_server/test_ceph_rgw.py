@@ -12,7 +12,7 @@ import pytest
 from ..deploy.proxies import replace
 from ..docs.blocks import blocks
 from ..issuer import Issuer
-from ..kms import name, structure, uid
+from ..kmip_items import name, structure, uid
 from ..server import ServerProcess
 from .ceph import Ceph
 from .client import Site, named_key

@@ -6,7 +6,7 @@ import ssl
 
 from ..docs.blocks import DOCS, blocks
 from ..issuer import Issuer
-from ..kms import batch_item, name, named, number, octets, structure, uid
+from ..kmip_items import batch_item, name, named, number, octets, structure, uid
 from ..server import ServerProcess
 from .client import Connection, Site, named_key
 

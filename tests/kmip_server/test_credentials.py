@@ -14,7 +14,7 @@ from kms_tornado.auth.tokens.binding import encode_digest
 
 from ..audit_rows import find_records
 from ..issuer import Issuer
-from ..kms import Item, batch_item, message, name, structure, text, version
+from ..kmip_items import Item, batch_item, message, name, structure, text, version
 from ..proofs import thumbprint
 from ..server import ServerProcess, eventually, trusting
 from ..ttlv import in_binary

@@ -16,7 +16,7 @@ from kms_tornado.kmip_server.context import OUTCOMES
 
 from ..audit_rows import find_records
 from ..issuer import Issuer
-from ..kms import name, number, octets, structure
+from ..kmip_items import name, number, octets, structure
 from ..server import ROOT, ServerProcess, check_refused, eventually, frozen, run, trusting
 from .client import (
     CREATE,

@@ -10,7 +10,7 @@ from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
 from kms_tornado.service.catalogue import select_operations
 
-from ..kms import (
+from ..kmip_items import (
     attributes,
     date,
     flag,

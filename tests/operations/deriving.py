@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kms import attributes, name, number, octets, structure, uid
+from ..kmip_items import attributes, name, number, octets, structure, uid
 
 KEY = bytes(range(32))
 DERIVE = 0x200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kms import attributes, flag, name, octets, structure, text, uid
+from ..kmip_items import attributes, flag, name, octets, structure, text, uid
 
 
 def information(other):

@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as s
 
 from ..keys import certificate, private_key, rsa_key
-from ..kms import batch_item, name, number, octets, structure, uid
+from ..kmip_items import batch_item, name, number, octets, structure, uid
 
 DER, PLAIN = s.Encoding.DER, s.NoEncryption()
 SPKI = s.PublicFormat.SubjectPublicKeyInfo

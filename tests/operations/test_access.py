@@ -10,8 +10,7 @@ import pytest
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.tables import OPERATION_TAGS
 
-from ..kms import (
-    KMS,
+from ..kmip_items import (
     attributes,
     batch_item,
     import_items,
@@ -20,9 +19,9 @@ from ..kms import (
     structure,
     tagged,
     text,
-    two_issuers,
     uid,
 )
+from ..kms import KMS, two_issuers
 from ..rows import each_row
 from .access_rows import (
     _MASKS,

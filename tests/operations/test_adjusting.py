@@ -31,7 +31,7 @@ from kms_tornado.kmip.structures import (
 )
 from kms_tornado.kmip.ttlv import ItemType, Node
 
-from ..kms import attributes, batch_item, flag, name, number, structure, text, uid
+from ..kmip_items import attributes, batch_item, flag, name, number, structure, text, uid
 from ..rows import each_row
 from .inside import ALICE, BOB, START, Inside
 

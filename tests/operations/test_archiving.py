@@ -28,7 +28,7 @@ from kms_tornado.kmip.ttlv import children_of
 from kms_tornado.store.postgres.backend import PostgresBackend
 
 from .. import postgres
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     attributes,
     batch_item,

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ..kms import (
+from ..kmip_items import (
     batch_item,
     date,
     flag,

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ..kms import attributes, date, flag, name, named, number, octets, structure, text, uid
+from ..kmip_items import attributes, date, flag, name, named, number, octets, structure, text, uid
 from ..rows import each_row
 
 RIGHTS = ("add_attribute", "set_attribute", "modify_attribute", "delete_attribute", "encrypt")

@@ -10,22 +10,21 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ..kms import (
-    KMS,
+from ..kmip_items import (
     attributes,
     flag,
     import_items,
     name,
     number,
     octets,
-    spellings,
     structure,
     tagged,
     text,
-    two_issuers,
     uid,
     vendor,
 )
+from ..kms import KMS, two_issuers
+from ..leaks import spellings
 from ..rows import each_row
 from .new_objects import import_object, object_items
 

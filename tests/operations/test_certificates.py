@@ -25,7 +25,7 @@ from kms_tornado.errors import InvalidField
 from kms_tornado.operations.objects.certificate_attributes import describe_certificate
 
 from ..keys import rsa_key
-from ..kms import name, number, octets, structure, text, uid
+from ..kmip_items import name, number, octets, structure, text, uid
 from ..odd_certificates import (
     CORPUS,
     NULL,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import (
+from ..kmip_items import (
     attributes,
     batch_item,
     date,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import attributes, batch_item, name, number, octets, structure, uid
+from ..kmip_items import attributes, batch_item, name, number, octets, structure, uid
 from ..rows import each_row
 
 DATA = bytes(range(64))

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from ..kms import attributes, batch_item, flag, name, number, octets, structure, text, uid
+from ..kmip_items import attributes, batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
 from .deriving import (
     DERIVE,

@@ -7,7 +7,7 @@ import pytest
 from kms_tornado.kmip.tables import ENUMERATIONS, OPERATION_TAGS
 from kms_tornado.service.catalogue import select_operations
 
-from ..kms import Fields, name, number, structure, uid
+from ..kmip_items import Fields, name, number, structure, uid
 from ..rows import each_row
 
 OPERATIONS = select_operations(kmip_interop=False)

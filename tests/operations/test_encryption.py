@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from ..kms import attributes, batch_item, flag, name, number, octets, structure, text, uid
+from ..kmip_items import attributes, batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
 
 PLAIN = b"pay 12 EUR"

@@ -10,7 +10,7 @@ from kms_tornado.kmip.enums import CryptographicAlgorithm, ObjectType, Operation
 from kms_tornado.kmip.payloads import CreateRequest, GetRequest
 from kms_tornado.store.interface.faults import make_unavailable
 
-from ..kms import batch_item, flag, name, number, structure, text, uid
+from ..kmip_items import batch_item, flag, name, number, structure, text, uid
 from .inside import ALICE, Inside
 from .new_objects import BLOCKS, pair, registered
 from .objects.wrapping import under

@@ -12,19 +12,8 @@ import pytest
 
 from kms_tornado.auth.rules.groups import MAX_GROUPS
 
-from ..kms import (
-    KMS,
-    Item,
-    User,
-    batch_item,
-    named,
-    number,
-    octets,
-    structure,
-    tagged,
-    two_issuers,
-    uid,
-)
+from ..kmip_items import Item, batch_item, named, number, octets, structure, tagged, uid
+from ..kms import KMS, User, two_issuers
 from ..rows import each_row
 from ..server import eventually
 from .access_rows import ROWS, a_key_for, is_answered, operation_name

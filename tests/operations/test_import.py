@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     attributes,
     batch_item,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import KMS, batch_item, name, text, two_issuers
+from ..kmip_items import batch_item, name, text
+from ..kms import KMS, two_issuers
 from ..server import eventually
 
 

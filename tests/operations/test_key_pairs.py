@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from ..kms import batch_item, name, number, structure, tagged, text, uid
+from ..kmip_items import batch_item, name, number, structure, tagged, text, uid
 from ..rows import each_row
 from .new_objects import pair
 from .objects.wrapping import wrapped_bytes

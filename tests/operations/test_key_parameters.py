@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import flag, name, number, octets, structure, uid
+from ..kmip_items import flag, name, number, octets, structure, uid
 from .new_objects import pair
 from .objects.wrapping import KEK, come_back, under
 

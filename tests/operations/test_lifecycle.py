@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import flag, import_items, name, number, octets, structure, text, uid
+from ..kmip_items import flag, import_items, name, number, octets, structure, text, uid
 from ..rows import each_row
 
 ROTATED = text("RevocationReason", "rotated")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import pytest
 
-from ..kms import (
+from ..kmip_items import (
     attributes,
     import_items,
     name,

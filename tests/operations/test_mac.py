@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from ..kms import name, number, octets, structure, uid
+from ..kmip_items import name, number, octets, structure, uid
 from ..rows import each_row
 
 DATA = b"pay 12 EUR"

@@ -6,7 +6,7 @@ import pytest
 
 from kms_tornado.service.catalogue import select_operations
 
-from ..kms import structure, uid
+from ..kmip_items import structure, uid
 from .mentions import MENTIONS, link
 
 ROWS = [pytest.param(*row, id=title) for title, row in MENTIONS.items()]

@@ -16,7 +16,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ..kms import KMS, Sealed, import_items, name, number, octets, tagged, text, uid
+from ..kmip_items import Sealed, import_items, name, number, octets, tagged, text, uid
+from ..kms import KMS
 
 ALIVE = ("Active", "Deactivated", "Compromised")
 USERS = st.integers(0, 1)

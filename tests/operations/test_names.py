@@ -11,8 +11,7 @@ from urllib.parse import quote
 import pytest
 from cryptography.hazmat.primitives import keywrap
 
-from ..kms import (
-    User,
+from ..kmip_items import (
     attributes,
     batch_item,
     date,
@@ -28,6 +27,7 @@ from ..kms import (
     uid,
     vendor,
 )
+from ..kms import User
 from ..rows import each_row
 from .new_objects import import_object
 

@@ -11,18 +11,8 @@ import sqlite3
 import pytest
 
 from .. import postgres
-from ..kms import (
-    KMS,
-    attributes,
-    batch_item,
-    flag,
-    name,
-    octets,
-    structure,
-    two_issuers,
-    uid,
-    vendor,
-)
+from ..kmip_items import attributes, batch_item, flag, name, octets, structure, uid, vendor
+from ..kms import KMS, two_issuers
 from ..rows import each_row
 
 NONCE = b"nonce of 12."

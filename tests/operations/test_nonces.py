@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from ..kms import KMS, batch_item, flag, name, octets, structure, two_issuers, uid
+from ..kmip_items import batch_item, flag, name, octets, structure, uid
+from ..kms import KMS, two_issuers
 from ..rows import each_row
 
 NONCE = b"nonce of 12."

@@ -14,7 +14,7 @@ from kms_tornado.crypto.keys.normalising import normalise_key
 from kms_tornado.crypto.keys.numbers import describe_domain, measure_key_length
 from kms_tornado.kmip.enums import KeyFormatType
 
-from ..kms import batch_item, name, octets, structure, uid
+from ..kmip_items import batch_item, name, octets, structure, uid
 from ..outside_keys import CURVES, JAVA_KEYS, of_java, of_openssl, openssl, public_of
 from .new_objects import key_block
 

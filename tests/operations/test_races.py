@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from .. import postgres
-from ..kms import (
-    KMS,
+from ..kmip_items import (
     attributes,
     batch_item,
     import_items,
@@ -21,9 +20,9 @@ from ..kms import (
     octets,
     structure,
     text,
-    two_issuers,
     uid,
 )
+from ..kms import KMS, two_issuers
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization as s
 from kms_tornado.crypto.keys.symmetric import set_odd_parity
 
 from ..keys import certificate
-from ..kms import batch_item, flag, name, number, octets, structure, text, uid
+from ..kmip_items import batch_item, flag, name, number, octets, structure, text, uid
 from ..rows import each_row
 from .new_objects import (
     BLOCKS,

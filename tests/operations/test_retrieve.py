@@ -6,17 +6,8 @@ import copy
 
 import pytest
 
-from ..kms import (
-    batch_item,
-    flag,
-    name,
-    number,
-    octets,
-    spellings,
-    structure,
-    text,
-    uid,
-)
+from ..kmip_items import batch_item, flag, name, number, octets, structure, text, uid
+from ..leaks import spellings
 from ..rows import each_row
 from .new_objects import BLOCKS, normal, pair, registered
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     attributes,
     batch_item,

@@ -68,18 +68,7 @@ from kms_tornado.kmip.structures import (
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node
 
 from ..keys import private_key, rsa_key
-from ..kms import (
-    ACTIVATED,
-    Fields,
-    batch_item,
-    flag,
-    name,
-    named,
-    number,
-    octets,
-    text,
-    uid,
-)
+from ..kmip_items import ACTIVATED, Fields, batch_item, flag, name, named, number, octets, text, uid
 from ..rows import each_row
 from .inside import ALICE, START, Inside
 from .new_objects import DER, PLAIN, certificate_der

@@ -39,7 +39,7 @@ from kms_tornado.operations.common.derivation_methods import METHODS
 from kms_tornado.service.catalogue import select_operations
 
 from ..keys import rsa_key
-from ..kms import attributes, flag, name, number, octets, structure, uid
+from ..kmip_items import attributes, flag, name, number, octets, structure, uid
 from ..rows import each_row
 from .deriving import a_key, a_secret, attribute, cryptographic, data, derived, wanted
 from .new_objects import told

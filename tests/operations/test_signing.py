@@ -9,14 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from ..keys import private_key, rsa_key
-from ..kms import (
-    flag,
-    name,
-    number,
-    octets,
-    structure,
-    uid,
-)
+from ..kmip_items import flag, name, number, octets, structure, uid
 from .new_objects import certificate_der, imported, pair
 
 DATA = b"pay 12 EUR"

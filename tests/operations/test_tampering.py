@@ -20,20 +20,8 @@ from sqlalchemy import text as sql
 from kms_tornado.store.sql.tables.schema import metadata
 
 from .. import postgres
-from ..kms import (
-    KMS,
-    Item,
-    User,
-    batch_item,
-    import_items,
-    name,
-    number,
-    octets,
-    structure,
-    text,
-    two_issuers,
-    uid,
-)
+from ..kmip_items import Item, batch_item, import_items, name, number, octets, structure, text, uid
+from ..kms import KMS, User, two_issuers
 
 NONCE = bytes(range(12))
 REFUSED = "General_Failure: the stored object cannot be used; tell the operator of the server"

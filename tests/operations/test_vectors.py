@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ..kms import attributes, name, number, octets, structure, uid
+from ..kmip_items import attributes, name, number, octets, structure, uid
 from ..vectors import root, stanzas
 
 FEW = 6

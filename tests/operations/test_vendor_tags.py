@@ -14,7 +14,7 @@ from kms_tornado.kmip.codecs import binary_codec, json_codec, json_parsing
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, children_of
 from kms_tornado.kmip.ttlv import structure as node
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     Item,
     attributes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..kms import name
+from ..kmip_items import name
 
 
 def option(value):

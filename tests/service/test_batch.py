@@ -16,7 +16,7 @@ import pytest
 from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.service.load.limits import MAX_RESPONSE_BYTES
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     attributes,
     batch_item,

@@ -18,7 +18,7 @@ from kms_tornado.service.catalogue import CATALOGUE, collect_payload_types
 from kms_tornado.service.load.loop_turns import LoopTurns
 from kms_tornado.store.interface.changes import Conflict, Refused
 
-from ..kms import attributes, batch_item, message, name, uid
+from ..kmip_items import attributes, batch_item, message, name, uid
 from ..rows import each_row
 
 

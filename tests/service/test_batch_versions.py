@@ -19,7 +19,7 @@ from kms_tornado.kmip.versions import Changes, ProtocolVersion, Vocabulary
 from kms_tornado.service import batch
 from kms_tornado.service.item_results import ItemResult
 
-from ..kms import attributes, batch_item, message, name, number, uid, version
+from ..kmip_items import attributes, batch_item, message, name, number, uid, version
 from ..operations.inside import ALICE, Inside, a_principal
 
 CREATE = batch_item("Create", name("ObjectType", "SymmetricKey"), attributes(bits=256))

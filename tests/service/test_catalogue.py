@@ -19,7 +19,8 @@ from kms_tornado.service.catalogue import (
 from kms_tornado.service.placeholder import NAMED_OBJECTS
 
 from ..keys import certificate, rsa_key
-from ..kms import Item, User, attributes, key_object, name, number, octets, structure, text, uid
+from ..kmip_items import Item, attributes, key_object, name, number, octets, structure, text, uid
+from ..kms import User
 from ..rows import each_row
 
 _RSA = rsa_key(2048)

@@ -17,7 +17,7 @@ from kms_tornado.kmip.codecs import binary_codec, json_parsing
 from kms_tornado.kmip.tables import TAG_NUMBERS
 from kms_tornado.kmip.ttlv import children_of
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     Item,
     attributes,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 
-from ..kms import batch_item, octets, uid
+from ..kmip_items import batch_item, octets, uid
 from . import messages as m
 from . import reading, writing
 from .model import Contradiction, Record

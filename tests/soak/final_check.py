@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ..kms import Fields, Item, batch_item, uid
+from ..kmip_items import Fields, Item, batch_item, uid
 from . import messages as m
 from . import reading
 from .client import Server

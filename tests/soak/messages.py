@@ -9,7 +9,7 @@ from typing import Any
 from kms_tornado.kmip.codecs import binary_codec, json_codec
 from kms_tornado.kmip.ttlv import Dialect
 
-from ..kms import (
+from ..kmip_items import (
     ACTIVATED,
     Fields,
     Item,

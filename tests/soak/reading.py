@@ -6,7 +6,7 @@ import os
 import random
 from typing import Any
 
-from ..kms import Fields, batch_item, octets, uid
+from ..kmip_items import Fields, batch_item, octets, uid
 from . import messages as m
 from .client import Server
 from .ledger import Ledger

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 
-from ..kms import uid
+from ..kmip_items import uid
 from . import messages as m
 from . import reading
 from .model import DEACTIVATED, DESTROYED, Contradiction, Record

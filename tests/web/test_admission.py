@@ -9,7 +9,7 @@ import socket
 
 import pytest
 
-from ..kms import batch_item, message, structure
+from ..kmip_items import batch_item, message, structure
 from ..proofs import dpop_headers, thumbprint
 from ..server import eventually, send_head, serving, trusting
 

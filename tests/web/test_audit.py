@@ -11,7 +11,7 @@ import pytest
 
 from ..audit_rows import find_records, read_records
 from ..issuer import Issuer
-from ..kms import attributes, batch_item, message, name, structure, uid
+from ..kmip_items import attributes, batch_item, message, name, structure, uid
 from ..server import ServerProcess, eventually, serving, trusting
 from ..support import Response
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from ..issuer import Issuer
-from ..kms import attributes, import_items, name, structure, uid
+from ..kmip_items import attributes, import_items, name, structure, uid
 from ..rows import each_row
 from ..server import ServerProcess, eventually, serving, trusting
 from ..support import Response

@@ -19,7 +19,7 @@ from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.metrics.metrics import Metrics
 from kms_tornado.web.server_context import ServerContext
 
-from ..kms import attributes, batch_item, message, name, number, octets, structure
+from ..kmip_items import attributes, batch_item, message, name, number, octets, structure
 from ..server import value_of
 from ..support import running
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from ..kms import batch_item, message, number, structure
+from ..kmip_items import batch_item, message, number, structure
 from ..server import check_log, eventually, send_head, serving, trusting
 
 MIB = 1024 * 1024

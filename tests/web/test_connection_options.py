@@ -14,7 +14,7 @@ from kms_tornado.web.app import make_app
 from kms_tornado.web.fast_lane import FastLane
 from kms_tornado.web.server_context import ServerContext
 
-from ..kms import name, structure
+from ..kmip_items import name, structure
 from ..rows import each_row
 from ..support import running
 

@@ -29,7 +29,7 @@ from kms_tornado.web.kmip_exchange import Exchange
 from kms_tornado.web.metrics.metrics import Metrics
 from kms_tornado.web.server_context import ServerContext
 
-from ..kms import attributes, batch_item, message, name, octets, structure, uid
+from ..kmip_items import attributes, batch_item, message, name, octets, structure, uid
 from ..rows import each_row
 from ..server import eventually
 from ..support import running

@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ..kms import (
-    KMS,
+from ..kmip_items import (
     Fields,
     attributes,
     flag,
@@ -23,9 +22,9 @@ from ..kms import (
     structure,
     tagged,
     text,
-    two_issuers,
     uid,
 )
+from ..kms import KMS, two_issuers
 from ..rows import each_row
 
 SHARED = Path(__file__).parents[3] / "shared/KMIP.md"

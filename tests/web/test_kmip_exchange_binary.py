@@ -9,9 +9,10 @@ import pytest
 
 from kms_tornado.kmip.ttlv import MAX_DEPTH
 
-from ..kms import KMS, batch_item, message, number, structure, two_issuers, uid, version
-from ..kms import attributes as attributes_item
-from ..kms import name as enumeration
+from ..kmip_items import attributes as attributes_item
+from ..kmip_items import batch_item, message, number, structure, uid, version
+from ..kmip_items import name as enumeration
+from ..kms import KMS, two_issuers
 from ..rows import each_row
 from ..ttlv import in_binary, in_json
 

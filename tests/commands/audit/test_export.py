@@ -20,7 +20,7 @@ from kms_tornado.errors import Unavailable
 from kms_tornado.store.interface.object_checks import StoredSegment
 from kms_tornado.wording import format_count
 
-from ...kms import uid
+from ...kmip_items import uid
 from ...server import check_refused, eventually, run, warm_servers
 from ..conftest import Place
 

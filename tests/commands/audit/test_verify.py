@@ -14,7 +14,8 @@ from subprocess import CompletedProcess
 import pytest
 
 from ...issuer import Issuer
-from ...kms import KMS, name, structure, uid
+from ...kmip_items import name, structure, uid
+from ...kms import KMS
 from ...server import run
 
 Edit = Callable[[sqlite3.Connection], object]

@@ -15,8 +15,8 @@ from kms_tornado.kmip.messages.requests import MAX_BATCH_ITEMS, RequestMessage, 
 from kms_tornado.kmip.ttlv import Dialect, structure
 from kms_tornado.kmip.versions import ProtocolVersion
 
-from ...kms import batch_item, message, name, text, uid, untyped
-from ...kms import structure as structure_item
+from ...kmip_items import batch_item, message, name, text, uid, untyped
+from ...kmip_items import structure as structure_item
 from ..payload_table import PAYLOADS
 from ..strategies import nodes
 

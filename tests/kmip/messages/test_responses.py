@@ -22,7 +22,7 @@ from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.kmip.tables import ENUMERATIONS
 from kms_tornado.kmip.ttlv import Dialect, ItemType, Node, structure
 
-from ...kms import batch_item, message, name, text, uid, untyped
+from ...kmip_items import batch_item, message, name, text, uid, untyped
 from ...rows import each_row
 from ..payload_table import PAYLOADS
 

@@ -10,7 +10,17 @@ import pytest
 
 from kms_tornado.operations.common.identifiers import make_identifier
 
-from ...kms import attributes, import_items, name, octets, structure, tagged, text, uid, vendor
+from ...kmip_items import (
+    attributes,
+    import_items,
+    name,
+    octets,
+    structure,
+    tagged,
+    text,
+    uid,
+    vendor,
+)
 from ...rows import each_row
 
 KEY = bytes(16)

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 
-from ...kms import Fields, batch_item, flag, name, number, octets, structure, uid
+from ...kmip_items import Fields, batch_item, flag, name, number, octets, structure, uid
 from ...rows import each_row
 
 DATA = bytes(range(256)) * 5

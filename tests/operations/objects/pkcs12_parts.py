@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from ...crypto.keys import pkcs12_files as files
 from ...keys import private_key, rsa_key
-from ...kms import batch_item, name, number, octets, structure, text, uid
+from ...kmip_items import batch_item, name, number, octets, structure, text, uid
 from ..new_objects import key_block, registered
 
 RSA, EC = rsa_key(2048), private_key("ES256")

@@ -23,7 +23,7 @@ from kms_tornado.kmip.objects import (
 from kms_tornado.operations.objects.completion import complete_numbers
 
 from ...keys import rsa_key
-from ...kms import name, number, octets, structure, uid
+from ...kmip_items import name, number, octets, structure, uid
 from ..new_objects import big, got, key_block, refused, registered
 
 NUMBERS = rsa_key(2048).private_numbers()

@@ -15,7 +15,7 @@ from kms_tornado.kmip.structures import Digest
 from kms_tornado.operations.objects import digests
 
 from ...keys import rsa_key
-from ...kms import (
+from ...kmip_items import (
     attributes,
     batch_item,
     flag,

@@ -11,16 +11,7 @@ import hashlib
 import pytest
 from cryptography.hazmat.primitives import keywrap
 
-from ...kms import (
-    ACTIVATED,
-    batch_item,
-    flag,
-    name,
-    number,
-    octets,
-    structure,
-    uid,
-)
+from ...kmip_items import ACTIVATED, batch_item, flag, name, number, octets, structure, uid
 from ...rows import each_row
 from ..new_objects import got, key_block, registered
 

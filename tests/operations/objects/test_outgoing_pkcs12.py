@@ -8,7 +8,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization as s
 from cryptography.hazmat.primitives.serialization import pkcs12
 
-from ...kms import ACTIVATED, batch_item, flag, name, octets, structure, text, uid
+from ...kmip_items import ACTIVATED, batch_item, flag, name, octets, structure, text, uid
 from ...outside_keys import of_openssl
 from ..new_objects import key_block, registered
 from .pkcs12_parts import CHAIN, FILE, PASSWORD, PKCS8, imported, links_of, password_link, secret

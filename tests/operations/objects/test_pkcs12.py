@@ -17,7 +17,7 @@ from kms_tornado.kmip.structures import Link
 from kms_tornado.operations.objects import pkcs12 as parts
 
 from ...crypto.keys import pkcs12_files as files
-from ...kms import (
+from ...kmip_items import (
     ACTIVATED,
     batch_item,
     flag,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives import keywrap
 
-from ...kms import attributes, batch_item, flag, name, number, octets, structure, uid, vendor
+from ...kmip_items import attributes, batch_item, flag, name, number, octets, structure, uid, vendor
 from .wrapping import KEK, KEY, UNWRAP, WRAP, sensitive_kek, under, wrapped_bytes
 
 AS_REGISTERED, NOT_WRAPPED = (name("KeyWrapType", each) for each in ("AsRegistered", "NotWrapped"))

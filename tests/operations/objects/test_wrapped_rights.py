@@ -13,7 +13,7 @@ from kms_tornado.kmip.enums import KeyFormatType
 from kms_tornado.kmip.objects import KeyMaterialField, KeyValue, encode_key_value
 from kms_tornado.kmip.structures import VendorAttribute
 
-from ...kms import (
+from ...kmip_items import (
     attributes,
     batch_item,
     date,

@@ -13,7 +13,7 @@ from kms_tornado.kmip.codecs import binary_codec
 from kms_tornado.kmip.ttlv import ItemType, Node
 
 from ...keys import rsa_key
-from ...kms import (
+from ...kmip_items import (
     attributes,
     batch_item,
     flag,

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from kms_tornado.kmip.codecs import binary_codec
 
 from ...keys import private_key, rsa_key
-from ...kms import batch_item, flag, name, number, octets, structure, uid
+from ...kmip_items import batch_item, flag, name, number, octets, structure, uid
 from ...rows import each_row
 from ..new_objects import imported, pair
 

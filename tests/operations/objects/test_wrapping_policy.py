@@ -23,7 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from ...kms import KMS, attributes, batch_item, flag, name, octets, structure, uid
+from ...kmip_items import attributes, batch_item, flag, name, octets, structure, uid
+from ...kms import KMS
 from .wrapping import under
 
 #: None at all; Wrap and Unwrap; those and Decrypt; those and Encrypt, Decrypt; those and Unrestricted.

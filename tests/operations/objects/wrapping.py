@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...kms import flag, name, structure, uid
+from ...kmip_items import flag, name, structure, uid
 
 KEY = bytes(range(16))
 KEK = bytes(range(32))

@@ -25,7 +25,7 @@ from kms_tornado.options import parse
 from kms_tornado.service.load.limits import MAX_DATA_BYTES
 from kms_tornado.service.objects.access_rights import MAX_BODY_LENGTH
 
-from ...kms import (
+from ...kmip_items import (
     attributes,
     batch_item,
     import_items,

@@ -8,18 +8,8 @@ from urllib.parse import quote
 
 import pytest
 
-from ...kms import (
-    KMS,
-    attributes,
-    flag,
-    import_items,
-    name,
-    number,
-    octets,
-    tagged,
-    two_issuers,
-    uid,
-)
+from ...kmip_items import attributes, flag, import_items, name, number, octets, tagged, uid
+from ...kms import KMS, two_issuers
 from ...operations.rules import check_failure
 from ...rows import each_row
 

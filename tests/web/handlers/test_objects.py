@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 
 from ...issuer import Issuer
-from ...kms import attributes, date, name, octets, structure, tagged, text, uid
+from ...kmip_items import attributes, date, name, octets, structure, tagged, text, uid
 from ...server import ServerProcess, eventually, serving, trusting
 from ...support import Response
 

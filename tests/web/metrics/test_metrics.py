@@ -15,7 +15,7 @@ from kms_tornado.auth.no_auth import InsecureNoAuth
 from kms_tornado.web.metrics.metrics import Metrics
 from tests.docs.blocks import ROOT
 from tests.issuer import Issuer, response
-from tests.kms import batch_item, message, uid
+from tests.kmip_items import batch_item, message, uid
 from tests.server import QUICK, ServerProcess, eventually, trusting
 
 

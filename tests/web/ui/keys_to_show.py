@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ...kms import User, attributes, date, long_number, name, octets, structure, tagged, text, uid
+from ...kmip_items import attributes, date, long_number, name, octets, structure, tagged, text, uid
+from ...kms import User
 
 BOB = "bob@example.com"
 #: A name that does something in a page that takes it for markup.
