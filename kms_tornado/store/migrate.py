@@ -80,7 +80,8 @@ def upgrade(
 
     config = _configure_alembic(connection)
     scripts = ScriptDirectory.from_config(config)
-    _check_are_known((*present, revision), scripts, name)
+    _check_are_known(present, scripts, f"database {name}")
+    _check_are_known((revision,), scripts, "the backup")
     if set(present) == set(scripts.get_heads()):
         return
     if not may_upgrade:
@@ -103,12 +104,12 @@ def _configure_alembic(connection: Connection) -> Config:
     return config
 
 
-def _check_are_known(revisions: Iterable[str], scripts: ScriptDirectory, name: str) -> None:
+def _check_are_known(revisions: Iterable[str], scripts: ScriptDirectory, what: str) -> None:
     known = {script.revision for script in scripts.walk_revisions()} | {"head"}
     for revision in revisions:
         if revision not in known:
             raise ConfigurationError(
-                f"database {name}: is at revision {revision!r}, which this version does not know; "
+                f"{what}: is at revision {revision!r}, which this version does not know; "
                 "a newer version of kms_tornado has written it"
             )
 
