@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import (
     Column,
@@ -61,12 +61,8 @@ def upgrade(
     present = _list_revisions(connection) if _alembic_version.name in tables else ()
     if tables and not present:
         raise ConfigurationError(f"database {name}: belongs to another program")
-    if not tables and not may_make and not may_upgrade:  # of a command, which waits for nothing
-        raise ConfigurationError(
-            f"database {name}: is empty; the first start of a server makes its tables"
-        )
     if not tables and not may_make:
-        raise make_unavailable(f"database {name}: is empty, and was not when the server started")
+        _refuse_empty(name, waits=may_upgrade)
     newest = newest_revision()
     if revision in {"head", newest}:
         if list(present) == [newest]:
@@ -90,6 +86,15 @@ def upgrade(
             "which brings it up to date"
         )
     command.upgrade(config, revision)
+
+
+def _refuse_empty(name: str, *, waits: bool) -> NoReturn:
+    """waits: as the replacement of a worker does, and no command."""
+    if waits:
+        raise make_unavailable(f"database {name}: is empty, and was not when the server started")
+    raise ConfigurationError(
+        f"database {name}: is empty; the first start of a server makes its tables"
+    )
 
 
 def _configure_alembic(connection: Connection) -> Config:

@@ -138,6 +138,14 @@ def test_identifier_that_a_full_disk_cannot_take_is_told_on_stderr(
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
+def test_grant_that_cannot_be_printed_is_told_on_stderr(alice: Kmsctl, key: str) -> None:
+    with FULL.open("w") as full:
+        done = run_into(alice, full.fileno(), "share", key, "bob@example.com", "decrypt")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"kmsctl: the server has done it: {key}"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no /dev/full here")
 def test_error_that_cannot_be_written_keeps_its_exit_code(alice: Kmsctl) -> None:
     with FULL.open("w") as full:
         done = run_into(alice, subprocess.DEVNULL, "frobnicate", stderr=full.fileno())

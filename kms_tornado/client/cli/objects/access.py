@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from ..key_names import resolve_key, use_named
-from ..output import Cell, show_json, show_table, show_value
+from ..output import Cell, printing, show_json, show_table, show_value
 from ..root import Group
 from ..session import Session
 from ..terminal_text import make_visible
@@ -95,7 +95,8 @@ def _change_grant(
         return identifier
 
     identifier = use_named(session, key, change)
-    _show_granted(session, identifier, user, _list_granted(session, identifier, user))
+    with printing(identifier):
+        _show_granted(session, identifier, user, _list_granted(session, identifier, user))
 
 
 def _list_granted(session: Session, identifier: str, user: str) -> tuple[str, ...]:
