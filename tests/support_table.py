@@ -27,7 +27,9 @@ from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
 from kms_tornado.kmip_server.connection import MOST_OF_USER
 from kms_tornado.kmip_server.listener import IDLE_S
 from kms_tornado.operations.common.identifiers import (
+    MAX_IDENTIFIER_BYTES,
     MAX_IDENTIFIER_LENGTH,
+    MAX_TAG_BYTES,
     MAX_TAG_LIST_LENGTH,
 )
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
@@ -174,6 +176,8 @@ LIMITS = (
         "Server_Limit_Exceeded",
     ),
     Limit("identifier", MAX_IDENTIFIER_LENGTH, "characters", "Invalid_Attribute_Value"),
+    Limit("identifier in UTF-8", MAX_IDENTIFIER_BYTES, "bytes", "Invalid_Attribute_Value"),
+    Limit("tag in UTF-8", MAX_TAG_BYTES, "bytes", "Invalid_Attribute_Value"),
     Limit("tag list as identifier", MAX_TAG_LIST_LENGTH, "characters", "Invalid_Field"),
     Limit("attributes of an object", MAX_ATTRIBUTES_LENGTH, "characters", "Invalid_Field"),
     Limit("identifiers in one answer to Locate", MAX_LOCATED, "items", "a page of that many"),

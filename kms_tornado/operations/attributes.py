@@ -52,6 +52,7 @@ from ..kmip.payloads import (
 from ..kmip.schema import field_of_tag, tag_of
 from ..store.interface.changes import Replace
 from .common.call import Call
+from .common.identifiers import check_tag_lengths
 from .common.key_use import check_also_allowed
 from .common.object_attributes import (
     check_attributes_length,
@@ -301,6 +302,7 @@ async def _write(call: Call, target: ManagedObject, attributes: Attributes) -> N
         attributes=without_tags(attributes).replace(last_change_date=call.now),
         tags=parse_user_tags(attributes) | system_tags,
     )
+    check_tag_lengths(after.tags - target.tags)
     check_attributes_length(after.attributes, after.tags)
     # A date that was set may have passed already, so the state is stored as of now.
     await call.commit(Replace(apply_dates(after, call.now), seen=target.generation))

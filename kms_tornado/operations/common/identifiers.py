@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 
 from ... import strict_json
 from ...domain.managed_object import UniqueIdentifier
@@ -15,6 +16,10 @@ from ...errors import InvalidAttributeValue, InvalidField
 from ...redaction import mask_jwts
 
 MAX_IDENTIFIER_LENGTH = 1024  # characters
+#: In UTF-8. PostgreSQL has no entry of an index with more than 2,704 bytes. Identifiers have an index for themselves; in that
+#: of tags their owner stands beside them, whose name may have 1,020 bytes. SQLite would take more, and no backup of it
+#: could be restored into PostgreSQL.
+MAX_IDENTIFIER_BYTES, MAX_TAG_BYTES = 2560, 1024
 #: RFC 3986 §5.2.4: browsers and libraries remove them from a path, encoded ones, too. So nobody could list such an
 #: object's rights (GET /access/list/…).
 _DOT_SEGMENTS = frozenset({".", ".."})
@@ -56,7 +61,17 @@ def new_identifier(requested: str | None) -> UniqueIdentifier:
         raise InvalidAttributeValue(
             f"an identifier has at most {MAX_IDENTIFIER_LENGTH} characters and no null character"
         )
+    if len(requested.encode()) > MAX_IDENTIFIER_BYTES:
+        raise InvalidAttributeValue(
+            f"an identifier has at most {MAX_IDENTIFIER_BYTES} bytes in UTF-8"
+        )
     return UniqueIdentifier(requested)
+
+
+def check_tag_lengths(tags: Iterable[str]) -> None:
+    """Raises InvalidAttributeValue for a new tag of more than MAX_TAG_BYTES."""
+    if any(len(tag.encode()) > MAX_TAG_BYTES for tag in tags):
+        raise InvalidAttributeValue(f"a tag has at most {MAX_TAG_BYTES} bytes in UTF-8")
 
 
 def parse_tag_list(identifier: str) -> frozenset[str]:

@@ -24,6 +24,7 @@ from ...kmip.attributes import Attributes, parse_user_tags, without_tags
 from ...kmip.enums import HashingAlgorithm, KeyFormatType, ObjectType, RNGAlgorithm, State
 from ...kmip.structures import Digest, RandomNumberGenerator
 from .call import Call
+from .identifiers import check_tag_lengths
 from .object_attributes import check_attributes_length, check_settable, overlay_attributes
 
 #: Object type → the tag that the server adds, so that ``["invoices","_kk"]`` finds the key among the
@@ -69,6 +70,7 @@ def make_object(
     check_material_size(material)
     check_object_type(object_type, requested)
     tags = parse_user_tags(requested) | system_tags
+    check_tag_lengths(tags)
     attributes = _find_first_attributes(
         object_type,
         requested,

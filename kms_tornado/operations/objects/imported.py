@@ -30,6 +30,7 @@ from ...kmip.key_material import KeyMaterialField
 from ...kmip.objects import Certificate, KeyValue, Object, OpaqueObject
 from ...kmip.structures import Digest
 from ..common.call import Call
+from ..common.identifiers import check_tag_lengths
 from ..common.new_object import (
     check_material_size,
     check_object_type,
@@ -104,6 +105,7 @@ def _make_unsealed(
     attributes = _make_attributes(call, object_type, supplied, shown, state)
     _check_quantum_safe(attributes)
     tags = parse_user_tags(supplied) | system_tags
+    check_tag_lengths(tags)
     if attributes.revocation_reason is not None:
         check_revocation_message(attributes.revocation_reason.revocation_message)
     # As for objects of this server, the reason of a revocation does not count.

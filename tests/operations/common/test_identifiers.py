@@ -186,7 +186,9 @@ def test_empty_list_of_tags_is_no_tag(alice):
         pytest.param(b'["a\\u0000"]', "Invalid_Attribute_Value", id="null character"),
         pytest.param(b'["\\ud800"]', "Invalid_Attribute_Value", id="half a character"),
         pytest.param(json.dumps([f"t{n}" for n in range(501)]).encode(), "Invalid_Field", id="501"),
-        pytest.param(json.dumps(["x" * 70_000]).encode(), "Invalid_Field", id="one of 70 kB"),
+        pytest.param(
+            json.dumps(["x" * 70_000]).encode(), "Invalid_Attribute_Value", id="one of 70 kB"
+        ),
     ],
 )
 def test_tags_that_are_none_are_refused(alice, value, reason):

@@ -13,7 +13,12 @@ from kms_tornado.kmip.codecs.long_json import MAX_REST_BYTES, MAX_TEXT_BYTES
 from kms_tornado.kmip.enums import Operation
 from kms_tornado.kmip.messages.requests import MAX_BATCH_ITEMS
 from kms_tornado.kmip.ttlv import MAX_DEPTH, MAX_ITEMS
-from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_LENGTH, MAX_TAG_LIST_LENGTH
+from kms_tornado.operations.common.identifiers import (
+    MAX_IDENTIFIER_BYTES,
+    MAX_IDENTIFIER_LENGTH,
+    MAX_TAG_BYTES,
+    MAX_TAG_LIST_LENGTH,
+)
 from kms_tornado.operations.common.new_object import MAX_OBJECT_BYTES
 from kms_tornado.operations.common.object_attributes import (
     MAX_ATTRIBUTES_LENGTH,
@@ -126,12 +131,24 @@ def identifier(alice, length):
     return alice.send(structure("Import", *import_items("i" * length, bytes(16))))
 
 
+def wide_identifier(alice, length):
+    return alice.send(
+        structure("Import", *import_items("😀" * (length // 4) + "i" * (length % 4), bytes(16)))
+    )
+
+
+def wide_tag(alice, length):
+    tagged_so = attributes(tagged("😀" * (length // 4) + "t" * (length % 4)), bits=256)
+    return alice.send(structure("Create", name("ObjectType", "SymmetricKey"), tagged_so))
+
+
 def tag_list(alice, length):
     return alice.send(structure("Get", uid(json.dumps(["t" * (length - 4)]))))
 
 
 def object_with_attributes(alice, length):
-    held = attributes(tagged("t" * (length - 2000 * (length == MAX_ATTRIBUTES_LENGTH))), bits=256)
+    comment = text("Comment", "t" * (length - 2000 * (length == MAX_ATTRIBUTES_LENGTH)))
+    held = attributes(comment, bits=256)
     return alice.send(structure("Create", *import_items("", b"")[1:2], held))
 
 
@@ -185,6 +202,10 @@ CASES = {
     "operations in a message": (batch_of, MAX_BATCH_ITEMS, "at most 100 batch items"),
     "data of one operation": (data, MAX_DATA_BYTES, "Invalid_Field: Data has at most"),
     "identifier": (identifier, MAX_IDENTIFIER_LENGTH, "Invalid_Attribute_Value: "),
+    "identifier in UTF-8": (
+        wide_identifier, MAX_IDENTIFIER_BYTES, "Invalid_Attribute_Value: an identifier has at most",
+    ),
+    "tag in UTF-8": (wide_tag, MAX_TAG_BYTES, "Invalid_Attribute_Value: a tag has at most"),
     "tag list as identifier": (tag_list, MAX_TAG_LIST_LENGTH, "Invalid_Field: a list of tags"),
     "values in one search by Locate": (search, MAX_SOUGHT_VALUES, "Locate looks for at most"),
     "certificate": (certificate, MAX_CERTIFICATE_BYTES, "a certificate has at most"),

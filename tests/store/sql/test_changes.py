@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import traceback
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from kms_tornado.domain.search import LocateSearch, ObjectFilter, TagSearch
 from kms_tornado.errors import GeneralFailure, InvalidField, ObjectAlreadyExists
 from kms_tornado.kmip.attributes import Attributes
 from kms_tornado.kmip.enums import ObjectType, Operation, State
+from kms_tornado.operations.common.identifiers import MAX_IDENTIFIER_BYTES, MAX_TAG_BYTES
 from kms_tornado.store.bounds import MAX_TAGS
 from kms_tornado.store.interface.changes import (
     Conflict,
@@ -22,6 +24,7 @@ from kms_tornado.store.interface.changes import (
     Replace,
     Withdraw,
 )
+from kms_tornado.user_names import MAX_NAME_LENGTH
 
 from ..helpers import (
     ALICE,
@@ -62,6 +65,29 @@ def test_an_object_comes_back_as_it_was(place):
 def test_an_object_is_there_after_a_restart(place):
     with_store(place, lambda store: store.commit([Insert(an_object("kept"))]))
     assert with_store(place, lambda store: store.get("kept")) == an_object("kept")
+
+
+def test_longest_identifier_owner_and_tag_have_a_place_in_every_index(place):
+    """PostgreSQL's entries of an index have at most 2,704 bytes; random characters, as others are compressed."""
+    wide = random.Random(1).sample(range(0x20000, 0x2A000), 2000)
+
+    def fill(octets):
+        return "".join(map(chr, wide[: octets // 4]))
+
+    largest = an_object(
+        fill(MAX_IDENTIFIER_BYTES),
+        owner=fill(4 * MAX_NAME_LENGTH),
+        tags=frozenset({"_kk", fill(MAX_TAG_BYTES)}),
+    )
+
+    async def body(store):
+        await store.commit([Insert(largest)])
+        await store.commit(
+            [Grant(largest.uid, largest.owner, largest.owner[::-1], frozenset({Operation.GET}))]
+        )
+        assert (await store.get(largest.uid)).tags == largest.tags
+
+    with_store(place, body)
 
 
 def test_what_is_not_there_is_none(place):
