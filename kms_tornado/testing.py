@@ -53,16 +53,20 @@ class TestIssuer:
         self.uri = uri
         self.audience = audience
         self._tenant: str | None = None  # the ``tid`` of its tokens
+        self._typ = "JWT"
         self._signer = DevSigner()
 
     @classmethod
     def of(cls, auth: BearerAuth) -> TestIssuer:
-        """An issuer in place of the first one that `auth` trusts: with its URI, and an audience and a tenant it
-        accepts.
+        """An issuer in place of the first one that `auth` trusts: with its URI, and an audience, a tenant and a type
+        of tokens that it accepts.
         """
         trusted = auth.settings.issuers[0].list_tenants()[0]
         issuer = cls(trusted.uri, audience=min(trusted.audiences, default="my-api"))
         issuer._tenant = min(trusted.tenants, default=None)
+        types = auth.settings.policy_of(trusted).token_types
+        if "jwt" not in types:
+            issuer._typ = min([one for one in types if one is not None], default=issuer._typ)
         return issuer
 
     def key_set(self) -> bytes:
@@ -81,7 +85,8 @@ class TestIssuer:
         default = {"iss": self.uri, "sub": sub, "aud": self.audience, "iat": now, "exp": now + 600}
         both = {**default, "jti": secrets.token_urlsafe(12), "tid": self._tenant, **claims}
         return self._signer.mint(
-            {name: value for name, value in both.items() if value is not None}, header
+            {name: value for name, value in both.items() if value is not None},
+            {"typ": self._typ, **(header or {})},
         )
 
     def auth(self, like: BearerAuth | None = None) -> BearerAuth:
@@ -92,6 +97,7 @@ class TestIssuer:
         is kept. Without it, this issuer's audience is the only rule. Raises ValueError where `like` trusts no such
         issuer.
         """
+        check_type(like, BearerAuth | None, "like")
         if like is None:
             trusted = TrustedIssuer(self.uri, audiences=frozenset({self.audience}))
             return _AuthWithoutNetwork(TrustSettings(issuers=(trusted,)), self)

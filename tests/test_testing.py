@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jose import jws
 from tornado.web import Application
 
 from kms_tornado import BearerAuth, Principal, RequiredClaim
@@ -38,7 +39,6 @@ GOOD: dict[str, Any] = {
     "email": "alice@example.com",
     "email_verified": True,
     "role": "clerk",
-    "header": {"typ": "at+jwt"},
 }
 
 
@@ -47,6 +47,23 @@ def test_token_that_fits_the_rules_of_the_application_is_accepted() -> None:
     principal = check(issuer.auth(OWN), issuer.token(**GOOD))
     assert principal is not None
     assert (principal.name, principal.issuer) == ("alice@example.com", "https://login.example.com/")
+
+
+@each_row(
+    ("types", "typ"),
+    [
+        ({"at+jwt"}, "at+jwt"),
+        ({None, "x+jwt", "application/at+jwt"}, "at+jwt"),
+        ({"at+jwt", "JWT"}, "JWT"),
+    ],
+)
+def test_tokens_are_of_a_type_that_the_application_accepts(
+    types: set[str | None], typ: str
+) -> None:
+    own = BearerAuth.from_issuer("https://i.example/", audience="orders", token_types=types)
+    issuer = TestIssuer.of(own)
+    assert jws.get_unverified_header(issuer.token())["typ"] == typ
+    assert check(issuer.auth(own), issuer.token())
 
 
 def test_tokens_are_those_of_a_tenant_that_is_let_in() -> None:
@@ -70,11 +87,11 @@ def test_tokens_are_those_of_a_tenant_that_is_let_in() -> None:
     [
         pytest.param({"role": "guest"}, id="a claim"),
         pytest.param({"role": None}, id="a claim that is left out"),
-        pytest.param({"header": {}}, id="the type"),
+        pytest.param({"header": {"typ": "JWT"}}, id="the type"),
         pytest.param({"aud": "others"}, id="the audience"),
         pytest.param({"iss": "https://other.example"}, id="the issuer"),
         pytest.param({"exp": 0}, id="the time"),
-        pytest.param({"header": {"typ": "at+jwt", "kid": "another"}}, id="the key"),
+        pytest.param({"header": {"kid": "another"}}, id="the key"),
     ],
 )
 def test_token_that_breaks_one_rule_of_the_application_is_refused(change: dict[str, Any]) -> None:
