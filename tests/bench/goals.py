@@ -4,6 +4,9 @@ Get and Encrypt beside an echo of the same size behind the same token check; a c
 beside as many messages; PostgreSQL beside SQLite; two workers beside one. 16 connections over TLS, with the
 extra `fast`, an audit of everything, each create on disk before its answer. The clients have a core to themselves, all
 processes of the server the other.
+
+Two workers have these 16 connections together, eight each, of which fewer requests share a statement or a commit; in rows of their own
+they have 16 each, which is what a worker's load is elsewhere.
 """
 
 from __future__ import annotations
@@ -15,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from tests import postgres
 from tests.bench import certificates
 from tests.bench.figures import Ratio
 from tests.bench.harness import Side, add_arguments, report
 from tests.bench.load import Measurement
-from tests.bench.ours import TOGETHER, cores_apart, operations_of, our_server
+from tests.bench.ours import CONNECTIONS, TOGETHER, cores_apart, operations_of, our_server
 from tests.issuer import Issuer
 
 _TOLERANCE = round(1 / 1.1, 3)  # of at most 1.1 times the CPU
@@ -42,14 +46,30 @@ RATIOS = (
     Ratio("create by two workers ÷ one", "two create", "create", _TOLERANCE),
     Ratio("get by two workers ÷ one, PostgreSQL", "pg two get", "pg get", _TOLERANCE),
     Ratio("create by two workers ÷ one, PostgreSQL", "pg two create", "pg create", _TOLERANCE),
+    Ratio("get by two workers of 16 ÷ one", "twice get", "get", _TOLERANCE),
+    Ratio("create by two workers of 16 ÷ one", "twice create", "create", _TOLERANCE),
+    Ratio("get by two workers of 16 ÷ one, PostgreSQL", "pg twice get", "pg get", _TOLERANCE),
+    Ratio(
+        "create by two workers of 16 ÷ one, PostgreSQL", "pg twice create", "pg create", _TOLERANCE
+    ),
 )
-#: {what the names of its sides begin with: (whether it is on PostgreSQL, further options)}
-_SERVERS: dict[str, tuple[bool, tuple[str, ...]]] = {
-    "": (False, ()),
-    "other ": (False, ()),
-    "pg ": (True, ()),
-    "two ": (False, ("--workers", "2")),
-    "pg two ": (True, ("--workers", "2")),
+
+
+class _Server(NamedTuple):
+    is_on_postgresql: bool = False
+    workers: int = 1
+    connections: int = CONNECTIONS
+
+
+#: {what the names of its sides begin with: the server}
+_SERVERS = {
+    "": _Server(),
+    "other ": _Server(),
+    "pg ": _Server(is_on_postgresql=True),
+    "two ": _Server(workers=2),
+    "pg two ": _Server(is_on_postgresql=True, workers=2),
+    "twice ": _Server(workers=2, connections=2 * CONNECTIONS),
+    "pg twice ": _Server(is_on_postgresql=True, workers=2, connections=2 * CONNECTIONS),
 }
 
 
@@ -62,12 +82,13 @@ def open_sides(
     sides: dict[str, Side] = {}
     with contextlib.ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for server, (is_postgres, more) in _SERVERS.items():
-            own = {name for name in names if _server_of(name) == server}
+        for prefix, server in _SERVERS.items():
+            own = {name for name in names if _server_of(name) == prefix}
             if not own:
                 continue
-            if is_postgres:
-                more += ("--database-url", postgres.cluster().new_database())
+            more = ["--workers", str(server.workers)] if server.workers > 1 else []
+            if server.is_on_postgresql:
+                more += ["--database-url", postgres.cluster().new_database()]
             ours = stack.enter_context(
                 our_server(
                     issuer, files, directory / f"{len(sides)}", core, *more,
@@ -75,17 +96,18 @@ def open_sides(
                 )
             )  # fmt: skip
             operations = {
-                server + name: operation
+                prefix + name: operation
                 for name, operation in operations_of(ours).items()
-                if server + name in own
+                if prefix + name in own
             }
-            for name, side in stack.enter_context(ours.sides(operations, seconds)).items():
+            opened = stack.enter_context(ours.sides(operations, seconds, server.connections))
+            for name, side in opened.items():
                 sides[name] = _count_operations(side) if "batch" in name else side
         yield sides
 
 
 def _server_of(name: str) -> str:
-    return max((server for server in _SERVERS if name.startswith(server)), key=len)
+    return max((prefix for prefix in _SERVERS if name.startswith(prefix)), key=len)
 
 
 def _count_operations(side: Side) -> Callable[[], Measurement]:

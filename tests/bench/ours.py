@@ -100,10 +100,10 @@ class Ours:
 
     @contextlib.contextmanager
     def sides(
-        self, operations: Mapping[str, Operation], seconds: float
+        self, operations: Mapping[str, Operation], seconds: float, connections: int = CONNECTIONS
     ) -> Iterator[dict[str, Callable[[], Measurement]]]:
         """What measures a round of each operation, on connections that are kept."""
-        open_ = self.connect_evenly(CONNECTIONS)
+        open_ = self.connect_evenly(connections)
 
         def side(operation: Operation) -> Callable[[], Measurement]:
             return lambda: measure(open_, operation, pid=self.pid, seconds=seconds)
