@@ -1631,6 +1631,22 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "S15",
+        "whom a cookie names passes for the user of a token that nobody sent",
+        "web/bearer/mixin.py",
+        'user: Any = vars(self).get("_current_user")',
+        'user: Any = vars(self).get("_current_user") or self.get_current_user()',
+        ("web/bearer/test_hooks.py",),
+    ),
+    Fault(
+        "S15",
+        "who has a bound token without its key is recorded as its user",
+        "auth/rules/verifier.py",
+        "if binding is None:  # a bound token",
+        "if True:  # a bound token",
+        ("auth/rules/test_verifier.py",),
+    ),
+    Fault(
+        "S15",
         "a refusal goes through what the handler overrides",
         "web/bearer/refusals.py",
         "hooks.call(handler._send_refusal, body, hooks, refusal.reason, refusal.cause)",
