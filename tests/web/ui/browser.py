@@ -107,13 +107,17 @@ def leave_for_issuer(page: Any) -> None:
     page.get_by_role("button", name="Sign in at ").click()
 
 
-def paste_token(page: Any, token: str) -> None:
+def paste_token(page: Any, token: str, *, press: str = "") -> None:
+    """press: a key, in place of the button."""
     box = page.get_by_label("A token of your issuer (a JWT)")
     box.wait_for(state="attached")  # the page asks the server how one signs in
     if not box.is_visible():
         page.get_by_text("Paste a token instead").click()
     box.fill(token)
-    page.get_by_role("button", name="Sign in with the token").click()
+    if press:
+        box.press(press)
+    else:
+        page.get_by_role("button", name="Sign in with the token").click()
 
 
 def find_violations(page: Any) -> list[str]:

@@ -45,6 +45,13 @@ def test_pasted_token_signs_in_and_is_nowhere_but_in_memory(tab: Any, server: An
     assert page.complaints == []
 
 
+def test_enter_signs_in_with_the_pasted_token(tab: Any, server: Any) -> None:
+    page = revisit(tab, server.port)
+    paste_token(page, server.printed.alice, press="Enter")
+    page.get_by_text("Sign out").wait_for()
+    assert page.complaints == []
+
+
 def test_token_that_is_none_is_refused_with_what_to_do(tab: Any, server: Any) -> None:
     page = revisit(tab, server.port)
     paste_token(page, "eyJub25lIn0.e30.")

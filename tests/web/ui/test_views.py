@@ -13,7 +13,7 @@ import pytest
 
 from ...issuer import Issuer
 from ...keys import certificate, private_key
-from ...kms import User
+from ...kms import User, name, structure
 from ...operations.new_objects import held_certificate, registered
 from ...server import ServerProcess, eventually, trusting
 from .acting import enter, show
@@ -112,12 +112,24 @@ def test_keys_are_searched_filtered_and_told_from_those_of_others(page: Any) -> 
     assert "Nobody shares a key with you yet" in show(page, "keys?of=obtained")
 
 
+def test_halves_of_a_pair_are_told_apart_in_the_list(tab: Any, place: Place) -> None:
+    user = "halves"
+    common = structure("CommonAttributes", name("CryptographicAlgorithm", "Ed25519"))
+    User(place.port, place.token(user)).do("CreateKeyPair", common)
+    page = enter(tab, place, user)
+    show(page, "keys")
+    cells = page.locator("tbody td:nth-child(2)").all_inner_texts()
+    assert sorted(cells) == ["Ed25519 256\nPrivate key", "Ed25519 256\nPublic key"]
+
+
 def test_key_has_its_life_cycle_rights_uses_and_records(page: Any) -> None:
     text = show(page, "keys/invoices-2026")
     here = page.locator(".way [aria-current=step]")
     assert here.inner_text().startswith("Active")
     assert "may decrypt, encrypt and see its attributes" in text
-    assert page.get_by_role("img", name=re.compile("Uses by day: 9 used, 1 answered")).is_visible()
+    assert page.get_by_role(
+        "img", name=re.compile("Uses by day: 9 used, 1 failed or refused; the highest bar is")
+    ).is_visible()
     assert "there is no such key, or it was not granted to this user" in text
     assert "billing" in text
 

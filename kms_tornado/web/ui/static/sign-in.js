@@ -40,6 +40,13 @@ function hostOf(issuer) {
   }
 }
 
+// A token has one line: who pastes it and presses Enter wants no second one.
+function submitByEnter(event) {
+  if (event.key !== "Enter" || event.isComposing) return;
+  event.preventDefault();
+  event.currentTarget.form.requestSubmit();
+}
+
 function PasteToken({ isFirst }) {
   const [token, setToken] = useState("");
   const [isBusy, setIsBusy] = useState(false);
@@ -58,7 +65,7 @@ function PasteToken({ isFirst }) {
   };
   const form = html`<form onSubmit=${submit}>
     <label for=${id}>A token of your issuer (a JWT)</label>
-    <textarea id=${id} rows="4" autocomplete="off" spellcheck=${false} required value=${token} onInput=${(event) => setToken(event.target.value)}></textarea>
+    <textarea id=${id} rows="4" autocomplete="off" spellcheck=${false} required value=${token} onInput=${(event) => setToken(event.target.value)} onKeyDown=${submitByEnter}></textarea>
     <p class="hint">It stays in this tab's memory, and is gone when you close or reload the page.</p>
     <button class=${isFirst ? "primary" : ""} disabled=${isBusy || !token.trim()}>${isBusy ? "Signing in …" : "Sign in with the token"}</button>
     ${error && html`<${Failure} error=${error} />`}

@@ -12,14 +12,14 @@ export function Bars({ steps, series, label, sayStep }) {
   const totals = steps.map(({ values }) => values.reduce((sum, value) => sum + value, 0));
   const top = Math.max(...totals, 1);
   const sums = series.map((_, index) => steps.reduce((sum, { values }) => sum + values[index], 0));
-  const words = `${label}: ${series.map(([word], index) => `${sums[index]} ${word.toLowerCase()}`).join(", ")}; at most ${Math.max(...totals, 0)} in one step.`;
+  const words = `${label}: ${series.map(([word], index) => `${sums[index]} ${word.toLowerCase()}`).join(", ")}; the highest bar is ${Math.max(...totals, 0)}.`;
   return html`<figure class="chart">
     <ul class="legend">${series.map(([word, style], index) => html`<li key=${word}><svg class="swatch" aria-hidden="true" viewBox="0 0 1 1"><rect class=${style} width="1" height="1" /></svg>${word}: <strong>${sums[index].toLocaleString("en")}</strong></li>`)}</ul>
     <svg class="bars" viewBox=${`0 0 ${steps.length} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label=${words}>
       ${steps.map(({ at, values }, place) => html`<${Bar} key=${at} values=${values} place=${place} top=${top} series=${series}
         title=${`${sayStep(at)}: ${series.map(([word], index) => `${values[index]} ${word.toLowerCase()}`).join(", ")}`} />`)}
     </svg>
-    <p class="axis"><span>${sayStep(steps[0].at)}</span><span>at most ${Math.max(...totals, 0).toLocaleString("en")}</span><span>${sayStep(steps.at(-1).at)}</span></p>
+    <p class="axis"><span>${sayStep(steps[0].at)}</span><span>highest bar: ${Math.max(...totals, 0).toLocaleString("en")}</span><span>${sayStep(steps.at(-1).at)}</span></p>
     <details><summary>As a table</summary><div class="scroll" tabindex="0" role="region" aria-label=${`${label}, as a table`}>
       <table><thead><tr><th scope="col">From</th>${series.map(([word]) => html`<th scope="col" key=${word} class="number">${word}</th>`)}</tr></thead>
       <tbody>${steps.filter((_, index) => totals[index] > 0).map(({ at, values }) => html`<tr key=${at}><th scope="row">${sayDate(at)}, ${sayStep(at)}</th>${values.map((value, index) => html`<td key=${index} class="number">${value.toLocaleString("en")}</td>`)}</tr>`)}

@@ -27,6 +27,14 @@ export function describeKind(attributes) {
   return [algorithm ?? wordOfType(type), length].filter(Boolean).join(" ");
 }
 
+// Its kind in a list. What is no symmetric key says so: of a pair, both halves have the same algorithm and length.
+export function Kind({ attributes }) {
+  const kind = describeKind(attributes);
+  const type = attributes?.ObjectType;
+  const half = type && type !== "SymmetricKey" && kind !== wordOfType(type) && wordOfType(type);
+  return html`${kind}${half && html`<span class="sub">${half}</span>`}`;
+}
+
 export const Reasons = ({ reasons }) => html`<ul class="reasons">${reasons.map((one) => {
   const [what, advice] = ATTENTION[one.reason === "pre_active" && !one.at ? "waiting" : one.reason] ?? [one.reason, ""];
   return html`<li key=${one.reason}><strong>${what}${one.at && html`${" "}<${Time} value=${one.at} />`}.</strong> ${advice}</li>`;

@@ -142,7 +142,7 @@ function Uses({ uid, turn }) {
   const counts = useData((signal) => getJSON("audit/statistics", { signal, query: { uid, since, step: "day" } }), [uid, turn]);
   return html`<${Loaded} data=${counts}>${(value) => html`
     <${Bars} label="Uses by day" steps=${fillSteps(value, ({ uses, results }) => [uses, (results.Failed ?? 0) + (results.Refused ?? 0)])}
-      series=${[["Used", "fill-good"], ["Answered with no", "fill-bad"]]} sayStep=${sayDate} />
+      series=${[["Used", "fill-good"], ["Failed or refused", "fill-bad"]]} sayStep=${sayDate} />
     ${value.counted_since > value.since && html`<p class="hint">There were so many that only those since ${sayDate(value.counted_since)} are counted.</p>`}`}<//>`;
 }
 

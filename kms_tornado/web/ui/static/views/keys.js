@@ -3,7 +3,7 @@
 import { createKey } from "../actions/create.js";
 import { getPage } from "../api.js";
 import { html, useEffect, useId, useState } from "../lib.js";
-import { describeKind, KeyLink, StateBadge, Tags } from "../parts/key.js";
+import { Kind, KeyLink, StateBadge, Tags } from "../parts/key.js";
 import { Empty, Failure, Page } from "../parts/page.js";
 import { Pages, usePages } from "../parts/pages.js";
 import { Time } from "../parts/time.js";
@@ -62,7 +62,7 @@ export function KeyTable({ items, of }) {
         : html`<th scope="col">Owner</th><th scope="col">You may</th>`}</tr></thead>
     <tbody>${items.map((item) => html`<tr key=${item.object_id}>
       <th scope="row"><${KeyLink} item=${item} /><div><${Tags} tags=${item.tags} /></div></th>
-      <td class=${item.attributes ? "brief" : "empty-cell"}>${describeKind(item.attributes)}</td>
+      <td class=${item.attributes ? "brief" : "empty-cell"}><${Kind} attributes=${item.attributes} /></td>
       <td><${StateBadge} state=${item.state} /></td>
       ${isMine ? html`
         <td data-label="Ends" class=${item.attributes.DeactivationDate ? "brief" : "empty-cell"}><${Time} value=${item.attributes.DeactivationDate} /></td>

@@ -38,7 +38,7 @@ export function Overview({ who }) {
         </div>
         <div class="stack">
           <section class="card"><h2>Needs attention</h2><${Loaded} data=${attention}>${(page) => html`<${Attention} page=${page} />`}<//></section>
-          <section class="card"><h2>Answered with no, of late</h2><${Loaded} data=${refusals}>${(page) => html`<${Refusals} page=${page} />`}<//></section>
+          <section class="card"><h2>Failed or refused lately</h2><${Loaded} data=${refusals}>${(page) => html`<${Refusals} page=${page} />`}<//></section>
         </div>
       </div>
     </div>
