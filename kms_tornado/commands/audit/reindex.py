@@ -20,10 +20,10 @@ async def run(context: CommandContext) -> int:
             while behind:
                 # A server that serves may take steps, too: each record is in one of them.
                 step = await store.records.take_step(int(time.time()), is_urgent=True)
-                if not step.records and not step.is_anothers:
-                    break
                 indexed, behind = indexed + max(behind - step.behind, 0), step.behind
                 progress.update(indexed, indexed + behind)
+                if not step.records and not step.is_anothers:
+                    break
     say(f"the index has {format_count(indexed, 'record')}")
     if behind:
         say(

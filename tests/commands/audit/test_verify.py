@@ -159,5 +159,5 @@ def test_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     key = make_another(tmp_path) / "audit.key.pub"
     (tmp_path / "data").mkdir(mode=0o700)
     result = verify(tmp_path, "--key", str(key))
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert list((tmp_path / "data").iterdir()) == []
