@@ -60,7 +60,6 @@ def pytest_collection() -> Generator[None]:
     finally:
         gc.enable()
         gc.freeze()
-        gc.set_threshold(10_000)  # Python's 700 had what is left looked through again and again
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
