@@ -101,6 +101,19 @@ def test_view_that_is_shown_is_seen_in_the_menu_of_a_narrow_window(tab: Any, fil
         assert box["x"] + box["width"] <= 360
 
 
+def test_names_of_keys_have_room_in_windows_of_all_widths(tab: Any, filled: Place) -> None:
+    """Beside many columns, a name was a letter wide where the menu takes its part of the window."""
+    page = enter(tab, filled, ALICE)
+    show(page, "keys")
+    narrow = {}
+    for width in (320, 700, 800, 900, 1000, 1100, 1160, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        found = page.locator("tbody th").first.bounding_box()["width"]
+        if found < min(180, width / 2):
+            narrow[width] = found
+    assert narrow == {}
+
+
 def test_keys_are_searched_filtered_and_told_from_those_of_others(page: Any) -> None:
     assert "Archive 2019" in show(page, "keys")
     page.get_by_label("Search").fill("INVOICES")
