@@ -20,6 +20,7 @@ FILES = (
     "store/sql/tables/test_grants.py", "operations/test_tampering.py",
     "docs/test_runbook.py", "service/verification/test_objects.py", "store/sql/upkeep/test_dump.py",
     "docs/test_deploying.py", "commands/test_backup.py", "store/sql/tables/test_owners.py", "test_oasis.py",
+    "commands/test_edited_database.py", "test_main.py",
     "operations/test_two_users.py", "store/sql/tables/test_nonces.py", "store/sql/upkeep/test_sealing.py",
     "commands/audit/test_tampered.py", "client/cli/files/test_files_as_process.py", "web/process/dev/test_text.py",
     "commands/test_transfer.py", "web/process/test_hardening.py", "service/ownership/test_renaming.py",
