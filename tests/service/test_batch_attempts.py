@@ -10,6 +10,7 @@ import pytest
 
 from kms_tornado.auth.principal import Principal
 from kms_tornado.errors import NonUniqueName, Unavailable
+from kms_tornado.kmip.enums import ObjectType
 from kms_tornado.kmip.messages.bodies import parse_message
 from kms_tornado.kmip.payloads import CreateResponse
 from kms_tornado.operations.common.transaction import Transaction
@@ -23,7 +24,10 @@ from ..rows import each_row
 
 
 class Scripted:
-    """A service whose attempts and commits end as the script says; an exception is raised."""
+    """A service whose attempts and commits end as the script says; an exception is raised.
+
+    Each attempt makes an object of its own, named by its number. named: what each request named, in the order of attempts.
+    """
 
     operations = CATALOGUE
     auditor = None
@@ -32,16 +36,18 @@ class Scripted:
         self.script = list(script)
         self.commits = list(commits)
         self.attempts = 0
+        self.named = []
         self.loop_turns = LoopTurns()
 
     async def attempt(self, principal, operation, request, objects, *, client, entry):
         self.attempts += 1
+        self.named.append(getattr(request, "unique_identifier", None))
         step = self.script.pop(0) if self.script else None
         if step is SETTLES:
             await objects.commit_now()
         if isinstance(step, BaseException):
             raise step
-        return CreateResponse(request.object_type, "a")
+        return CreateResponse(ObjectType.SYMMETRIC_KEY, f"{self.attempts}")
 
     def take_turn(self, principal, *requests):
         return contextlib.nullcontext()
@@ -99,6 +105,12 @@ def test_what_was_settled_is_not_run_again():
     service = Scripted(None, SETTLES, None, Conflict())
     assert results(service, CREATE, CREATE, CREATE, CREATE) == ["Success"] * 4
     assert service.attempts == 4 + 2
+
+
+def test_the_placeholder_is_again_what_it_was_where_the_batch_goes_on():
+    service = Scripted(SETTLES, commits=[None, None, Conflict(), Conflict()])
+    assert results(service, CREATE, batch_item("Get"), CREATE) == ["Success"] * 3
+    assert service.named == [None, "1", None, "1", None, "1", None]
 
 
 @each_row(
