@@ -25,7 +25,8 @@ from tests.kms import ROOT
 
 #: The page that has the tables.
 PAGE = ROOT / "docs/performance.md"
-OPERATIONS = ("create", "get", "encrypt", "locate", "batch create", "batch get", "batch encrypt")
+#: Locate is first: the tests' PostgreSQL has no statistics of tables that grew, and searches those that creates have filled by bad plans.
+OPERATIONS = ("locate", "create", "get", "encrypt", "batch create", "batch get", "batch encrypt")
 _ROUND_S = 1.0
 #: {operation: {stage: {function: microseconds}}}
 Table = dict[str, dict[str, dict[str, float]]]
