@@ -39,9 +39,10 @@
 #
 # Between two stages the task yields to the loop (`LoopTurns.let_others_run`). The loop then runs the other
 # connections up to the same point, so that one stage runs for all of them in a row before the next
-# one begins. A request that is alone has its next stage immediately (`let_others_catch_up`). The same code for all of them in a row, its instructions still in the processor's caches,
+# one begins. The same code for all of them in a row, its instructions still in the processor's caches,
 # was measured to run a third faster than each request from its first stage to its last before the
-# next. Requests that were read in one turn of the loop also share a commit in the store, and while
+# next. A request that is alone goes on without waiting (`let_others_catch_up`).
+# Requests that were read in one turn of the loop also share a commit in the store, and while
 # the others' stages run, more requests arrive, which the next reading finds together.
 #
 # Clients cannot tell the two ways apart

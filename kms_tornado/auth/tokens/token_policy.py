@@ -37,8 +37,8 @@ class RequiredClaim:
 
     name: the name of the claim, or where it stands (`claim_path`).
     value: the required value, or several, any one of which is enough.
-    A string in ``scope`` or ``scp`` counts as a list separated by spaces, so that "a b" asks for both. Numbers are compared as JSON numbers, so 1
-    equals 1.0; true equals only true.
+    A string in ``scope`` or ``scp`` counts as a list separated by spaces, so that "a b" asks for both.
+    Numbers are compared as JSON numbers, so 1 equals 1.0; true equals only true.
     Raises ConfigurationError for an empty name, and where there is no value.
     """
 
